@@ -1,0 +1,1 @@
+"""The socket that gatewayctl speaks to."""

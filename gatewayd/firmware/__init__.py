@@ -1,0 +1,1 @@
+"""The gateway's own firmware: versions, download, verification, installers."""

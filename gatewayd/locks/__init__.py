@@ -1,0 +1,1 @@
+"""Door locks: keys, temporary passwords, events, alarms."""

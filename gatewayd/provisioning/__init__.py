@@ -1,0 +1,1 @@
+"""Discovery and Wi-Fi provisioning over UDP."""

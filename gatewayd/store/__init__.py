@@ -1,0 +1,1 @@
+"""SQLite: the mirror, the outbox, the command journal, secrets. Nothing else opens the database."""

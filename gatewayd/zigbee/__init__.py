@@ -1,0 +1,1 @@
+"""The Zigbee radio: life cycle, catalogue, drivers, availability. No zigpy object leaves this room."""
