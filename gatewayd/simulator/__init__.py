@@ -1,1 +1,1 @@
-"""A whole house and cloud without hardware, for the demo, the tests and the benchmarks. The daemon imports none of it."""
+"""A house and a cloud without hardware: for the demo, tests and benchmarks. The daemon imports none of it."""

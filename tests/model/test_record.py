@@ -1,0 +1,87 @@
+"""Records of §12, there and back."""
+
+from typing import Any
+
+import pytest
+
+from gatewayd.model.change import Change, apply
+from gatewayd.model.errors import MalformedError
+from gatewayd.model.record import Channel, LockParam, Record, SwitchParam
+from gatewayd.model.record_wire import from_wire, to_wire
+from gatewayd.model.words import Category, Uuid
+
+SWITCH: dict[str, Any] = {
+    "id": 4,
+    "user_id": 2,
+    "category": "switch",
+    "type": "AA03SW3K-HN-15A",
+    "cluster": "1001",
+    "uuid": "00158d0002a00001",
+    "title": "智能开关",
+    "param": {
+        "status": 1,
+        "operate_channel_id": 0,
+        "channel": [{"id": 1, "swtich_id": 4, "title": "客厅灯", "value": 0, "未来": True}],
+        "somebody_elses": {"kept": [1, None]},
+    },
+    "new_key": "新",
+}
+
+
+def test_a_record_survives_the_way_there_and_back_with_keys_nobody_knows() -> None:
+    wire = to_wire(from_wire(SWITCH))
+    assert wire | SWITCH | {"param": wire["param"]} == wire
+    assert wire["param"]["somebody_elses"] == {"kept": [1, None]}
+    assert wire["param"]["channel"][0]["swtich_id"] == 4
+    assert wire["param"]["channel"][0]["未来"] is True
+    assert wire["new_key"] == "新"
+    assert to_wire(from_wire(wire)) == wire
+
+
+@pytest.mark.parametrize(("category", "key"), [("gw", "type_sub"), ("lock", "type")])
+def test_a_gateway_has_a_type_sub_and_the_others_a_type(category: str, key: str) -> None:
+    for spelled in ("type", "type_sub"):
+        wire = to_wire(from_wire({"uuid": "00158d0000d04700", "category": category, spelled: "AA01"}))
+        assert wire[key] == "AA01"
+        assert ({"type", "type_sub"} - {key}).isdisjoint(wire)
+
+
+def test_a_category_of_somebody_else_is_given_back_as_it_came() -> None:
+    record = from_wire({"uuid": "0" * 16, "category": "infrared", "type": "IR1", "param": {"x": 1}})
+    assert record.category is Category.UNKNOWN
+    assert to_wire(record)["category"] == "infrared"
+
+
+@pytest.mark.parametrize(
+    ("broken", "place"),
+    [
+        ({"param": {"battery": "voll"}}, "$.battery"),
+        ({"title": 7}, "$.title"),
+        ({"param": []}, "param"),
+        ({"param": {"channel": [{"id": "one"}]}}, "$.channel[0].id"),
+        ({"param": {"channel": [3]}}, "param"),
+        ({"uuid": None}, "uuid"),
+    ],
+)
+def test_a_broken_record_is_refused_with_its_place(broken: dict[str, Any], place: str) -> None:
+    with pytest.raises(MalformedError) as refused:
+        from_wire(SWITCH | broken)
+    assert place in str(refused.value)
+
+
+def test_a_change_that_changes_nothing_gives_the_same_record() -> None:
+    record = Record(
+        uuid=Uuid("00158d0002a00001"),
+        category=Category.SWITCH,
+        param=SwitchParam(battery=7, channel=(Channel(id=1, value=0), Channel(id=2, value=0))),
+    )
+    assert apply(record, (Change("battery", 7), Change("value", 0, channel=2))) is record
+    changed = apply(record, (Change("value", 100, channel=2),)).param
+    assert isinstance(changed, SwitchParam)
+    assert [channel.value for channel in changed.channel] == [0, 100]
+
+
+def test_secrets_are_not_in_a_repr() -> None:
+    shown = repr(LockParam(pass_="123456", temp_pass="654321"))
+    assert "123456" not in shown
+    assert "654321" not in shown
