@@ -34,7 +34,7 @@ class _Struct(msgspec.Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class ZigbeeParam(_Struct, frozen=True, kw_only=True):
+class ZigbeeParam(_Struct, frozen=True, kw_only=True, tag="zigbee"):
     """What `param` has for every Zigbee device (§12.2 to §12.4, first lines)."""
 
     zgb_short: str | None = None  # network address, "FF:FF"
@@ -53,7 +53,7 @@ class ZigbeeParam(_Struct, frozen=True, kw_only=True):
     operate: int | None = None  # the last operation, as in a control request
 
 
-class GatewayParam(_Struct, frozen=True, kw_only=True):
+class GatewayParam(_Struct, frozen=True, kw_only=True, tag="gw"):
     """§12.1."""
 
     id: int | None = None
@@ -85,7 +85,7 @@ class GatewayParam(_Struct, frozen=True, kw_only=True):
     remind_stop_time: str | None = None
 
 
-class LockParam(ZigbeeParam, frozen=True, kw_only=True):
+class LockParam(ZigbeeParam, frozen=True, kw_only=True, tag="lock"):
     """§12.2. `operate`: 0 locked, 1 unlocked, 2 held open."""
 
     user: str | None = None
@@ -123,7 +123,7 @@ class LockParam(ZigbeeParam, frozen=True, kw_only=True):
     illegal_unlock_alarm_contact2: str | None = field(default=None, name="illegalunlcok_alarm_contact2")
 
 
-class CameraParam(_Struct, frozen=True, kw_only=True):
+class CameraParam(_Struct, frozen=True, kw_only=True, tag="camera"):
     """§12.3. A camera is not on this gateway's radio; its record is mirrored and given back."""
 
     status: int = 0
@@ -185,14 +185,14 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     extra: Extra = _NOTHING
 
 
-class SwitchParam(ZigbeeParam, frozen=True, kw_only=True):
+class SwitchParam(ZigbeeParam, frozen=True, kw_only=True, tag="switch"):
     """§12.4. `operate`: 0 off, 1 on, 2 toggle; `operate_channel_id` 0 is all channels."""
 
     operate_channel_id: int = 0
     channel: tuple[Channel, ...] = ()
 
 
-class SocketParam(SwitchParam, frozen=True, kw_only=True):
+class SocketParam(SwitchParam, frozen=True, kw_only=True, tag="socket"):
     """A socket: a switch's channels and what its meter says."""
 
     voltage: float | None = None  # volts
@@ -201,13 +201,13 @@ class SocketParam(SwitchParam, frozen=True, kw_only=True):
     energy: float | None = None  # kilowatt hours since it was made
 
 
-class CurtainParam(ZigbeeParam, frozen=True, kw_only=True):
+class CurtainParam(ZigbeeParam, frozen=True, kw_only=True, tag="curtain"):
     """A curtain. `operate`: 0 close, 1 open, 2 stop."""
 
     position: int | None = None  # per cent open: 0 closed, 100 open
 
 
-class SensorParam(ZigbeeParam, frozen=True, kw_only=True):
+class SensorParam(ZigbeeParam, frozen=True, kw_only=True, tag="sensor"):
     """A sensor; what it does not measure stays null."""
 
     temperature: float | None = None  # degrees Celsius
@@ -218,6 +218,8 @@ class SensorParam(ZigbeeParam, frozen=True, kw_only=True):
     tamper: bool | None = None
 
 
+# Each struct carries a tag (`type`, msgspec's default field), so that the store can keep it and read it back; the tag
+# is no key of §12 and does not go out.
 Param = GatewayParam | LockParam | CameraParam | SwitchParam | SocketParam | CurtainParam | SensorParam | ZigbeeParam
 
 PARAM_OF: Final[Mapping[Category, type[Param]]] = MappingProxyType(

@@ -19,6 +19,7 @@ def to_wire(record: Record) -> dict[str, Any]:
     extra, param_extra = wire.pop("extra"), wire.pop("param_extra")
     if record.category is not Category.GATEWAY:
         wire["type"] = wire.pop("type_sub")
+    del wire["param"]["type"]  # the struct's tag
     for channel in wire["param"].get("channel", ()):
         channel.update(channel.pop("extra"))
     wire["param"].update(param_extra)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from gatewayd.model.change import Change, apply
@@ -85,3 +86,8 @@ def test_secrets_are_not_in_a_repr() -> None:
     shown = repr(LockParam(pass_="123456", temp_pass="654321"))
     assert "123456" not in shown
     assert "654321" not in shown
+
+
+def test_the_store_can_keep_a_record_and_read_it_back() -> None:
+    record = from_wire(SWITCH)
+    assert msgspec.json.decode(msgspec.json.encode(record), type=Record) == record
