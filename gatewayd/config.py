@@ -1,0 +1,255 @@
+"""The settings: TOML file, then environment (`GATEWAYD_<SECTION>_<KEY>`), every fault said at once.
+
+The table of sections and keys is gateway.md's; `config/gatewayd.toml` shows each with its default and why.
+"""
+
+import os
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta, field
+
+from gatewayd.model.errors import ConfigError
+
+DEFAULT_PATH: Final = Path("/etc/gatewayd/gatewayd.toml")
+_PREFIX: Final = "GATEWAYD_"
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(ge=0)]
+Interval = Annotated[float, Meta(ge=1)]
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class Gateway(_Section, frozen=True, kw_only=True):
+    title: Text = "4K智能管家"
+    type_sub: Text = "AA01GW-UG"
+    state_dir: Text = "/var/lib/gatewayd"
+    timezone: Text = "Asia/Shanghai"
+
+
+class Radio(_Section, frozen=True, kw_only=True):
+    driver: Literal["ezsp", "simulated"] = "ezsp"
+    path: Text = "/dev/ttyUSB0"
+    baudrate: Annotated[int, Meta(ge=9600, le=3_000_000)] = 115_200
+    flow_control: Literal["none", "software", "hardware"] = "software"
+    channel: Annotated[int, Meta(ge=0, le=26)] = 0
+
+
+class Cloud(_Section, frozen=True, kw_only=True):
+    base_url: Annotated[str, Meta(pattern=r"^https?://[^/]+")] = "https://aa.zjchilink.com:8084"
+    username: str = ""
+    password_file: str = "/etc/gatewayd/cloud-password"  # noqa: S105  (a path)
+    owner: str = ""
+    register: bool = True
+    sync_interval_s: Interval = 900
+
+
+class Mqtt(_Section, frozen=True, kw_only=True):
+    host: Text = "aa.zjchilink.com"
+    port: Port = 9880
+    tls: bool = False
+    ca_file: str = ""
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
+
+
+class Udp(_Section, frozen=True, kw_only=True):
+    listen_port: Port = 9820
+    announce_port: Port = 9830
+    announce_interval_s: Interval = 60
+    interfaces: tuple[str, ...] = ()
+
+
+class Wifi(_Section, frozen=True, kw_only=True):
+    backend: Literal["networkmanager", "none"] = "networkmanager"
+    interface: str = ""
+    sealed_only: bool = False
+
+
+class Locks(_Section, frozen=True, kw_only=True):
+    command_ttl_s: Annotated[float, Meta(ge=1, le=3600)] = 30
+    max_keys: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class Firmware(_Section, frozen=True, kw_only=True):
+    device_type: Annotated[int, Meta(ge=1, le=6)] = 2
+    installer: Literal["release", "rauc", "none"] = "none"
+    check_interval_s: Annotated[float, Meta(ge=60)] = 86_400
+    public_key: str = ""
+
+
+class Admin(_Section, frozen=True, kw_only=True):
+    socket: Text = "/run/gatewayd/admin.sock"
+    http: Annotated[str, Meta(pattern=r"^$|^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")] = ""
+
+
+class Log(_Section, frozen=True, kw_only=True):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set. What is here is valid: `load` checked it."""
+
+    gateway: Gateway = field(default_factory=Gateway)
+    radio: Radio = field(default_factory=Radio)
+    cloud: Cloud = field(default_factory=Cloud)
+    mqtt: Mqtt = field(default_factory=Mqtt)
+    udp: Udp = field(default_factory=Udp)
+    wifi: Wifi = field(default_factory=Wifi)
+    locks: Locks = field(default_factory=Locks)
+    firmware: Firmware = field(default_factory=Firmware)
+    admin: Admin = field(default_factory=Admin)
+    log: Log = field(default_factory=Log)
+
+    @property
+    def owner(self) -> str:
+        """The user whose topics the gateway lives under."""
+        return self.cloud.owner or self.cloud.username
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of the API's times."""
+        return ZoneInfo(self.gateway.timezone)
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the databases live."""
+        return Path(self.gateway.state_dir)
+
+
+_SECTIONS: Final[Mapping[str, type[_Section]]] = {item.name: item.type for item in msgspec.structs.fields(Settings)}
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings of `path` with `environ` on top. Raises ConfigError with every fault at once."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError((f"{path}: cannot be read: {error.strerror}",)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError((f"{path}: not TOML: {error}",)) from error
+    return from_mapping(raw, environ)
+
+
+def from_mapping(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """The settings that `raw` (sections of keys) and `environ` say. Raises ConfigError with every fault at once."""
+    faults = [*_misplaced(raw), *_unknown_variables(environ)]
+    sections = {
+        name: _section(name, kind, table if isinstance(table := raw.get(name, {}), dict) else {}, environ, faults)
+        for name, kind in _SECTIONS.items()
+    }
+    settings = Settings(**sections)  # type: ignore[arg-type]  # each section was made of the type that its field has
+    faults.extend(_contradictions(settings))
+    if faults:
+        raise ConfigError(tuple(faults))
+    return settings
+
+
+def _misplaced(raw: Mapping[str, Any]) -> Iterator[str]:
+    for name, table in raw.items():
+        if name not in _SECTIONS:
+            yield f"[{name}]: unknown section; allowed: {', '.join(_SECTIONS)}"
+        elif not isinstance(table, dict):
+            yield f"{name}: found {table!r}; it is a section: write [{name}]"
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    known = {_variable(name, item.name) for name, kind in _SECTIONS.items() for item in msgspec.structs.fields(kind)}
+    for variable in sorted(environ):
+        if variable.startswith(_PREFIX) and variable not in known:
+            yield f"{variable}: unknown variable; it would be {_PREFIX}<SECTION>_<KEY>"
+
+
+def _variable(section: str, key: str) -> str:
+    return f"{_PREFIX}{section}_{key}".upper()
+
+
+def _section(
+    name: str, kind: type[_Section], table: Mapping[str, Any], environ: Mapping[str, str], faults: list[str]
+) -> _Section:
+    fields = {item.name: item for item in msgspec.structs.fields(kind)}
+    faults.extend(f"{name}.{key}: unknown key; allowed: {', '.join(fields)}" for key in table if key not in fields)
+    values: dict[str, Any] = {}
+    for key, item in fields.items():
+        variable = _variable(name, key)
+        place, found = (variable, environ[variable]) if variable in environ else (f"{name}.{key}", table.get(key))
+        if found is None:
+            continue
+        from_environment = variable in environ
+        if from_environment and item.type == tuple[str, ...]:
+            found = tuple(filter(None, found.split(",")))
+        try:
+            values[key] = msgspec.convert(found, item.type, strict=not from_environment)
+        except msgspec.ValidationError as error:
+            faults.append(f"{place}: found {found!r}; {error}")
+    return kind(**values)
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """What no single key shows."""
+    try:
+        ZoneInfo(settings.gateway.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield f"gateway.timezone: found {settings.gateway.timezone!r}; allowed: a zone's name, as Asia/Shanghai"
+    if 1 <= settings.radio.channel <= 10:
+        yield f"radio.channel: found {settings.radio.channel}; allowed: 11 to 26, or 0: the quietest one"
+    if not settings.cloud.username:
+        yield "cloud.username: empty; allowed: the account of this gateway in the cloud"
+    yield from (
+        f"cloud.{key}: found {name!r}; it stands in MQTT topics: no / + #"
+        for key, name in (("username", settings.cloud.username), ("owner", settings.cloud.owner))
+        if set(name) & set("/+#")
+    )
+    if settings.mqtt.ca_file and not Path(settings.mqtt.ca_file).is_file():
+        yield f"mqtt.ca_file: found {settings.mqtt.ca_file!r}; there is no such file"
+    if settings.udp.listen_port == settings.udp.announce_port:
+        yield f"udp.announce_port: found {settings.udp.announce_port}; it is udp.listen_port as well"
+    if settings.firmware.public_key and not _is_key(settings.firmware.public_key):
+        yield "firmware.public_key: allowed: an Ed25519 public key, 64 hex digits"
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(bytes.fromhex(text)) == 32
+    except ValueError:
+        return False
+
+
+def load_password(settings: Settings, environ: Mapping[str, str]) -> str:
+    """The cloud account's password: systemd's credential `cloud-password`, else `cloud.password_file`.
+
+    Raises ConfigError where there is none, or where others may read the file. The password is in no message.
+    """
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (path := Path(credentials, "cloud-password")).exists():
+        return _read_password(path, "the credential cloud-password")
+    path = Path(settings.cloud.password_file)
+    place = f"cloud.password_file {path}"
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigError((f"{place}: cannot be read: {os.strerror(error.errno or 0)}",)) from error
+    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise ConfigError((f"{place}: others can read it or its group can write it; chmod 600 it",))
+    return _read_password(path, place)
+
+
+def _read_password(path: Path, place: str) -> str:
+    try:
+        password = path.read_text(encoding="utf-8").strip("\r\n")
+    except OSError as error:
+        raise ConfigError((f"{place}: cannot be read: {os.strerror(error.errno or 0)}",)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError((f"{place}: not UTF-8 text",)) from error
+    if not password:
+        raise ConfigError((f"{place}: empty",))
+    return password

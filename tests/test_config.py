@@ -1,0 +1,97 @@
+"""The configuration: every fault at once, each with its key, what was found and what is allowed."""
+
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gatewayd.config import Settings, from_mapping, load, load_password
+from gatewayd.model.errors import ConfigError
+
+SHIPPED = Path(__file__).parents[1] / "config" / "gatewayd.toml"
+ENOUGH = {"cloud": {"username": "18900000001"}}
+
+
+def test_the_shipped_file_shows_every_key_with_its_default() -> None:
+    shipped = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
+    defaults = msgspec.to_builtins(Settings())
+    assert shipped == msgspec.to_builtins(defaults | {"udp": defaults["udp"] | {"interfaces": []}})
+
+
+def test_every_fault_is_said_at_once_with_its_key() -> None:
+    with pytest.raises(ConfigError) as refused:
+        from_mapping(
+            {
+                "radio": {"baudrate": "fast", "chanel": 11, "channel": 5},
+                "gateway": {"timezone": "Mars/Olympus"},
+                "mqtt": {"port": 0},
+                "udp": 7,
+                "zigbee": {},
+            },
+            {"GATEWAYD_LOG_LEVEL": "loud", "GATEWAYD_RADIO_PAHT": "/dev/null"},
+        )
+    faults = refused.value.faults
+    for place in (
+        "radio.baudrate: found 'fast'",
+        "radio.chanel: unknown key",
+        "radio.channel: found 5",
+        "gateway.timezone: found 'Mars/Olympus'",
+        "mqtt.port: found 0",
+        "udp: found 7",
+        "[zigbee]: unknown section",
+        "GATEWAYD_LOG_LEVEL: found 'loud'",
+        "GATEWAYD_RADIO_PAHT: unknown variable",
+        "cloud.username: empty",
+    ):
+        assert any(fault.startswith(place) for fault in faults), (place, faults)
+    assert len(faults) == 10
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "gatewayd.toml"
+    file.write_text('[mqtt]\nport = 1883\n[cloud]\nusername = "a"\n', encoding="utf-8")
+    settings = load(file, {"GATEWAYD_MQTT_PORT": "1884", "GATEWAYD_UDP_INTERFACES": "eth0,wlan0", "HOME": "/"})
+    assert settings.mqtt.port == 1884
+    assert settings.udp.interfaces == ("eth0", "wlan0")
+    assert settings.owner == "a"
+
+
+@pytest.mark.parametrize("text", ["[mqtt\n", "\xff"])
+def test_what_is_not_toml_is_refused_with_the_file(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "gatewayd.toml"
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match="not TOML"):
+        load(file, {})
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "missing.toml", {})
+
+
+def test_an_owner_cannot_reach_into_other_topics() -> None:
+    with pytest.raises(ConfigError, match=r"cloud\.owner"):
+        from_mapping({"cloud": {"username": "a", "owner": "+"}}, {})
+
+
+def test_the_credential_is_read_before_the_password_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("from-file\n")
+    file.chmod(0o600)
+    settings = from_mapping({"cloud": {"username": "a", "password_file": str(file)}}, {})
+    assert load_password(settings, {}) == "from-file"
+    (tmp_path / "cloud-password").write_text("from-credential")
+    assert load_password(settings, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == "from-credential"
+
+
+def test_a_password_that_others_can_read_is_refused_without_being_shown(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("hunter22")
+    file.chmod(0o644)
+    settings = from_mapping({"cloud": {"username": "a", "password_file": str(file)}}, {})
+    with pytest.raises(ConfigError, match="chmod 600") as refused:
+        load_password(settings, os.environ)
+    assert "hunter22" not in str(refused.value)
+    file.chmod(0o600)
+    file.write_text("\n")
+    with pytest.raises(ConfigError, match="empty"):
+        load_password(settings, {})
