@@ -1,0 +1,44 @@
+# Everything sets itself up: `make demo` and `make test` work on a fresh checkout.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo "make demo   the whole house, radio and cloud on this machine: gatewayd demo"
+	@echo "make test   all tests"
+	@echo "make lint   ruff, mypy --strict, the import contract"
+	@echo "make bench  what is measured, side by side with peers, as ratios"
+
+demo: $(VENV)/.demo
+	$(BIN)/gatewayd demo
+
+test: $(VENV)/.dev
+	scripts/need mosquitto ip dbus-daemon nmcli python3-dbusmock
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.dev
+	scripts/need mosquitto
+	$(BIN)/python -m bench
+
+$(VENV)/bin/python:
+	scripts/need venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: setup.cfg | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: setup.cfg | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable '.[demo,speed,test,lint,bench]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache build *.egg-info

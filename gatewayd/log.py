@@ -1,0 +1,80 @@
+"""Logging: structlog, one event a line, to stderr (the journal). Libraries' own records take the same way.
+
+Secrets are kept out twice: nobody logs them, and a processor masks what stands under a secret's name.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final, TextIO
+
+import structlog
+
+SECRET_NAMES: Final = frozenset(
+    {
+        "password",
+        "pwd",
+        "pass",
+        "passphrase",
+        "pin",
+        "token",
+        "network_key",
+        "key",
+        "secret",
+        "access_pass",
+        "temp_pass",
+    }
+)
+
+# Below WARNING these say frames and keys in hex, PINs among them: never, whatever the level.
+_LOUD: Final = ("zigpy", "bellows", "serialx", "aiosqlite", "aiomqtt", "aiohttp", "asyncio", "dbus_fast")
+
+
+def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
+    """Set up logging for this process: `level` as in `[log] level`, `form` "json" or "console"."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        mask_secrets,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *([structlog.processors.format_exc_info] if form == "json" else []),
+            renderer,
+        ],
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Change the level while running (`gatewayctl log-level`)."""
+    logging.getLogger().setLevel(level.upper())
+
+
+def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor: what stands under a secret's name is masked, in nested mappings too."""
+    for name, value in event.items():
+        if name in SECRET_NAMES and value is not None:
+            event[name] = "***"
+        elif isinstance(value, dict):
+            event[name] = mask_secrets(_logger, _method, dict(value))
+    return event

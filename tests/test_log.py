@@ -1,0 +1,51 @@
+"""One event a line, and no secret in any of them."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from gatewayd import log
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    before = logging.getLogger().handlers[:]
+    log.configure("info", "json", stream)
+    yield stream
+    logging.getLogger().handlers[:] = before
+    structlog.reset_defaults()
+
+
+def test_an_event_is_one_line_of_json_with_its_facts(lines: io.StringIO) -> None:
+    structlog.get_logger().info("device_joined", uuid="00158d0002a00001", title="客厅灯")
+    said = json.loads(lines.getvalue())
+    assert said["event"] == "device_joined"
+    assert said["title"] == "客厅灯"
+    assert "客厅灯" in lines.getvalue()
+
+
+def test_secrets_are_masked_wherever_they_stand(lines: io.StringIO) -> None:
+    structlog.get_logger().info("key_added", pin="482913", param={"pwd": "tiger-7", "deep": {"token": "t0ken"}})
+    for secret in ("482913", "tiger-7", "t0ken"):
+        assert secret not in lines.getvalue()
+
+
+def test_libraries_speak_through_the_same_door_but_never_of_frames(lines: io.StringIO) -> None:
+    log.set_level("debug")
+    logging.getLogger("bellows.ash").debug("Sending data 31323334")
+    logging.getLogger("bellows.ash").warning("NCP entered failed state")
+    said = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [line["event"] for line in said] == ["NCP entered failed state"]
+
+
+def test_an_exception_is_part_of_its_event(lines: io.StringIO) -> None:
+    try:
+        int("why")
+    except ValueError:
+        structlog.get_logger().exception("handler_failed")
+    assert "ValueError: invalid literal" in json.loads(lines.getvalue())["exception"]
