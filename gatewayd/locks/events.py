@@ -1,0 +1,136 @@
+"""A lock's events: each becomes a change of its record, a notice and a message, in one transaction, once.
+
+What the lock said while nobody listened is read from its own log and told as if it had been heard then.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import tzinfo
+from typing import Protocol
+
+import structlog
+
+from gatewayd.locks.meaning import Meaning, key_type_of, meaning_of
+from gatewayd.model.change import Change, apply
+from gatewayd.model.event import LockEvent, LockWord
+from gatewayd.model.outgoing import Due, MessageDue, NoticeDue
+from gatewayd.model.record import LockParam, Record
+from gatewayd.model.times import write_time
+from gatewayd.model.words import ExecType, Uuid
+
+log = structlog.get_logger()
+
+
+class Records(Protocol):
+    """The mirror, as far as this room needs it."""
+
+    def get(self, uuid: Uuid) -> Record | None: ...
+
+
+class EventBook(Protocol):
+    """Where a lock's events are kept; what is added is on disk with its outbox rows when `add_event` returns."""
+
+    async def add_event(self, word: LockWord, changes: tuple[Change, ...], *due: Due) -> None: ...
+
+    async def stamped_events(self, uuid: Uuid) -> tuple[LockEvent, ...]: ...
+
+
+class EventLog(Protocol):
+    """The lock's own log (ZCL 0x0101 Get Log Record)."""
+
+    async def read_lock_log(self, uuid: Uuid) -> tuple[LockEvent, ...]: ...
+
+
+class LockEvents:
+    """Takes a lock's words in the order they happened."""
+
+    def __init__(
+        self, records: Records, book: EventBook, radio: EventLog, *, zone: tzinfo, new_sn: Callable[[], str]
+    ) -> None:
+        self._records = records
+        self._book = book
+        self._radio = radio
+        self._zone = zone
+        self._new_sn = new_sn
+
+    async def heard(self, word: LockWord) -> None:
+        """Keep `word` and all that follows from it; on disk when this returns."""
+        record = self._records.get(word.uuid)
+        if record is None or not isinstance(record.param, LockParam):
+            log.warning("lock_event_of_no_lock", uuid=word.uuid, code=word.code)
+            return
+        meaning = meaning_of(word)
+        changes = changes_of(word, meaning)
+        notice = NoticeDue(
+            category=record.category,
+            uuid=word.uuid,
+            exectype=ExecType.UPDATE,
+            sn=self._new_sn(),
+            status=meaning.status.name,
+            record=apply(record, changes),
+        )
+        message = MessageDue(
+            uuid=word.uuid,
+            message_type=meaning.message_type,
+            flag=meaning.flag,
+            level=meaning.level,
+            occur_time=write_time(word.at, self._zone),
+            key_id=user_of(word),
+        )
+        await self._book.add_event(word, changes, notice, *([message] if is_pushed(record.param, meaning) else []))
+        log.info("lock_event_kept", uuid=word.uuid, flag=meaning.flag, status=meaning.status.name, at=word.at)
+
+    async def catch_up(self, uuid: Uuid) -> int:
+        """Tell what the lock's log has and this gateway has not; returns how many events that were.
+
+        Raises DeviceUnreachableError, RadioUnavailableError.
+        """
+        missed = missing_events(await self._book.stamped_events(uuid), await self._radio.read_lock_log(uuid))
+        for event in missed:
+            await self.heard(event)
+        if missed:
+            log.info("lock_events_recovered", uuid=uuid, count=len(missed))
+        return len(missed)
+
+
+def changes_of(word: LockWord, meaning: Meaning) -> tuple[Change, ...]:
+    """What the record shows after `word`: the lock's state, and who used which kind of key."""
+    changes: list[Change] = []
+    if meaning.operate is not None:
+        changes.append(Change("operate", meaning.operate))
+    if isinstance(word, LockEvent) and meaning.operate is not None:
+        changes += [Change("key_id", user_of(word)), Change("key_type", key_type_of(word.source))]
+    return tuple(changes)
+
+
+def user_of(word: LockWord) -> int | None:
+    """The slot of the user who did it; None where no user is meant (0xFFFF, ZCL 7.3.2.17.3) or nobody is named."""
+    user = getattr(word, "user", None)
+    return None if user in (None, 0xFFFF) else user
+
+
+def is_pushed(param: LockParam, meaning: Meaning) -> bool:
+    """Whether the household wants a message of this (§12.2 `is_push_*`)."""
+    return meaning.push is None or bool(getattr(param, meaning.push))
+
+
+def missing_events(known: Iterable[LockEvent], logged: Iterable[LockEvent]) -> tuple[LockEvent, ...]:
+    """The events of the lock's log that are not known, in the log's order.
+
+    An event and its log record carry the lock's own stamp; two events that look alike in the same second count twice.
+    Events without a stamp cannot be told apart from those already heard, and are left out.
+    """
+    seen = Counter(_identity(event) for event in known)
+    missing = []
+    for event in logged:
+        if event.lock_time is None:
+            continue
+        if seen[_identity(event)] > 0:
+            seen[_identity(event)] -= 1
+        else:
+            missing.append(event)
+    return tuple(missing)
+
+
+def _identity(event: LockEvent) -> tuple[int | None, int, int, int | None]:
+    return event.lock_time, event.source, event.code, event.user
