@@ -1,0 +1,78 @@
+"""The admin socket: whoever may open it (its group) may call the methods that the daemon offers there.
+
+Which methods there are, and what they do, is the console's; this is the door.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from gatewayd.admin.wire import MAX_LINE, Call, Reply, encode
+from gatewayd.model.errors import GatewayError
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What can be called: the struct that its params decode into, and what answers them with a JSON-able value."""
+
+    params: type[msgspec.Struct]
+    run: Callable[[Any], Awaitable[object]]
+
+
+class AdminServer:
+    """Serves `methods` at `path` as long as `listening` is entered."""
+
+    def __init__(self, path: Path, methods: Mapping[str, Method]) -> None:
+        self._path = path
+        self._methods = methods
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Listen; the socket's file is gone when this is left."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # A socket that a killed daemon left behind; the database's lock says that no other daemon runs.
+        self._path.unlink(missing_ok=True)
+        before = os.umask(0o117)
+        try:
+            server = await asyncio.start_unix_server(self._serve, str(self._path), limit=MAX_LINE)
+        finally:
+            os.umask(before)
+        try:
+            async with server:
+                yield
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(encode(await self._reply(line)))
+                await writer.drain()
+        except (ValueError, ConnectionError) as error:  # ValueError: a line over the limit
+            log.info("admin_connection_ended", reason=str(error))
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _reply(self, line: bytes) -> Reply:
+        try:
+            call = msgspec.json.decode(line, type=Call)
+            method = self._methods.get(call.method)
+            if method is None:
+                return Reply(error=f"unknown method {call.method!r}; there are: {', '.join(sorted(self._methods))}")
+            params = msgspec.json.decode(call.params, type=method.params)
+            return Reply(result=await method.run(params))
+        except msgspec.DecodeError as error:
+            return Reply(error=f"cannot be read: {error}")
+        except GatewayError as error:
+            return Reply(error=str(error))

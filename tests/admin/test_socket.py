@@ -1,0 +1,82 @@
+"""The admin socket: calls are answered, bad ones with the reason, and nobody else gets in."""
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gatewayd.admin.client import call
+from gatewayd.admin.server import AdminServer, Method
+from gatewayd.admin.wire import MAX_LINE
+from gatewayd.model.errors import GatewayError, UnknownDeviceError
+
+
+class Greeting(msgspec.Struct):
+    name: str = "nobody"
+
+
+async def greet(params: Greeting) -> dict[str, str]:
+    return {"said": f"你好 {params.name}"}
+
+
+async def refuse(_params: Greeting) -> None:
+    raise UnknownDeviceError("no device 00158d0002a00001 here")
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> AsyncIterator[Path]:
+    path = tmp_path / "run" / "admin.sock"
+    server = AdminServer(path, {"greet": Method(Greeting, greet), "refuse": Method(Greeting, refuse)})
+    async with server.listening():
+        yield path
+    assert not path.exists()
+
+
+async def test_a_call_is_answered(path: Path) -> None:
+    assert await asyncio.to_thread(call, path, "greet", name="世界") == {"said": "你好 世界"}
+
+
+async def test_a_refusal_reaches_the_caller_in_words(path: Path) -> None:
+    with pytest.raises(GatewayError, match="no device 00158d0002a00001 here"):
+        await asyncio.to_thread(call, path, "refuse")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"hello\n", "cannot be read"),
+        (b'{"method": "sing"}\n', "unknown method 'sing'; there are: greet, refuse"),
+        (b'{"method": "greet", "params": {"name": 7}}\n', r"Expected `str`, got `int` - at `\$.name`"),
+        (b'{"method": "greet", "param": {}}\n', "unknown field `param`"),
+    ],
+)
+async def test_a_bad_call_is_told_why_and_the_line_stays_open(path: Path, line: bytes, reason: str) -> None:
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    for _ in range(2):
+        writer.write(line)
+        answer = msgspec.json.decode(await reader.readline())
+        with pytest.raises(GatewayError, match=reason):
+            raise GatewayError(answer["error"])
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_an_endless_line_ends_its_connection_and_no_other(path: Path) -> None:
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    writer.write(b"x" * (MAX_LINE + 100_000))
+    with pytest.raises(ConnectionError):
+        await reader.readexactly(1)
+    writer.close()
+    assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
+
+
+async def test_only_owner_and_group_may_open_it(path: Path) -> None:
+    assert stat.S_IMODE((await asyncio.to_thread(path.stat)).st_mode) == 0o660
+
+
+def test_without_a_daemon_the_error_says_so(tmp_path: Path) -> None:
+    with pytest.raises(GatewayError, match="no gatewayd listens there"):
+        call(tmp_path / "admin.sock", "status")
