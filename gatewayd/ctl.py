@@ -1,0 +1,150 @@
+"""gatewayctl: asks the running daemon over its admin socket and shows what it says to people, or as JSON."""
+
+import functools
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from gatewayd import __version__
+from gatewayd.admin.client import call
+from gatewayd.config import Admin
+from gatewayd.model.errors import GatewayError
+
+_as_json: Final = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gatewayctl")
+@click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    default=Path(Admin().socket),
+    show_default=True,
+    envvar="GATEWAYD_ADMIN_SOCKET",
+    help="The daemon's admin socket.",
+)
+@click.pass_context
+def main(context: click.Context, socket: Path) -> None:
+    """Look into a running gatewayd and tell it what to do."""
+    context.obj = functools.partial(_ask, socket)
+
+
+Ask = Callable[..., Any]
+_pass_ask: Final = click.make_pass_decorator(functools.partial)
+
+
+@main.command()
+@_as_json
+@_pass_ask
+def status(ask: Ask, as_json: bool) -> None:
+    """How the daemon, its radio, its cloud and its database are."""
+    answer = ask("status")
+    if as_json:
+        _print_json(answer)
+    else:
+        for name, value in answer.items():
+            click.echo(f"{name + ':':14}{_plain(value)}")
+
+
+@main.command()
+@_as_json
+@_pass_ask
+def devices(ask: Ask, as_json: bool) -> None:
+    """Every device on the radio, and what it last said."""
+    answer = ask("devices")
+    if as_json:
+        _print_json(answer)
+    else:
+        _print_table(answer, ("uuid", "category", "type", "title", "online", "battery", "state", "linked"))
+
+
+@main.command()
+@click.argument("uuid")
+@_pass_ask
+def show(ask: Ask, uuid: str) -> None:
+    """One device's whole record, as the cloud sees it."""
+    _print_json(ask("show", uuid=uuid))
+
+
+@main.command("permit-join")
+@click.argument("seconds", type=click.IntRange(0, 254), default=60)
+@_pass_ask
+def permit_join(ask: Ask, seconds: int) -> None:
+    """Let devices join for SECONDS (0 closes the network)."""
+    ask("permit-join", seconds=seconds)
+    click.echo(f"devices may join for {seconds} s" if seconds else "no device may join")
+
+
+@main.command()
+@click.argument("uuid")
+@_pass_ask
+def remove(ask: Ask, uuid: str) -> None:
+    """Take a device off the network."""
+    ask("remove", uuid=uuid)
+    click.echo(f"{uuid} is removed")
+
+
+@main.command()
+@_as_json
+@_pass_ask
+def outbox(ask: Ask, as_json: bool) -> None:
+    """What the cloud still has to hear, oldest first, and what it will never take."""
+    answer = ask("outbox")
+    if as_json:
+        _print_json(answer)
+        return
+    _print_table(answer["waiting"], ("id", "kind", "uuid", "since", "attempts"))
+    if answer["dead"]:
+        click.echo("\nnot taken, and never sent again:")
+        _print_table(answer["dead"], ("id", "kind", "uuid", "reason"))
+
+
+@main.command("log-level")
+@click.argument("level", type=click.Choice(["debug", "info", "warning", "error"]))
+@_pass_ask
+def log_level(ask: Ask, level: str) -> None:
+    """Change the running daemon's log level."""
+    ask("log-level", level=level)
+    click.echo(f"log level is {level}")
+
+
+def _ask(socket: Path, method: str, **params: Any) -> Any:
+    try:
+        return call(socket, method, **params)
+    except GatewayError as error:
+        click.echo(f"gatewayctl: {error}", err=True)
+        sys.exit(1)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def _print_table(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> None:
+    from rich.console import Console  # noqa: PLC0415  (half a second on the board, and only tables need it)
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(_plain(row.get(column)) for column in columns))
+    Console(soft_wrap=True).print(table)
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case True | False:
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{name} {_plain(item)}" for name, item in value.items() if item is not None)
+        case list() | tuple():
+            return ", ".join(map(_plain, value)) or "-"
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
