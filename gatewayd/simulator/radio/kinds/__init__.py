@@ -1,0 +1,1 @@
+"""The kinds of devices that a household has, one short module each."""
