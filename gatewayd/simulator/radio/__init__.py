@@ -3,11 +3,17 @@
 from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Endpoint, Executed, Reply
 from gatewayd.simulator.radio.faults import Faults
 from gatewayd.simulator.radio.house import House, JoiningNotPermittedError
+from gatewayd.simulator.radio.kinds.climate import ClimateSensor, climate_sensor
+from gatewayd.simulator.radio.kinds.curtain import Curtain, curtain
+from gatewayd.simulator.radio.kinds.lock import Lock, lock
+from gatewayd.simulator.radio.kinds.socket import Socket, socket
 from gatewayd.simulator.radio.kinds.switch import Switch, switch
 
 __all__ = [
     "Attribute",
+    "ClimateSensor",
     "Cluster",
+    "Curtain",
     "Description",
     "Device",
     "Endpoint",
@@ -15,7 +21,13 @@ __all__ = [
     "Faults",
     "House",
     "JoiningNotPermittedError",
+    "Lock",
     "Reply",
+    "Socket",
     "Switch",
+    "climate_sensor",
+    "curtain",
+    "lock",
+    "socket",
     "switch",
 ]

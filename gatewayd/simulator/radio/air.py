@@ -17,7 +17,7 @@ _INDIRECT_TIMEOUT_S = 7.68
 _REJOIN_FLAG = 0x80
 _NWK_COORDINATOR = 0x0000
 _ROUTERS_AND_COORDINATOR = 0xFFFC
-AWAKE_AFTER_JOIN_S = 10.0
+AWAKE_S = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +57,7 @@ class Air:
         if interval is not None:
             self._mailboxes[device.ieee] = Mailbox(interval, self._faults.chance.uniform(0, interval))
 
-    def awaken(self, device: Device, seconds: float = AWAKE_AFTER_JOIN_S) -> None:
+    def awaken(self, device: Device, seconds: float = AWAKE_S) -> None:
         """A sleepy device listens for a while, as it does when it joins or its button is pressed."""
         if device.sleepy:
             box = self._mailboxes[device.ieee]
@@ -113,10 +113,21 @@ class Air:
     def broadcast(self, aps: Aps, payload: bytes) -> None:
         profile, cluster, _, endpoint, *_ = aps
         if profile == 0:
-            return  # permit-joining and the like: no answer is due from anybody
+            self._answer_to_all(aps, payload)
+            return
         for device in self.by_nwk.values():
             if device.joined and not device.sleepy and endpoint in device.descriptors:
                 device.receive(profile, endpoint, cluster, payload)
+
+    def _answer_to_all(self, aps: Aps, payload: bytes) -> None:
+        """Who is asked for its address answers a broadcast; of the others, and to anything else, none is due."""
+        asked = None
+        if aps[1] == zdo.NWK_ADDRESS:
+            asked = self.by_address.get(payload[1:9])
+        elif aps[1] == zdo.IEEE_ADDRESS:
+            asked = self.by_nwk.get(int.from_bytes(payload[1:3], "little"))
+        if asked is not None and asked.joined and self._faults.reachable(asked.ieee):
+            self._arrive(asked, aps, payload, self._ncp.ticket)
 
     def nwk_of(self, address: bytes) -> int | None:
         device = self.by_address.get(address)

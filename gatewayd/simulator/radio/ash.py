@@ -22,6 +22,8 @@ WINDOW = 5
 """Data frames in flight. More would overrun hosts that keep about 1,024 received bytes."""
 MAX_PAYLOAD = 256
 ACK_TIMEOUT_S = 1.6
+"""How long an acknowledgement may take at first; it follows what the line is seen to take (UG101 §5.6)."""
+_ACK_TIMEOUT_LEAST_S, _ACK_TIMEOUT_MOST_S = 0.4, 3.2
 MAX_ACK_TIMEOUTS = 5
 
 RESET_EXTERNAL = 0x01
@@ -139,7 +141,8 @@ class Ash:
     def _clear(self) -> None:
         self._next_send = 0
         self._next_receive = 0
-        self._unacked: deque[bytes] = deque()
+        self._unacked: deque[tuple[bytes, float]] = deque()
+        self._ack_timeout = ACK_TIMEOUT_S
         self._waiting: deque[bytes] = deque()
         self._out: list[bytes] = []
         self._ack_due = False
@@ -204,6 +207,7 @@ class Ash:
         if self._timeouts > MAX_ACK_TIMEOUTS:
             self.fail(ERROR_ACK_TIMEOUTS)
         else:
+            self._wait(2 * self._ack_timeout)
             self._resend(now)
 
     def frames_to_send(self) -> list[bytes]:
@@ -241,27 +245,32 @@ class Ash:
         count = next_expected - oldest & 0x07
         if not 0 < count <= len(self._unacked):
             return
+        sent_at = now
         for _ in range(count):
-            self._unacked.popleft()
+            _, sent_at = self._unacked.popleft()
         self.acknowledged += count
         self._timeouts = 0
-        self.deadline = now + ACK_TIMEOUT_S if self._unacked else None
+        self._wait(self._ack_timeout * 7 / 8 + (now - sent_at) / 2)
+        self.deadline = now + self._ack_timeout if self._unacked else None
         self._fill_window(now)
 
     def _fill_window(self, now: float) -> None:
         while self._waiting and len(self._unacked) < self._window and self.connected:
             payload = self._waiting.popleft()
-            self._unacked.append(payload)
+            self._unacked.append((payload, now))
             self._out.append(self._data_frame(self._next_send, payload, repeated=False))
             self._next_send = self._next_send + 1 & 0x07
             if self.deadline is None:
-                self.deadline = now + ACK_TIMEOUT_S
+                self.deadline = now + self._ack_timeout
 
     def _resend(self, now: float) -> None:
         oldest = self._next_send - len(self._unacked)
-        for offset, payload in enumerate(self._unacked):
+        for offset, (payload, _) in enumerate(self._unacked):
             self._out.append(self._data_frame(oldest + offset & 0x07, payload, repeated=True))
-        self.deadline = now + ACK_TIMEOUT_S if self._unacked else None
+        self.deadline = now + self._ack_timeout if self._unacked else None
+
+    def _wait(self, seconds: float) -> None:
+        self._ack_timeout = min(max(seconds, _ACK_TIMEOUT_LEAST_S), _ACK_TIMEOUT_MOST_S)
 
     def _data_frame(self, number: int, payload: bytes, *, repeated: bool) -> bytes:
         self._ack_due = False

@@ -134,7 +134,7 @@ class Device:
             for attribute in cluster.attributes
         }
         self.values: dict[Key, Value] = {key: attribute.value for key, attribute in self.attributes.items()}
-        self.reporter = Reporter(house.agenda, self.values.__getitem__, self._send_due_report)
+        self.reporter = Reporter(house.agenda, self._current, self._send_due_report)
         self._sequence = 0
 
     # What tests, benches and people do to it.
@@ -148,6 +148,9 @@ class Device:
 
     def get(self, endpoint: int, cluster: int, attribute: int) -> Value:
         return self.values[endpoint, cluster, attribute]
+
+    def refresh(self, key: Key) -> None:
+        """Bring an attribute up to date that changes by itself; the kinds that have such override this."""
 
     def number(self, endpoint: int, cluster: int, attribute: int) -> int:
         value = self.values[endpoint, cluster, attribute]
@@ -223,6 +226,10 @@ class Device:
         if frame.manufacturer is not None:
             return zcl.UNSUPPORTED_MANUFACTURER_COMMAND
         return served.commands.get(frame.command, zcl.UNSUPPORTED_CLUSTER_COMMAND)
+
+    def _current(self, key: Key) -> Value:
+        self.refresh(key)
+        return self.values[key]
 
     def _send_due_report(self, key: Key) -> bool:
         target = self.bound_to(key[0], key[1])

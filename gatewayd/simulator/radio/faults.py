@@ -6,19 +6,26 @@ The line asks `outbound` and `inbound` for each ASH frame, the air asks the rest
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from gatewayd.simulator.radio import ash, ezsp
 
 Way = Literal["both", "to_host", "from_host"]
 
 
-class Line:
-    """What the faults need of the serving side: `server.Server` is one."""
+class Line(Protocol):
+    """A connected host, as the faults see it."""
 
     def reset(self, reason: int) -> None: ...
     def fail(self, code: int) -> None: ...
     def cut(self) -> None: ...
+
+
+class Door(Protocol):
+    """A listening port, as the faults see it."""
+
+    def refuse(self) -> None: ...
+    def admit(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -59,7 +66,7 @@ class Faults:
     now: Callable[[], float]
     lines: list[Line] = field(default_factory=list)
     silent: bool = False
-    refusing: bool = False
+    doors: list[Door] = field(default_factory=list)
     line_delay_s: float = 0.0
     delivery_timeout_s: float = 0.1
     """How long the coordinator tries before it says that a device did not acknowledge."""
@@ -116,8 +123,9 @@ class Faults:
             line.cut()
 
     def refuse_connections(self, refuse: bool = True) -> None:
-        """Break off every new connection before a byte is exchanged."""
-        self.refusing = refuse
+        """Nobody listens on the port any more; False: somebody does again."""
+        for door in self.doors:
+            (door.refuse if refuse else door.admit)()
 
     # In the air.
 
@@ -143,7 +151,8 @@ class Faults:
 
     def clear(self) -> None:
         """No more faults."""
-        self.silent = self.refusing = False
+        self.silent = False
+        self.refuse_connections(False)
         self.line_delay_s = 0.0
         self._to_host, self._from_host = _Lane(), _Lane()
         self._busy = self._duplicates = 0

@@ -49,6 +49,7 @@ def _read(device: "Device", endpoint: int, cluster: int, frame: Frame) -> bytes:
         if attribute is None or frame.manufacturer is not None:
             rows.append(struct.pack("<HB", number, zcl.UNSUPPORTED_ATTRIBUTE))
             continue
+        device.refresh((endpoint, cluster, number))
         value = attribute.type.pack(device.values[endpoint, cluster, number])
         rows.append(struct.pack("<HBB", number, zcl.SUCCESS, attribute.type.id) + value)
     return b"".join(rows)

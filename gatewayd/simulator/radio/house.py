@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from gatewayd.simulator.radio import ezsp, server
 from gatewayd.simulator.radio.agenda import Agenda
-from gatewayd.simulator.radio.air import Air
+from gatewayd.simulator.radio.air import AWAKE_S, Air
 from gatewayd.simulator.radio.device import Description, Device, Executed
 from gatewayd.simulator.radio.faults import Faults
 from gatewayd.simulator.radio.ncp import Ncp
@@ -108,6 +108,14 @@ class House:
     def announce(self, device: Device) -> None:
         self.air.announce(device)
 
+    def wake(self, device: Device, seconds: float = AWAKE_S) -> None:
+        """A sleepy device listens for a while, as when its button is pressed (after joining it does so anyway)."""
+        self.air.awaken(device, seconds)
+
+    def sleep(self, device: Device) -> None:
+        """A sleepy device falls asleep now, and hears next when it polls."""
+        self.air.put_to_sleep(device)
+
     def leave(self, device: Device) -> None:
         """The device leaves the network by itself, as when its button is held for long."""
         if device.joined:
@@ -137,8 +145,8 @@ class House:
             self.on_command(device, entry)
 
     def local_time(self) -> int:
-        now = self.wall_clock()
-        return int((now.replace(tzinfo=UTC) - _ZCL_EPOCH).total_seconds())
+        """Seconds since 2000-01-01 as the wall clock shows them: its zone is of no account."""
+        return int((self.wall_clock().replace(tzinfo=UTC) - _ZCL_EPOCH).total_seconds())
 
     def left(self, device: Device) -> None:
         device.forget_network()

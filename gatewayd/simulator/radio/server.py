@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import pty
+import socket
 import tty
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -15,14 +16,13 @@ from typing import TYPE_CHECKING, cast
 
 from gatewayd.simulator.radio.agenda import Entry
 from gatewayd.simulator.radio.ash import RESET_EXTERNAL, RESET_SOFTWARE, Ash, Event, FrameReader, HostReset
-from gatewayd.simulator.radio.faults import Line
 from gatewayd.simulator.radio.ncp import Ticket
 
 if TYPE_CHECKING:
     from gatewayd.simulator.radio.house import House
 
 
-class Session(Line):
+class Session:
     """One connected host: ASH state, and the frames between it and the coordinator."""
 
     def __init__(self, house: "House", write: Callable[[bytes], None], abort: Callable[[], None]) -> None:
@@ -135,9 +135,6 @@ class _TcpHost(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if self._house.faults.refusing:
-            self._transport.abort()
-            return
         for other in list(self._present):
             other.hang_up()
         self._present.add(self)
@@ -162,19 +159,68 @@ class _TcpHost(asyncio.Protocol):
             self._transport.abort()
 
 
+class _Door:
+    """A listening port that can be closed and opened again at once: the kernel queues who comes before `run` is up."""
+
+    def __init__(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
+        self._factory = factory
+        self._opened = asyncio.Event()
+        self._listener: socket.socket | None = None
+        self._server: asyncio.Server | None = None
+        self._adopting = False
+        self.address = (host, port)
+        self.admit()
+
+    def admit(self) -> None:
+        if self._listener is None:
+            self._listener = socket.create_server(self.address)
+            self.address = self._listener.getsockname()[:2]
+            self._opened.set()
+
+    def refuse(self) -> None:
+        self._opened.clear()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        elif self._listener is not None and not self._adopting:
+            self._listener.close()
+        self._listener = None
+
+    async def run(self) -> None:
+        while True:
+            await self._opened.wait()
+            self._opened.clear()
+            if self._listener is not None:
+                await self._adopt(self._listener)
+
+    async def _adopt(self, listener: socket.socket) -> None:
+        self._adopting = True
+        try:
+            server = await asyncio.get_running_loop().create_server(self._factory, sock=listener)
+        finally:
+            self._adopting = False
+        if self._listener is listener:
+            self._server = server
+        else:
+            server.close()
+
+
 @asynccontextmanager
 async def serve_tcp(house: "House", host: str, port: int) -> AsyncIterator[str]:
     present: set[_TcpHost] = set()
-    loop = asyncio.get_running_loop()
-    listener = await loop.create_server(lambda: _TcpHost(house, present), host, port)
-    address, number = listener.sockets[0].getsockname()[:2]
+    door = _Door(lambda: _TcpHost(house, present), host, port)
+    house.faults.doors.append(door)
+    listening = asyncio.create_task(door.run())
     try:
-        yield f"socket://{address}:{number}"
+        yield f"socket://{door.address[0]}:{door.address[1]}"
     finally:
-        listener.close()
+        house.faults.doors.remove(door)
+        listening.cancel()
+        door.refuse()
         for one in list(present):
             one.hang_up()
-        await asyncio.sleep(0)
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 RESPONSE = 0x8000
+NWK_ADDRESS, IEEE_ADDRESS = 0x0000, 0x0001
 DEVICE_ANNOUNCE = 0x0013
 MGMT_LEAVE = 0x0034
 MGMT_PERMIT_JOINING = 0x0036
@@ -188,8 +189,8 @@ def _leave(node: Node, body: bytes) -> bytes:
 
 
 _HANDLERS: dict[int, Callable[[Node, bytes], bytes]] = {
-    0x0000: _nwk_address,
-    0x0001: _ieee_address,
+    NWK_ADDRESS: _nwk_address,
+    IEEE_ADDRESS: _ieee_address,
     0x0002: _node_descriptor,
     0x0003: _power_descriptor,
     0x0004: _simple_descriptor,

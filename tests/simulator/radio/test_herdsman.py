@@ -1,0 +1,102 @@
+"""The cross-check: zigbee-herdsman, a host that nobody here wrote, runs on the simulated coordinator."""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatewayd.simulator.radio import House, switch
+
+HERE = Path(__file__).parent / "herdsman"
+CACHE = Path(__file__).parents[3] / ".cache" / "herdsman"
+PATIENCE_S = 60.0
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("node") is None or shutil.which("npm") is None, reason="Node and npm are not installed"
+)
+
+
+async def installed() -> Path:
+    """zigbee-herdsman as package.json pins it, fetched on first use."""
+    wanted = (HERE / "package.json").read_text()
+    stamp = CACHE / "installed.json"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / "package.json", CACHE)
+        npm = await asyncio.create_subprocess_exec(
+            "npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", cwd=CACHE
+        )
+        assert await npm.wait() == 0, "npm could not install zigbee-herdsman"
+        stamp.write_text(wanted)
+    return CACHE / "node_modules" / "zigbee-herdsman"
+
+
+class Herdsman:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def until(self, event: str) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            said: dict[str, Any] = json.loads(line)
+            assert said["event"] != "failed", said["error"]
+            if said["event"] == event:
+                return said
+        pytest.fail(f"herdsman ended before it said {event}")
+
+    async def stop(self) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return await self._process.wait()
+
+
+@asynccontextmanager
+async def herdsman_on(url: str, folder: Path) -> AsyncIterator[Herdsman]:
+    library = await installed()
+    process = await asyncio.create_subprocess_exec(
+        "node", str(HERE / "host.js"), url.replace("socket:", "tcp:"), str(folder),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "HERDSMAN": str(library)},
+    )  # fmt: skip
+    try:
+        yield Herdsman(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_herdsman_forms_a_network_interviews_a_switch_commands_it_and_hears_it(tmp_path: Path) -> None:
+    house = House()
+    light = house.add(switch("00158d0002a00001", channels=3))
+    async with asyncio.timeout(PATIENCE_S), house.serve() as url, herdsman_on(url, tmp_path) as herdsman:
+        assert (await herdsman.until("started"))["how"] == "reset"
+        await herdsman.until("permitted")
+        await house.join(light)
+
+        interview = await herdsman.until("interview")
+        assert interview["status"] == "successful"
+        assert interview["ieee"] == "0x00158d0002a00001"
+        assert (interview["manufacturer"], interview["model"]) == ("ZJCHILINK", "SW3")
+        assert interview["endpoints"] == [1, 2, 3]
+
+        report = await herdsman.until("report")
+        assert (report["endpoint"], report["data"]) == (2, {"onOff": 1})
+        assert [(one.endpoint, one.command) for one in light.executed] == [(2, 0x01)]
+        assert await herdsman.stop() == 0
+
+
+async def test_herdsman_finds_its_network_again_after_both_have_restarted(tmp_path: Path) -> None:
+    flash = tmp_path / "flash.json"
+    for how in ("reset", "resumed"):
+        house = House(flash=flash)
+        async with asyncio.timeout(PATIENCE_S), house.serve() as url, herdsman_on(url, tmp_path) as herdsman:
+            assert (await herdsman.until("started"))["how"] == how
+            await herdsman.until("permitted")
+            assert await herdsman.stop() == 0

@@ -1,0 +1,221 @@
+"""A door lock through bellows: PINs, schedules, events, alarms, and the log it keeps for a host that was away."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gatewayd.simulator.radio import House, Lock, lock
+from gatewayd.simulator.radio.kinds.lock import Alarm, Event, Source, UserStatus, UserType
+from gatewayd.simulator.radio.kinds.lock.book import Book, Outcome, Verdict
+from gatewayd.simulator.radio.kinds.lock.codes import NOBODY, Kind, Programming
+from gatewayd.simulator.radio.kinds.lock.journal import Journal
+from tests.simulator.radio.host import Host
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+NOON_ZCL = int((NOON - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds())
+
+
+class Door:
+    """A joined lock, what the host sees of it, and what it heard."""
+
+    def __init__(self, lock: Lock, cluster: Any, alarms: Any, host: Host) -> None:
+        self.lock, self.cluster, self.alarms, self.host = lock, cluster, alarms, host
+
+    def operations(self) -> list[tuple[int, int, int]]:
+        said = [args for command, args in self.host.ear.all("command") if command == 0x20]
+        return [(one.operation_event_source, one.operation_event_code, one.user_id) for one in said]
+
+    def alarm_codes(self) -> list[int]:
+        return [args.alarm_code for command, args in self.host.ear.all("command") if command == 0x00]
+
+    async def set_pin(self, user: int, pin: str, kind: UserType = UserType.UNRESTRICTED) -> int:
+        answer = await self.cluster.set_pin_code(user, UserStatus.ENABLED, kind, pin)
+        return int(answer.status)
+
+
+@pytest.fixture
+async def door(house: House, host: Host) -> Door:
+    house.wall_clock = lambda: NOON
+    device = house.add(lock("00158d0002a00002"))
+    seen = await host.take_in(house, device)
+    cluster, alarms = seen.endpoints[1].door_lock, seen.endpoints[1].in_clusters[0x0009]
+    for one in (cluster, alarms):
+        one.add_listener(host.ear)
+        await one.bind()
+    return Door(device, cluster, alarms, host)
+
+
+async def test_a_lock_is_locked_and_unlocked_by_radio(door: Door) -> None:
+    assert (await door.cluster.unlock_door()).status == 0
+    assert not door.lock.is_locked()
+    assert (await door.cluster.lock_door()).status == 0
+    assert door.lock.is_locked()
+    await door.host.ear.until(lambda: len(door.operations()) == 2)
+    assert door.operations() == [(Source.RF, Event.UNLOCK, NOBODY), (Source.RF, Event.LOCK, NOBODY)]
+
+
+async def test_a_lock_that_wants_a_pin_by_radio_refuses_without_it(door: Door) -> None:
+    await door.set_pin(1, "123456")
+    await door.cluster.write_attributes({"require_pin_for_rf_operation": True})
+    assert (await door.cluster.unlock_door()).status == 1
+    assert (await door.cluster.unlock_door("999999")).status == 1
+    assert door.lock.is_locked()
+    assert (await door.cluster.unlock_door("123456")).status == 0
+    assert not door.lock.is_locked()
+
+
+async def test_a_pin_that_is_set_opens_the_door_and_the_lock_says_who(door: Door) -> None:
+    assert await door.set_pin(3, "123456") == Outcome.SET.value
+    assert door.lock.enter_pin("123456")
+    await door.host.ear.until(lambda: (Source.KEYPAD, Event.UNLOCK, 3) in door.operations())
+    heard = [args for command, args in door.host.ear.all("command") if command == 0x20]
+    assert heard[-1].local_time == NOON_ZCL
+    assert heard[-1].pin == ""
+
+
+async def test_pins_are_read_back_and_cleared(door: Door) -> None:
+    await door.set_pin(3, "123456")
+    kept = await door.cluster.get_pin_code(3)
+    assert (kept.user_id, kept.user_status, kept.user_type, kept.code) == (3, 1, 0, "123456")
+    assert (await door.cluster.clear_pin_code(3)).status == 0
+    gone = await door.cluster.get_pin_code(3)
+    assert (gone.user_status, gone.code) == (0, "")
+    assert not door.lock.enter_pin("123456")
+    programmed = [args.program_event_code for command, args in door.host.ear.all("command") if command == 0x21]
+    assert programmed == [Programming.PIN_ADDED, Programming.PIN_DELETED]
+
+
+async def test_a_disabled_user_stays_outside(door: Door) -> None:
+    await door.set_pin(3, "123456")
+    await door.cluster.set_user_status(3, UserStatus.DISABLED)
+    assert (await door.cluster.get_user_status(3)).user_status == UserStatus.DISABLED
+    assert not door.lock.enter_pin("123456")
+
+
+async def test_a_year_day_user_enters_in_his_time_alone(house: House, door: Door) -> None:
+    await door.set_pin(4, "445566", UserType.YEAR_DAY)
+    assert (await door.cluster.set_year_day_schedule(0, 4, NOON_ZCL, NOON_ZCL + 3600)).status == 0
+    kept = await door.cluster.get_year_day_schedule(0, 4)
+    assert (kept.local_start_time, kept.local_end_time) == (NOON_ZCL, NOON_ZCL + 3600)
+    assert door.lock.enter_pin("445566")
+
+    house.wall_clock = lambda: NOON.replace(hour=14)
+    assert not door.lock.enter_pin("445566")
+    await door.host.ear.until(lambda: (Source.KEYPAD, Event.UNLOCK_OUT_OF_SCHEDULE, 4) in door.operations())
+
+    house.wall_clock = lambda: NOON
+    assert (await door.cluster.clear_year_day_schedule(0, 4)).status == 0
+    assert not door.lock.enter_pin("445566")
+
+
+async def test_too_many_wrong_codes_raise_an_alarm_and_close_the_keypad(door: Door) -> None:
+    await door.set_pin(1, "123456")
+    door.lock.wrong_pins(5)
+    await door.host.ear.until(lambda: door.alarm_codes() == [Alarm.WRONG_CODE_LIMIT])
+    assert door.operations().count((Source.KEYPAD, Event.UNLOCK_WRONG_PIN, NOBODY)) == 5
+    assert not door.lock.enter_pin("123456")
+
+
+async def test_a_duress_code_opens_as_usual_and_alarms(door: Door) -> None:
+    await door.set_pin(9, "999111", UserType.FORCED)
+    assert door.lock.enter_pin("999111")
+    await door.host.ear.until(lambda: door.alarm_codes() == [Alarm.FORCED_USER])
+    assert (Source.KEYPAD, Event.UNLOCK, 9) in door.operations()
+
+
+async def test_prying_jamming_and_forcing_alarm(door: Door) -> None:
+    door.lock.pry()
+    door.lock.jam()
+    door.lock.force_open()
+    await door.host.ear.until(lambda: len(door.alarm_codes()) == 3)
+    assert door.alarm_codes() == [Alarm.ESCUTCHEON_REMOVED, Alarm.JAMMED, Alarm.FORCED_OPEN]
+
+
+async def test_a_masked_alarm_stays_silent(door: Door) -> None:
+    await door.cluster.write_attributes({"alarm_mask": 0x0020})
+    door.lock.jam()
+    door.lock.pry()
+    await door.host.ear.until(lambda: door.alarm_codes() == [Alarm.ESCUTCHEON_REMOVED])
+
+
+async def test_fingers_keys_and_knobs_say_where_they_came_from(door: Door) -> None:
+    door.lock.use_fingerprint(2)
+    door.lock.turn_key(lock=True)
+    door.lock.turn_knob()
+    await door.host.ear.until(lambda: len(door.operations()) == 3)
+    assert door.operations() == [
+        (Source.FINGERPRINT, Event.UNLOCK, 2),
+        (Source.MANUAL, Event.KEY_LOCK, NOBODY),
+        (Source.MANUAL, Event.MANUAL_UNLOCK, NOBODY),
+    ]
+
+
+async def test_an_unlock_with_a_timeout_locks_again_by_itself(door: Door) -> None:
+    await door.cluster.unlock_with_timeout(1)
+    assert not door.lock.is_locked()
+    await door.host.ear.until(lambda: (Source.INDETERMINATE, Event.AUTO_LOCK, NOBODY) in door.operations())
+    assert door.lock.is_locked()
+
+
+async def test_the_lock_tells_its_limits(door: Door) -> None:
+    wanted = ["num_of_pin_users_supported", "max_pin_len", "min_pin_len", "num_of_lock_records_supported"]
+    values, _ = await door.cluster.read_attributes(wanted)
+    assert [values[name] for name in wanted] == [20, 10, 4, 50]
+    assert await door.set_pin(1, "123") == Outcome.FAILED.value
+    assert await door.set_pin(1, "123456") == Outcome.SET.value
+    assert await door.set_pin(2, "123456") == Outcome.DUPLICATE.value
+    assert await door.set_pin(99, "654321") == Outcome.FAILED.value
+
+
+async def test_a_host_that_was_away_reads_what_happened_from_the_log(house: House, door: Door) -> None:
+    await door.set_pin(3, "123456")
+    house.faults.make_unreachable(door.lock.ieee)
+    door.lock.enter_pin("123456")
+    door.lock.pry()
+    house.faults.clear()
+
+    newest = await door.cluster.get_log_record(0)
+    assert (newest.log_entry_id, newest.event_type, newest.event_id_or_alarm_code) == (3, 2, Alarm.ESCUTCHEON_REMOVED)
+    before = await door.cluster.get_log_record(2)
+    assert (before.event_type, before.source, before.event_id_or_alarm_code) == (0, Source.KEYPAD, Event.UNLOCK)
+    assert (before.user_id, before.timestamp) == (3, NOON_ZCL)
+    missing = await door.cluster.get_log_record(99)
+    assert missing.status == 0x8B
+
+
+async def test_a_lock_with_logging_off_keeps_no_log(door: Door) -> None:
+    await door.cluster.write_attributes({"enable_logging": False})
+    door.lock.turn_key()
+    assert list(door.lock.journal.records) == []
+
+
+def test_a_full_journal_forgets_the_oldest_and_counts_on() -> None:
+    journal = Journal(3)
+    for code in range(5):
+        journal.write(1000 + code, Kind.OPERATION, 0, code, user=1, pin=b"")
+    assert [record.index for record in journal.records] == [3, 4, 5]
+    assert journal.read(2) is None
+    newest = journal.read(0)
+    assert newest is not None
+    assert newest.code == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "verdict"),
+    [
+        (UserType.UNRESTRICTED, 0, Verdict.WELCOME),
+        (UserType.YEAR_DAY, 50, Verdict.NOT_NOW),
+        (UserType.YEAR_DAY, 100, Verdict.WELCOME),
+        (UserType.YEAR_DAY, 200, Verdict.WELCOME),
+        (UserType.YEAR_DAY, 201, Verdict.NOT_NOW),
+        (UserType.NON_ACCESS, 150, Verdict.NOT_NOW),
+        (UserType.FORCED, 0, Verdict.WELCOME),
+    ],
+)
+def test_who_may_enter_when(kind: UserType, at: int, verdict: Verdict) -> None:
+    book = Book(slots=20, shortest=4, longest=10, schedules=2)
+    assert book.set_pin(1, UserStatus.ENABLED, kind, b"1234") is Outcome.SET
+    book.users[1].schedules[0] = (100, 200)
+    assert book.judge(book.find(b"1234"), at) is verdict
+    assert book.judge(book.find(b"4321"), at) is Verdict.WRONG
