@@ -13,10 +13,8 @@ from msgspec import UNSET, UnsetType, field
 
 from gatewayd.model.words import Category, Uuid
 
-Extra = Mapping[str, Any]
+Extra = dict[str, Any]
 """Keys of the wire that are nobody's here, kept as they came (JSON values)."""
-
-_NOTHING: Final[Extra] = MappingProxyType({})
 
 
 _SECRET: Final = frozenset({"pass_", "access_pass", "admin_pass", "wifi_pass", "temp_pass"})
@@ -182,7 +180,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     countdown_state: int = 0
     countdown: int = 0
     countdown_value: int = 0
-    extra: Extra = _NOTHING
+    extra: Extra = field(default_factory=dict)
 
 
 class SwitchParam(ZigbeeParam, frozen=True, kw_only=True, tag="switch"):
@@ -260,5 +258,5 @@ class Record(Header, frozen=True, kw_only=True):
     """One device as §12 shows it."""
 
     param: Param
-    extra: Extra = _NOTHING
-    param_extra: Extra = _NOTHING
+    extra: Extra = field(default_factory=dict)
+    param_extra: Extra = field(default_factory=dict)
