@@ -1,0 +1,74 @@
+"""gatewayd: `run` the daemon, `check-config`, or play the `demo`. Reads the settings, sets up logging, hands over."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gatewayd import __version__, config, log
+from gatewayd.model.errors import ConfigError, GatewayError
+
+_BAD_CONFIG: Final = 2
+
+_config_option: Final = click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    default=config.DEFAULT_PATH,
+    show_default=True,
+    help="The settings, TOML.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gatewayd")
+def main() -> None:
+    """The gateway daemon of ZJCHILINK homes."""
+
+
+@main.command()
+@_config_option
+def run(path: Path) -> None:
+    """Run the daemon until SIGTERM or SIGINT."""
+    from gatewayd import daemon  # noqa: PLC0415  (check-config and --help need no radio stack)
+
+    try:
+        settings = config.load(path, os.environ)
+        password = config.load_password(settings, os.environ)
+        log.configure(settings.log.level, settings.log.format)
+        daemon.main(settings, password, os.environ)
+    except ConfigError as error:
+        _say_faults(error)
+        sys.exit(_BAD_CONFIG)
+    except GatewayError as error:
+        click.echo(f"gatewayd: {error}", err=True)
+        sys.exit(1)
+
+
+@main.command("check-config")
+@_config_option
+def check_config(path: Path) -> None:
+    """Say everything that is wrong with the settings at once: exit 0 or 2."""
+    try:
+        config.load(path, os.environ)
+    except ConfigError as error:
+        _say_faults(error)
+        sys.exit(_BAD_CONFIG)
+    click.echo(f"{path}: in order")
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Play the tour once; exit 0 only if every step really happened.")
+def demo(*, once: bool) -> None:
+    """A whole house, radio, cloud and daemon on this machine: no hardware, no root."""
+    from gatewayd import demo as stage  # noqa: PLC0415  (the daemon never loads the simulator)
+
+    sys.exit(asyncio.run(stage.play(once=once)))
+
+
+def _say_faults(error: ConfigError) -> None:
+    for fault in error.faults:
+        click.echo(f"gatewayd: {fault}", err=True)

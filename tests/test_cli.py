@@ -1,0 +1,54 @@
+"""The commands that others' scripts call."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMANDS = {"gatewayd": "gatewayd.cli", "gatewayctl": "gatewayd.ctl"}
+
+
+def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    start = f"from {COMMANDS[command]} import main; main(prog_name={command!r})"
+    return subprocess.run([sys.executable, "-c", start, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_check_config_says_every_fault_and_exits_2(tmp_path: Path) -> None:
+    file = tmp_path / "gatewayd.toml"
+    file.write_text('[mqtt]\nport = "x"\n[radio]\npaht = "/dev/null"\n', encoding="utf-8")
+    checked = run("gatewayd", "check-config", "--config", str(file))
+    assert checked.returncode == 2
+    assert checked.stderr.splitlines() == [
+        "gatewayd: radio.paht: unknown key; allowed: driver, path, baudrate, flow_control, channel",
+        "gatewayd: mqtt.port: found 'x'; Expected `int`, got `str`",
+        "gatewayd: cloud.username: empty; allowed: the account of this gateway in the cloud",
+    ]
+
+
+def test_check_config_of_a_good_file_exits_0(tmp_path: Path) -> None:
+    file = tmp_path / "gatewayd.toml"
+    file.write_text('[cloud]\nusername = "18900000001"\n', encoding="utf-8")
+    checked = run("gatewayd", "check-config", "--config", str(file))
+    assert (checked.returncode, checked.stdout) == (0, f"{file}: in order\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "subcommands"),
+    [
+        ("gatewayd", ["run", "demo", "check-config"]),
+        ("gatewayctl", ["status", "devices", "show", "permit-join", "remove", "outbox", "log-level"]),
+    ],
+)
+def test_every_command_has_help(command: str, subcommands: list[str]) -> None:
+    for arguments in ([], *([subcommand] for subcommand in subcommands)):
+        helped = run(command, *arguments, "--help")
+        assert helped.returncode == 0
+        assert helped.stdout.startswith("Usage:")
+
+
+def test_gatewayctl_without_a_daemon_is_one_clear_line(tmp_path: Path) -> None:
+    asked = run("gatewayctl", "--socket", str(tmp_path / "admin.sock"), "status")
+    assert asked.returncode == 1
+    assert len(asked.stderr.splitlines()) == 1
+    assert "no gatewayd listens there" in asked.stderr
