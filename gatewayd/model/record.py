@@ -17,7 +17,7 @@ Extra = dict[str, Any]
 """Keys of the wire that are nobody's here, kept as they came (JSON values)."""
 
 
-_SECRET: Final = frozenset({"pass_", "access_pass", "admin_pass", "wifi_pass", "temp_pass"})
+SECRET_FIELDS: Final = frozenset({"pass_", "access_pass", "admin_pass", "wifi_pass", "temp_pass"})
 
 
 class _Struct(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class _Struct(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         shown = (
-            f"{name}={'***' if name in _SECRET and value else repr(value)}"
+            f"{name}={'***' if name in SECRET_FIELDS and value else repr(value)}"
             for name in self.__struct_fields__
             if (value := getattr(self, name)) is not None
         )

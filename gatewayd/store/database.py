@@ -1,172 +1,192 @@
-"""One SQLite connection in one thread, and writes that share their commits.
+"""Group commit: all writes that arrive while one commits go into the next transaction, one fsync for many.
 
-Whoever writes waits for his own commit; what others wrote meanwhile goes into the same transaction, so that one fsync
-serves many. A write that fails is rolled back alone (SAVEPOINT). Readings are committed without fsync (WAL keeps the
-file sound), everything else with it. What is written is the business of the mirror, the outbox and the others.
+A write is a list of statements; what it means in memory is its owner's business, told by callbacks on the loop.
 """
 
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import aiosqlite
-
 from gatewayd.model.errors import StoreError
-from gatewayd.store.reserve import Reserve
+from gatewayd.store.connection import Connection, code_of, translated
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
 
-_PRAGMAS: Final = (
-    "PRAGMA locking_mode = EXCLUSIVE",  # one daemon; and no shared-memory file to write
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA wal_autocheckpoint = 256",  # pages: a small WAL on a small flash, written back in bulk
-    "PRAGMA cache_size = -512",  # KiB; the working set is in memory anyway
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA temp_store = MEMORY",
-)
+_CHECKPOINT_EVERY: Final = 250  # transactions, of some two to eight pages each
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement and its parameters; the parameters may be secret, so they are not shown."""
+
+    sql: str
+    parameters: tuple[Any, ...] = field(default=(), repr=False)
 
 
 @dataclass(slots=True)
-class _Write:
-    work: Work[Any]
+class Write:
+    """What goes to disk together or not at all. `kept` and `lost` run on the loop, even if the caller went away."""
+
+    statements: list[Statement] = field(default_factory=list)
+    kept: list[Callable[[], object]] = field(default_factory=list)
+    lost: list[Callable[[], object]] = field(default_factory=list)
+
+    def add(self, sql: str, *parameters: Any) -> None:
+        """One more statement."""
+        self.statements.append(Statement(sql, parameters))
+
+
+@dataclass(slots=True)
+class _Job:
+    write: Write
     durable: bool
-    then: Callable[[], None] | None
-    done: asyncio.Future[Any]
-    result: Any = None
-    error: Exception | None = None
+    future: asyncio.Future[None]
 
 
-@dataclass(slots=True)
 class Database:
-    """The open database. `problem` says why it cannot be written at present; None when the last write went well."""
+    """All reading and writing goes through here.
 
-    connection: aiosqlite.Connection
-    reserve: Reserve
-    problem: str | None = None
-    _waiting: deque[_Write] = field(default_factory=deque)
-    _synchronous: bool = True
+    `room_made` (called on the thread) frees disk space and says if it could; `failed` hears of every failure.
+    """
 
-    async def write(self, work: Work[T], *, durable: bool = True, then: Callable[[], None] | None = None) -> T:
-        """Run `work` in a transaction; committed when this returns, and on the flash if `durable`.
+    def __init__(
+        self, connection: Connection, *, room_made: Callable[[], bool], failed: Callable[[BaseException], None]
+    ) -> None:
+        self._connection = connection
+        self._room_made = room_made
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Job] = deque()
+        self._later: deque[Statement] = deque()
+        self._synchronous = ""
+        self._since_checkpoint = 0
 
-        Goes on to its end when the caller is cancelled; `then` is called (in the loop) once it is committed, whether
-        or not the caller still waits. Raises StoreError when the disk is full or the file damaged.
+    @property
+    def has_later(self) -> bool:
+        """True while statements wait for a transaction to ride with."""
+        return bool(self._later)
+
+    def later(self, sql: str, *parameters: Any) -> None:
+        """Write this with the next transaction, whosever it is; a crash before that loses it."""
+        self._later.append(Statement(sql, parameters))
+
+    async def commit(self, write: Write, *, durable: bool = True) -> None:
+        """Returns when `write` stands: on the medium if `durable` (synchronous=FULL), else out of this process.
+
+        Writes stand in the order of their calls. Raises StoreError if it does not stand. If the caller is cancelled
+        the write goes on.
         """
-        write = _Write(work, durable, then, asyncio.get_running_loop().create_future())
-        self._waiting.append(write)
-        # aiosqlite's thread runs one function after the other: the first of these takes all that wait by then. (Its
-        # public methods are a statement each, and a thread's wake-up a statement is what costs here.)
-        await self._in_thread(self._commit_waiting)
-        result: T = await write.done
-        return result
+        job = _Job(write, durable, self._loop.create_future())
+        self._waiting.append(job)
+        self._connection.post(self._drain)  # every call posts: a drain that finds nothing costs less than a wrong guess
+        await job.future
 
-    async def read(self, work: Work[T]) -> T:
-        """Run `work`, which only reads."""
-        result: T = await self._in_thread(work, self.connection._conn)
-        return result
-
-    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await self.connection._execute(function, *arguments)  # type: ignore[no-untyped-call]  # aiosqlite's
-
-    def _commit_waiting(self) -> None:
-        """In the thread: one transaction for every write that waits."""
-        batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        if not batch:
-            return
-        durable = any(write.durable for write in batch)
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns, run on the connection's thread between transactions. Raises StoreError."""
         try:
-            try:
-                self._transact(batch, durable=durable)
-            except sqlite3.OperationalError as error:
-                if not (durable and _is_full(error) and self.reserve.release()):
-                    raise
-                # The reserve is for what must not be lost: readings wait for better times.
-                for write in batch:
-                    if not write.durable:
-                        write.error = error
-                self._transact([write for write in batch if write.durable], durable=True)
-            self.problem = None
+            return await self._connection.run(work)
         except sqlite3.Error as error:
-            self.problem = str(error)
-            _fail(batch, error)
-        except Exception as error:  # noqa: BLE001  (a lone write's own fault, raised where it was asked for)
-            _fail(batch, error)
-        loop = batch[0].done.get_loop()
-        loop.call_soon_threadsafe(_resolve, batch)
+            raise translated(error, "Reading the database failed") from error
 
-    def _transact(self, batch: list[_Write], *, durable: bool) -> None:
-        connection = self.connection._conn
-        if durable is not self._synchronous:
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._synchronous = durable
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for write in batch:
-                self._run_one(connection, write, alone=len(batch) == 1)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+    # ---- on the connection's thread
 
-    def _run_one(self, connection: sqlite3.Connection, write: _Write, *, alone: bool) -> None:
-        if alone:
-            write.result = write.work(connection)
+    def _drain(self) -> None:
+        jobs: list[_Job] = []
+        while self._waiting:
+            jobs.append(self._waiting.popleft())
+        if not jobs:
             return
-        connection.execute("SAVEPOINT one")
+        outcomes = self._commit_all(jobs)
+        self._loop.call_soon_threadsafe(self._settle, jobs, outcomes)
+        if self._since_checkpoint >= _CHECKPOINT_EVERY:  # after the answer, so that nobody waits for it
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Copy the log into the database. What fails here is tried again: the log keeps everything."""
+        self._since_checkpoint = 0
         try:
-            write.result = write.work(connection)
-        except sqlite3.OperationalError:
-            raise  # the disk or the file, not this write
-        except Exception as error:  # noqa: BLE001  (it is the caller's, and is raised there)
-            connection.execute("ROLLBACK TO one")
-            write.error = error
-        connection.execute("RELEASE one")
+            self._connection.raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error as error:
+            self._loop.call_soon_threadsafe(self._failed, error)
+
+    def _commit_all(self, jobs: list[_Job]) -> list[Exception | None]:
+        try:
+            return self._transact(jobs)
+        except Exception as error:  # noqa: BLE001  # whatever it is, each caller must hear of it
+            full = code_of(error) == sqlite3.SQLITE_FULL
+            if full:
+                self._room_made()
+            elif len(jobs) == 1:
+                return [error]
+            return [error if full and not job.durable else self._commit_alone(job) for job in jobs]
+
+    def _commit_alone(self, job: _Job) -> Exception | None:
+        try:
+            return self._transact([job])[0]
+        except Exception as error:  # noqa: BLE001  # it is handed to the caller
+            return error
+
+    def _transact(self, jobs: list[_Job]) -> list[Exception | None]:
+        """One transaction; a job whose statement is refused falls out of it alone."""
+        raw = self._connection.raw
+        self._synchronize(any(job.durable for job in jobs))
+        riders = tuple(self._later)
+        raw.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in riders:
+                raw.execute(statement.sql, statement.parameters)
+            outcomes = [self._attempt(raw, job.write) for job in jobs]
+            raw.execute("COMMIT")
+        except BaseException:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            raise
+        for _ in riders:
+            self._later.popleft()
+        self._since_checkpoint += 1
+        return outcomes
+
+    @staticmethod
+    def _attempt(raw: sqlite3.Connection, write: Write) -> Exception | None:
+        raw.execute("SAVEPOINT job")
+        try:
+            for statement in write.statements:
+                raw.execute(statement.sql, statement.parameters)
+        except Exception as error:
+            if not raw.in_transaction or code_of(error) == sqlite3.SQLITE_FULL:
+                raise  # SQLite gave the whole transaction up, or would
+            raw.execute("ROLLBACK TO job")
+            raw.execute("RELEASE job")
+            return error
+        raw.execute("RELEASE job")
+        return None
+
+    def _synchronize(self, durable: bool) -> None:
+        level = "FULL" if durable else "NORMAL"
+        if level != self._synchronous:
+            self._connection.raw.execute(f"PRAGMA synchronous = {level}")
+            self._synchronous = level
+
+    # ---- on the loop
+
+    def _settle(self, jobs: list[_Job], outcomes: list[Exception | None]) -> None:
+        for job, error in zip(jobs, outcomes, strict=True):
+            for callback in job.write.lost if error else job.write.kept:
+                callback()
+            if error:
+                self._failed(error)
+            if job.future.done():  # its caller was cancelled
+                continue
+            if error:
+                job.future.set_exception(_told(error))
+            else:
+                job.future.set_result(None)
 
 
-def _fail(batch: list[_Write], error: Exception) -> None:
-    for write in batch:
-        write.error = write.error or error
-
-
-def _resolve(batch: list[_Write]) -> None:
-    for write in batch:
-        if write.error is None and write.then is not None:
-            write.then()
-        if write.done.done():
-            continue
-        if isinstance(write.error, sqlite3.Error):
-            refused = StoreError(f"the database refused a write: {write.error}")
-            refused.__cause__ = write.error
-            write.done.set_exception(refused)
-        elif write.error is not None:
-            write.done.set_exception(write.error)
-        else:
-            write.done.set_result(write.result)
-
-
-def _is_full(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
-
-
-@asynccontextmanager
-async def connect(path: Path, reserve: Reserve) -> AsyncIterator[Database]:
-    """Open `path`; closes with the WAL written back. Raises StoreError where another process has it."""
-    connection = await aiosqlite.connect(path, isolation_level=None, timeout=1)
-    try:
-        for pragma in _PRAGMAS:
-            await connection.execute_fetchall(pragma)
-        yield Database(connection, reserve)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            raise StoreError(f"{path}: another process has it open; only one gatewayd can run on it") from error
-        raise
-    finally:
-        await connection.close()
+def _told(error: Exception) -> StoreError:
+    told = translated(error, "Writing to the database failed")
+    told.__cause__ = error
+    return told

@@ -1,33 +1,38 @@
-"""Small facts that must survive a restart: which coordinator this was, what was last synced."""
+"""Small durable facts that have no table of their own: a backup, a counter, a room's own state, as bytes."""
 
-import sqlite3
+from functools import partial
 
-from gatewayd.store.database import Database
+from gatewayd.store.database import Database, Write
 
 
 class Facts:
-    """Bytes by name; read from memory, written durably."""
+    """Values by name; all of them in memory, so that reading is free."""
 
-    def __init__(self, database: Database, facts: dict[str, bytes]) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._facts = facts
+        self._values: dict[str, bytes] = {}
 
-    @staticmethod
-    def load(connection: sqlite3.Connection) -> dict[str, bytes]:
-        """Every fact on disk."""
-        return dict(connection.execute("SELECT name, value FROM fact").fetchall())
+    async def load(self) -> None:
+        """Read them."""
+        rows = await self._database.read(lambda raw: raw.execute("SELECT name, value FROM fact").fetchall())
+        self._values.update(rows)
 
     def get(self, name: str) -> bytes | None:
-        """The fact of that name, if there is one."""
-        return self._facts.get(name)
+        """The value under `name`; None if there is none."""
+        return self._values.get(name)
 
     async def set(self, name: str, value: bytes) -> None:
-        """Keep a fact; on disk when this returns. One that is already so costs no write."""
-        if self._facts.get(name) == value:
+        """Keep `value` under `name`, durably. Raises StoreError, and then the former value stands."""
+        if self._values.get(name) == value:
             return
+        write = Write()
+        write.add("INSERT INTO fact VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", name, value)
+        write.kept.append(partial(self._values.__setitem__, name, value))
+        await self._database.commit(write)
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
-
-        await self._database.write(work)
-        self._facts[name] = value
+    async def delete(self, name: str) -> None:
+        """Forget what is under `name`, durably. Raises StoreError."""
+        write = Write()
+        write.add("DELETE FROM fact WHERE name = ?", name)
+        write.kept.append(partial(self._values.pop, name, None))
+        await self._database.commit(write)

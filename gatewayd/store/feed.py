@@ -1,4 +1,4 @@
-"""Whose state has changed and has not been taken yet: a set with an alarm clock, in memory, for one taker."""
+"""The set of devices whose state somebody has not taken yet. In memory, for a single consumer."""
 
 import asyncio
 
@@ -6,21 +6,21 @@ from gatewayd.model.words import Uuid
 
 
 class Feed:
-    """Uuids in the order in which they first changed; each once, however often it changed."""
+    """Uuids in the order in which they first changed; one that changes again before it is taken stands there once."""
 
     def __init__(self) -> None:
         self._waiting: dict[Uuid, None] = {}
-        self._any = asyncio.Event()
+        self._stirred = asyncio.Event()
 
     def add(self, uuid: Uuid) -> None:
-        """`uuid` has changed."""
+        """Say that `uuid` changed."""
         self._waiting[uuid] = None
-        self._any.set()
+        self._stirred.set()
 
     async def take(self) -> tuple[Uuid, ...]:
-        """All that have changed since the last time; waits for the first."""
-        await self._any.wait()
+        """All that wait, at least one, in order of arrival; they wait no longer."""
+        await self._stirred.wait()
         taken = tuple(self._waiting)
         self._waiting.clear()
-        self._any.clear()
+        self._stirred.clear()
         return taken

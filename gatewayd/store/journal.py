@@ -1,48 +1,47 @@
-"""The command journal: (user, sn) stands here, on disk, before the radio is touched; so nothing runs twice.
+"""The command journal: each request by (user, sn) before the radio is touched, and its final answer after.
 
-A request that is begun and not finished when the daemon starts was cut off by a crash: it is answered, not repeated.
+It makes "never twice" true across restarts. When to refuse a request as too old is cloud/'s decision.
 """
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import Enum
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from functools import partial
 from typing import Final
 
-import msgspec
-
 from gatewayd.model.errors import StoreError
-from gatewayd.model.outgoing import AnswerDue
+from gatewayd.model.outgoing import AnswerDue, Due
 from gatewayd.model.request import Request
 from gatewayd.model.words import Category, ExecType, Uuid
-from gatewayd.store.database import Database
+from gatewayd.store.clock import from_ms, to_ms
+from gatewayd.store.codec import Codec
+from gatewayd.store.database import Database, Write
 from gatewayd.store.outbox import Outbox
 
-KEPT_FOR: Final = timedelta(days=7)
-KEPT_ROWS: Final = 10_000
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(AnswerDue).decode
+_MAX_AGE: Final = timedelta(days=7)
+_MAX_ROWS: Final = 10_000
+_SURE_ROWS: Final = 1_000  # kept whatever their age: before its clock is set a board lives in 1970
+_PRUNED_AT_ONCE: Final = 500  # rows above the limit that are let grow, so that pruning is rare
 
 
 class Begun(Enum):
-    """What a request that arrives is: new, and to be carried out, or one that is being carried out."""
+    """What `begin` found."""
 
-    NEW = "new"
-    RUNNING = "running"
+    NEW = auto()  # it stands in the journal now, durably: carry it out
+    RUNNING = auto()  # it is being carried out: say nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The same request was carried out before; this was its answer."""
+    """It was carried out before; this was its final answer."""
 
     answer: AnswerDue
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A request that was begun before the daemon died, and never answered."""
+    """A request that a crash cut off."""
 
     user: str
     sn: str
@@ -52,81 +51,129 @@ class Unfinished:
     begun_at: datetime
 
 
-class Journal:
-    """Requests by (user, sn)."""
+class _State(Enum):
+    BEGINNING = auto()
+    RUNNING = auto()
+    FINISHING = auto()
+    FINISHED = auto()
 
-    def __init__(self, database: Database, outbox: Outbox, now: Callable[[], datetime]) -> None:
+
+@dataclass(slots=True)
+class _Entry:
+    id: int
+    state: _State
+
+
+_Key = tuple[str, str]
+
+
+class Journal:
+    """Requests by (user, sn). `refuses` says why no command may begin (a full disk), or None."""
+
+    def __init__(
+        self,
+        database: Database,
+        codec: Codec,
+        outbox: Outbox,
+        now: Callable[[], datetime],
+        refuses: Callable[[], str | None],
+    ) -> None:
         self._database = database
+        self._codec = codec
         self._outbox = outbox
         self._now = now
+        self._refuses = refuses
+        self._entries: dict[_Key, _Entry] = {}
+        self._next_id = 1
+
+    async def load(self) -> None:
+        """Take up what stands in the journal, without what is too old."""
+        rows = await self._database.read(
+            lambda raw: raw.execute(
+                "SELECT id, user, sn, begun_at, answer IS NOT NULL FROM journal ORDER BY id"
+            ).fetchall()
+        )
+        oldest = to_ms(self._now() - _MAX_AGE)
+        sure_from = rows[-_SURE_ROWS][0] if len(rows) >= _SURE_ROWS else 0
+        for id_, user, sn, begun_at, answered in rows:
+            self._next_id = id_ + 1
+            if answered and begun_at < oldest and id_ < sure_from:
+                self._database.later("DELETE FROM journal WHERE id = ?", id_)
+            else:
+                self._entries[user, sn] = _Entry(id_, _State.FINISHED if answered else _State.RUNNING)
 
     async def begin(self, request: Request) -> Begun | Repeated:
-        """Begin `request`: on disk when NEW is returned. Raises StoreError; then it must not be carried out."""
-        row = (
-            request.user,
-            request.sn,
-            request.category,
-            request.uuid,
-            request.exectype,
-            self._now().timestamp(),
-        )
+        """Enter `request` unless it stands here already. NEW: it is on disk before this returns.
 
-        def work(connection: sqlite3.Connection) -> Begun | Repeated:
-            inserted = connection.execute(
-                "INSERT OR IGNORE INTO journal (user, sn, category, uuid, exectype, begun_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                row,
-            )
-            if inserted.rowcount:
-                return Begun.NEW
-            (answer,) = connection.execute("SELECT answer FROM journal WHERE user = ? AND sn = ?", row[:2]).fetchone()
-            return Begun.RUNNING if answer is None else Repeated(_decode(answer))
-
-        return await self._database.write(work)
-
-    async def finish(self, answer: AnswerDue) -> None:
-        """Keep the final answer, and in the same transaction put it into the outbox.
-
-        Raises StoreError where the request has its answer already, or was never begun.
+        Raises StoreError where it cannot be entered; it must not be carried out then.
         """
-        rows = self._outbox.prepare((answer,))
+        key = (request.user, request.sn)
+        entry = self._entries.get(key)
+        if entry is None:
+            await self._enter(key, request)
+            return Begun.NEW
+        if entry.state is not _State.FINISHED:
+            return Begun.RUNNING
+        return Repeated(await self._answer(entry.id))
 
-        def work(connection: sqlite3.Connection) -> None:
-            updated = connection.execute(
-                "UPDATE journal SET answer = ? WHERE user = ? AND sn = ? AND answer IS NULL",
-                (_encode(answer), answer.user, answer.sn),
-            )
-            if not updated.rowcount:
-                raise StoreError(f"request {answer.sn!r} of {answer.user!r} is not waiting for an answer")
-            self._outbox.insert(connection, rows)
+    async def finish(self, answer: AnswerDue, *due: Due) -> None:
+        """Enter the final answer and put it (and `due`) in the outbox, in one transaction, durably.
 
-        await self._database.write(work, then=lambda: self._outbox.inserted(rows))
+        Raises StoreError where the request is not running: there is one final answer, and it was given.
+        """
+        entry = self._entries.get((answer.user, answer.sn))
+        if entry is None or entry.state is not _State.RUNNING:
+            raise StoreError(f"The request {answer.sn!r} of {answer.user!r} is not running and cannot be finished.")
+        entry.state = _State.FINISHING
+        write = Write()
+        write.add("UPDATE journal SET answer = ? WHERE id = ?", self._codec.encode_due(answer), entry.id)
+        self._outbox.stage(write, answer, *due)
+        write.kept.append(partial(setattr, entry, "state", _State.FINISHED))
+        write.lost.append(partial(setattr, entry, "state", _State.RUNNING))
+        await self._database.commit(write)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
-        """What the last run left unanswered, oldest first."""
+        """Every request without a final answer, oldest first. At start-up: what a crash cut off."""
+        rows = await self._database.read(
+            lambda raw: raw.execute(
+                "SELECT user, sn, category, uuid, exectype, begun_at FROM journal WHERE answer IS NULL ORDER BY id"
+            ).fetchall()
+        )
+        return tuple(
+            Unfinished(user, sn, Category(category), uuid, ExecType(exectype), from_ms(begun_at))
+            for user, sn, category, uuid, exectype, begun_at in rows
+        )
 
-        def select(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
-            found = connection.execute(
-                "SELECT user, sn, category, uuid, exectype, begun_at FROM journal WHERE answer IS NULL ORDER BY rowid"
-            )
-            return tuple(
-                Unfinished(
-                    user, sn, Category(category), uuid, ExecType(exectype), datetime.fromtimestamp(begun_at, UTC)
-                )
-                for user, sn, category, uuid, exectype, begun_at in found
-            )
+    async def _enter(self, key: _Key, request: Request) -> None:
+        if reason := self._refuses():
+            raise StoreError(f"No command is begun: {reason}.")
+        self._prune()
+        entry = _Entry(self._next_id, _State.BEGINNING)
+        self._next_id += 1
+        self._entries[key] = entry
+        write = Write()
+        write.add(
+            "INSERT INTO journal (id, user, sn, category, uuid, exectype, begun_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *(entry.id, *key, request.category, request.uuid, request.exectype, to_ms(self._now())),
+        )
+        write.kept.append(partial(setattr, entry, "state", _State.RUNNING))
+        write.lost.append(partial(self._entries.pop, key))
+        await self._database.commit(write)
 
-        return await self._database.read(select)
+    def _prune(self) -> None:
+        """Forget the oldest finished requests once there are too many."""
+        excess = len(self._entries) - _MAX_ROWS
+        if excess < _PRUNED_AT_ONCE:
+            return
+        finished = [key for key, entry in self._entries.items() if entry.state is _State.FINISHED]
+        for key in finished[:excess]:
+            self._database.later("DELETE FROM journal WHERE id = ?", self._entries.pop(key).id)
 
-    async def prune(self) -> int:
-        """Forget answered requests that are too old, or too many, to come again. Returns how many."""
-        before = (self._now() - KEPT_FOR).timestamp()
-
-        def work(connection: sqlite3.Connection) -> int:
-            return connection.execute(
-                "DELETE FROM journal WHERE answer IS NOT NULL AND (begun_at < ? OR rowid <= "
-                "(SELECT max(rowid) FROM journal) - ?)",
-                (before, KEPT_ROWS),
-            ).rowcount
-
-        return await self._database.write(work, durable=False)
+    async def _answer(self, id_: int) -> AnswerDue:
+        (body,) = await self._database.read(
+            lambda raw: raw.execute("SELECT answer FROM journal WHERE id = ?", (id_,)).fetchone()
+        )
+        answer = self._codec.decode_due(body)
+        if not isinstance(answer, AnswerDue):
+            raise StoreError(f"Row {id_} of the journal holds no answer.")
+        return answer

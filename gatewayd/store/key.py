@@ -1,47 +1,71 @@
-"""The key that secrets are sealed with: systemd's credential `state-key`, else a file made on first start."""
+"""The state key: from systemd's credential, else a file of this machine, made on the first start."""
 
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from gatewayd.model.errors import StoreError
+from gatewayd.store.cipher import KEY_BYTES
 
-_LENGTH = 32
+NAME: Final = "state-key"
 
 
 def load_key(credentials_dir: Path | None, state_dir: Path) -> bytes:
-    """32 bytes. Raises StoreError where the key is not as long, or others may read its file."""
-    if credentials_dir is not None and (credential := credentials_dir / "state-key").exists():
-        return _checked(credential.read_bytes(), "the credential state-key")
-    path = state_dir / "state-key"
-    try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise StoreError(f"{path}: others can read it; chmod 600 it, and change what it protected")
-        return _checked(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        return _make(path)
+    """The 32 bytes that seal the secrets: `credentials_dir`/state-key, else `state_dir`/state-key (0600, made here).
+
+    Raises StoreError where the key is there and cannot be used: a new one would lose every secret, so none is made.
+    """
+    if credentials_dir is not None and (credential := credentials_dir / NAME).exists():
+        return _read(credential)
+    path = state_dir / NAME
+    if not path.exists():
+        _make(path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise StoreError(f"The state key {path} is open to others: chmod 600 it, and change the secrets it sealed.")
+    return _read(path)
 
 
-def _make(path: Path) -> bytes:
-    """A new key, whole on disk or not there at all."""
-    key = os.urandom(_LENGTH)
-    new = path.with_suffix(".new")
-    handle = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+def _read(path: Path) -> bytes:
     try:
-        os.write(handle, key)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    new.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        raw = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"The state key {path} cannot be read: {error.strerror}.") from error
+    if len(raw) == KEY_BYTES:
+        return raw
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        key = bytes.fromhex(raw.decode("ascii").strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise StoreError(f"The state key {path} must be {KEY_BYTES} bytes, raw or as hex digits; it has {len(raw)}.")
     return key
 
 
-def _checked(key: bytes, place: str) -> bytes:
-    if len(key) != _LENGTH:
-        raise StoreError(f"{place}: {len(key)} bytes; a state key has {_LENGTH}")
-    return key
+def _make(path: Path) -> None:
+    """A whole key or none: written beside, synced, and linked to its name, which never replaces a key."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        fresh.unlink(missing_ok=True)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(os.urandom(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass  # another process was faster, and its key is the one
+        finally:
+            fresh.unlink()
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"The state key {path} cannot be made: {error.strerror}.") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,151 +1,166 @@
-"""The mirror: every record as the cloud would show it. In memory to work with, in SQLite to survive.
+"""The mirror: every record as the cloud would show it. The working set is in memory, SQLite stands behind it."""
 
-A reading is in memory and in the feed at once, and on disk a few seconds later with everything else that came by then:
-flash is scarce. What a person did or decided (`put`, `change`, `remove`) is on disk, with what the cloud has to hear of
-it, when the call returns.
-"""
-
-import sqlite3
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import datetime
+from functools import partial
 
-import msgspec
+import structlog
 from msgspec.structs import replace
 
 from gatewayd.model.change import Change, apply
 from gatewayd.model.errors import StoreError, UnknownDeviceError
 from gatewayd.model.outgoing import Due, RecordDue
 from gatewayd.model.record import Record
-from gatewayd.model.times import write_time
 from gatewayd.model.words import Uuid
-from gatewayd.store.database import Database
+from gatewayd.store.codec import Codec
+from gatewayd.store.database import Database, Write
 from gatewayd.store.feed import Feed
 from gatewayd.store.outbox import Outbox
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Record).decode
+log = structlog.get_logger(__name__)
+
+_UPSERT = "INSERT INTO mirror (uuid, body) VALUES (?, ?) ON CONFLICT (uuid) DO UPDATE SET body = excluded.body"
+_DELETE = "DELETE FROM mirror WHERE uuid = ?"
+
+
+Stamp = Callable[[datetime | None], str]
+"""A moment (None: now) as `update_time` says it."""
 
 
 class Mirror:
-    """The records, by uuid."""
+    """Records by uuid. Memory is ahead of the disk by the readings of a few seconds, and by what is being written.
+
+    `changed` names each device whose record is another than before, once that is on disk (readings: at once).
+    `stirred` is called when there is something to flush.
+    """
 
     def __init__(
-        self, database: Database, outbox: Outbox, records: dict[Uuid, Record], now: Callable[[], datetime], zone: tzinfo
+        self, database: Database, codec: Codec, outbox: Outbox, *, stamp: Stamp, stirred: Callable[[], None]
     ) -> None:
-        self._database = database
-        self._outbox = outbox
-        self._records = records
-        self._now = now
-        self._zone = zone
-        self._unwritten: set[Uuid] = set()
         self.changed = Feed()
+        self._database = database
+        self._codec = codec
+        self._outbox = outbox
+        self._stamp = stamp
+        self._stirred = stirred
+        self._records: dict[Uuid, Record] = {}
+        self._dirty: dict[Uuid, None] = {}
 
-    @staticmethod
-    def load(connection: sqlite3.Connection) -> dict[Uuid, Record]:
-        """Every record on disk."""
-        return {uuid: _decode(record) for uuid, record in connection.execute("SELECT uuid, record FROM mirror")}
+    async def load(self) -> None:
+        """Read every record. A row that cannot be read is dropped: the radio and the cloud say it again."""
+        rows = await self._database.read(
+            lambda raw: raw.execute("SELECT uuid, body FROM mirror ORDER BY id").fetchall()
+        )
+        for uuid, body in rows:
+            try:
+                self._records[uuid] = self._codec.decode_record(body)
+            except StoreError as error:
+                log.warning("mirror_row_dropped", uuid=uuid, reason=str(error))
+                self._database.later(_DELETE, uuid)
 
     def get(self, uuid: Uuid) -> Record | None:
-        """The record as it stands now."""
+        """The record of `uuid`, if it is hosted here."""
         return self._records.get(uuid)
 
     def all(self) -> tuple[Record, ...]:
-        """Every record, in the order in which the devices came."""
+        """Every record, the longest known first."""
         return tuple(self._records.values())
 
     def report(self, uuid: Uuid, changes: tuple[Change, ...], at: datetime) -> Record | None:
-        """Take a reading: the new record, or None where nothing changed or the device is unknown. Not yet on disk."""
-        record = self._records.get(uuid)
-        if record is None or (reported := apply(record, changes)) is record:
+        """Take a reading: in memory at once, on disk (with its RecordDue) with the next flush.
+
+        Returns the new record, None where nothing changed or the device is unknown. Raises TypeError as `apply` does.
+        """
+        before = self._records.get(uuid)
+        if before is None:
             return None
-        self._records[uuid] = reported = self._stamped(reported, at)
-        self._unwritten.add(uuid)
+        after = apply(before, changes)
+        if after is before:
+            return None
+        after = self._records[uuid] = replace(after, update_time=self._stamp(at))
+        self._soil(uuid)
         self.changed.add(uuid)
-        return reported
+        return after
 
     async def put(self, record: Record, *due: Due) -> None:
-        """Take a whole record, new or changed; on disk, with `due`, when this returns."""
-        record = self._stamped(record, self._now())
-        self._records[record.uuid] = record
-        self.changed.add(record.uuid)
-        await self.write(lambda connection: None, record.uuid, *due)
+        """Durable with its outbox rows when it returns. Raises StoreError, and then the record is as it was."""
+        write = Write()
+        self._stage(write, record, *due)
+        await self._database.commit(write)
 
     async def change(self, uuid: Uuid, changes: tuple[Change, ...], *due: Due) -> Record:
-        """Change a record; on disk, with `due`, when this returns. Raises UnknownDeviceError."""
-        record = self.take_changes(uuid, changes)
-        await self.write(lambda connection: None, uuid, *due)
-        return record
+        """`put` of the record after `changes`; returns it. Raises UnknownDeviceError."""
+        write = Write()
+        after = self.stage_changes(write, uuid, changes, *due)
+        if write.statements:
+            await self._database.commit(write)
+        return after
+
+    def stage_changes(self, write: Write, uuid: Uuid, changes: tuple[Change, ...], *due: Due) -> Record:
+        """Make `changes` and `due` part of somebody's own write; the record after them. Raises UnknownDeviceError."""
+        before = self._records.get(uuid)
+        if before is None:
+            raise UnknownDeviceError(f"No device {uuid} is hosted here.")
+        after = apply(before, changes)
+        if after is before:
+            self._outbox.stage(write, *due)
+            return before
+        return self._stage(write, after, *due)
 
     async def remove(self, uuid: Uuid, *due: Due) -> Record | None:
-        """Forget a device; on disk, with `due`, when this returns."""
-        record = self._records.pop(uuid, None)
-        self._unwritten.discard(uuid)
+        """Forget `uuid`, durably with its outbox rows; returns what was known of it.
 
-        def delete(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM mirror WHERE uuid = ?", (uuid,))
+        Raises StoreError, and then it is as it was.
+        """
+        before = self._records.pop(uuid, None)
+        write = Write()
+        self._outbox.stage(write, *due)
+        if before is not None:
+            self._dirty.pop(uuid, None)
+            write.add(_DELETE, uuid)
+            write.kept.append(partial(self.changed.add, uuid))
+            write.lost.append(partial(self._put_back, uuid, before, None))
+        await self._database.commit(write)
+        return before
 
-        await self.write(delete, None, *due)
-        return record
+    async def flush(self) -> None:
+        """Write the readings, each device's row with its RecordDue, in one transaction. Raises StoreError."""
+        flushed = tuple(self._dirty)
+        self._dirty.clear()
+        write = Write()
+        for uuid in flushed:
+            write.add(_UPSERT, uuid, self._codec.encode_record(self._records[uuid]))
+            self._outbox.stage(write, RecordDue(uuid=uuid))
+        write.lost.append(lambda: self._soil_again(flushed))
+        if flushed or self._database.has_later:
+            await self._database.commit(write, durable=False)
 
-    def take_changes(self, uuid: Uuid, changes: tuple[Change, ...]) -> Record:
-        """Change a record in memory and in the feed; `write` is to follow. Raises UnknownDeviceError."""
-        record = self._records.get(uuid)
-        if record is None:
-            raise UnknownDeviceError(f"no device {uuid} here")
-        changed = apply(record, changes)
-        if changed is not record:
-            self._records[uuid] = changed = self._stamped(changed, self._now())
-            self.changed.add(uuid)
-        return changed
+    def _stage(self, write: Write, record: Record, *due: Due) -> Record:
+        uuid = record.uuid
+        before = self._records.get(uuid)
+        after = self._records[uuid] = replace(record, update_time=self._stamp(None))
+        write.add(_UPSERT, uuid, self._codec.encode_record(after))
+        self._outbox.stage(write, *due)
+        write.kept.append(partial(self.changed.add, uuid))
+        write.lost.append(partial(self._put_back, uuid, before, after))
+        return after
 
-    async def write(self, also: Callable[[sqlite3.Connection], None], uuid: Uuid | None, *due: Due) -> None:
-        """One durable transaction: `also`, the record of `uuid` as it stands, and `due` in the outbox."""
-        rows = self._outbox.prepare(due)
-        record = self._records.get(uuid) if uuid is not None else None
-        if uuid is not None:
-            self._unwritten.discard(uuid)
+    def _soil(self, uuid: Uuid) -> None:
+        self._dirty[uuid] = None
+        self._stirred()
 
-        def work(connection: sqlite3.Connection) -> None:
-            also(connection)
-            if record is not None:
-                _upsert(connection, record)
-            self._outbox.insert(connection, rows)
+    def _soil_again(self, uuids: tuple[Uuid, ...]) -> None:
+        for uuid in uuids:
+            if uuid in self._records:
+                self._dirty[uuid] = None
 
-        try:
-            await self._database.write(work, then=lambda: self._outbox.inserted(rows))
-        except StoreError:
-            self._outbox.not_inserted(rows)
-            if record is not None:
-                self._unwritten.add(record.uuid)
-            raise
-
-    async def flush(self) -> int:
-        """Write what was read since the last time, with its RecordDue, in one transaction; returns how many records."""
-        taken = [record for uuid in self._unwritten if (record := self._records.get(uuid)) is not None]
-        self._unwritten.clear()
-        if not taken:
-            return 0
-        rows = self._outbox.prepare(tuple(RecordDue(uuid=record.uuid) for record in taken))
-
-        def work(connection: sqlite3.Connection) -> None:
-            for record in taken:
-                _upsert(connection, record)
-            self._outbox.insert(connection, rows)
-
-        try:
-            await self._database.write(work, durable=False, then=lambda: self._outbox.inserted(rows))
-        except StoreError:
-            self._outbox.not_inserted(rows)
-            self._unwritten.update(record.uuid for record in taken)
-            raise
-        return len(taken)
-
-    def _stamped(self, record: Record, at: datetime) -> Record:
-        return replace(record, update_time=write_time(at, self._zone))
-
-
-def _upsert(connection: sqlite3.Connection, record: Record) -> None:
-    connection.execute(
-        "INSERT INTO mirror VALUES (?1, ?2) ON CONFLICT (uuid) DO UPDATE SET record = ?2",
-        (record.uuid, _encode(record)),
-    )
+    def _put_back(self, uuid: Uuid, before: Record | None, written: Record | None) -> None:
+        """A write failed. If the record went on meanwhile, memory stays and the disk follows with the next flush."""
+        if self._records.get(uuid) is not written:
+            if uuid in self._records:
+                self._soil(uuid)
+        elif before is None:
+            self._records.pop(uuid, None)
+        else:
+            self._records[uuid] = before
+            self._soil(uuid)

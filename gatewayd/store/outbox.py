@@ -1,330 +1,328 @@
-"""The outbox: what the cloud still has to hear, in order for each device, kept until the cloud has taken it.
+"""What the cloud still has to hear, kept until it has said that it took it; in order for each device.
 
-Two lanes, since answers need not wait for slow HTTP: `mqtt` and `rest`. Rows are on disk; the head of each lane is in
-memory too, so that a row that is sent at once is never read back. What is in flight is known in memory alone: after a
-restart everything that the cloud has not confirmed is waiting again.
+Two lanes: "mqtt" (answers, notices) and "rest" (records, removals, messages). How a word is sent is cloud/'s business.
 """
 
 import asyncio
-import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
-import msgspec
+import structlog
 
-from gatewayd.model.outgoing import AnswerDue, Due, NoticeDue, RecordDue
-from gatewayd.model.words import Uuid
-from gatewayd.store.database import Database
+from gatewayd.model.errors import StoreError
+from gatewayd.model.outgoing import AnswerDue, Due, MessageDue, NoticeDue, RecordDue, RemovalDue
+from gatewayd.store.clock import from_ms, to_ms
+from gatewayd.store.codec import Codec
+from gatewayd.store.database import Database, Write
+from gatewayd.store.lane import Entry, LaneQueue, State
 
-HEAD: Final = 500
-"""Rows of a lane that are kept in memory; the rest waits on disk."""
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Due).decode
+log = structlog.get_logger(__name__)
 
 
 class Lane(StrEnum):
-    """How a row travels."""
+    """How a word travels."""
 
     MQTT = "mqtt"
     REST = "rest"
 
 
+_LANE_OF: Final[dict[str, Lane]] = {
+    "answer": Lane.MQTT,
+    "notice": Lane.MQTT,
+    "record": Lane.REST,
+    "removal": Lane.REST,
+    "message": Lane.REST,
+}
+_KIND_OF: Final[dict[type, str]] = {
+    AnswerDue: "answer",
+    NoticeDue: "notice",
+    RecordDue: "record",
+    RemovalDue: "removal",
+    MessageDue: "message",
+}
+_ANSWER_LIFE: Final = timedelta(hours=1)  # then the phone has long stopped waiting
+_BODIES_IN_MEMORY: Final = 1000  # rows; what is above is read from disk when its turn comes
+_DEAD_LETTERS: Final = 1000  # kept, the newest
+
+_INSERT: Final = "INSERT OR IGNORE INTO outbox (id, kind, uuid, body, created_at) VALUES (?, ?, ?, ?, ?)"
+_DELETE: Final = "DELETE FROM outbox WHERE id = ?"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing that the cloud has to hear. `id` gives the order."""
+    """A word on its way. `recovered`: it waited before this start too, so it may have been sent already."""
 
     id: int
     due: Due
     created_at: datetime
-    attempts: int = 0
+    attempts: int
+    recovered: bool = False
 
     @property
     def lane(self) -> Lane:
-        """The lane that this kind of word travels on."""
-        return Lane.MQTT if isinstance(self.due, AnswerDue | NoticeDue) else Lane.REST
+        """How it travels."""
+        return _LANE_OF[_KIND_OF[type(self.due)]]
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """What the cloud will never take, and why."""
+    """A word that the cloud will never take, and why."""
 
-    id: int
-    due: Due
+    row: Row
     reason: str
-
-
-class _Head:
-    """The part of a lane that is in memory."""
-
-    def __init__(self) -> None:
-        self.rows: dict[int, Row] = {}
-        self.in_flight: set[int] = set()
-        self.put_off: dict[int, float] = {}  # id: the loop's time at which it may go again
-        self.more_on_disk = True
-        self.loading = False
-        self.last_id = 0
-        self.news = asyncio.Event()
-
-    def append(self, row: Row) -> None:
-        if self.loading or self.more_on_disk or len(self.rows) >= HEAD:
-            self.more_on_disk = True
-        else:
-            self.rows[row.id] = row
-            self.last_id = row.id
-        self.news.set()
-
-    def forget(self, id: int) -> Row | None:
-        self.in_flight.discard(id)
-        self.put_off.pop(id, None)
-        self.news.set()
-        return self.rows.pop(id, None)
-
-    def ready(self, now: float, limit: int, *, heads_only: bool) -> list[Row]:
-        """What may go now: for one device nothing before what stands in front of it."""
-        blocked: set[Uuid] = set()
-        ready: list[Row] = []
-        for row in self.rows.values():
-            uuid = row.due.uuid
-            if uuid in blocked:
-                continue
-            if row.id in self.in_flight or self.put_off.get(row.id, 0) > now:
-                blocked.add(uuid)
-                continue
-            ready.append(row)
-            if heads_only:
-                blocked.add(uuid)
-            if len(ready) >= limit:
-                break
-        return ready
-
-    def next_wake(self) -> float | None:
-        return min(self.put_off.values(), default=None)
+    buried_at: datetime
 
 
 class Outbox:
-    """Both lanes."""
+    """The rows that wait. `limit` bounds the MQTT lane: above it, answers that nobody waits for any more are dropped.
 
-    def __init__(self, database: Database, now: Callable[[], datetime], next_id: int) -> None:
+    Notices and messages are never dropped; a device has at most one waiting record.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        codec: Codec,
+        now: Callable[[], datetime],
+        *,
+        limit: int = 10_000,
+    ) -> None:
         self._database = database
+        self._codec = codec
         self._now = now
-        self._next_id = next_id
-        self._heads = {lane: _Head() for lane in Lane}
-        self._waiting_records: set[Uuid] = set()  # devices of which a RecordDue waits and is not in flight
+        self.limit = limit
+        self._next_id = 1
+        self._lanes: dict[Lane, LaneQueue] = {
+            Lane.MQTT: LaneQueue(heads_only=False),
+            Lane.REST: LaneQueue(heads_only=True),
+        }
+        self._stirred: dict[Lane, asyncio.Event] = {lane: asyncio.Event() for lane in Lane}
 
-    @staticmethod
-    def load(connection: sqlite3.Connection) -> tuple[int, set[Uuid]]:
-        """The next free id, and the devices whose RecordDue waits."""
-        (last,) = connection.execute(
-            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'"
-        ).fetchone()
-        waiting = {uuid for (uuid,) in connection.execute("SELECT uuid FROM outbox WHERE kind = 'record'")}
-        return last + 1, waiting
-
-    @classmethod
-    async def open(cls, database: Database, now: Callable[[], datetime]) -> "Outbox":
-        """The outbox as the last run left it: nothing in flight."""
-        next_id, waiting = await database.read(cls.load)
-        outbox = cls(database, now, next_id)
-        outbox._waiting_records = waiting
-        return outbox
+    async def load(self) -> None:
+        """Take up what waited when the gateway went down."""
+        rows = await self._database.read(
+            lambda raw: raw.execute("SELECT id, kind, uuid, created_at, attempts FROM outbox ORDER BY id").fetchall()
+        )
+        for id_, kind, uuid, created_at, attempts in rows:
+            entry = Entry(id_, kind, uuid, from_ms(created_at), None, State.WAITING, attempts, recovered=True)
+            self._next_id = id_ + 1
+            if kind == "record" and self._lanes[Lane.REST].coalescing(uuid):
+                self._database.later(_DELETE, id_)
+            else:
+                self._lane(entry).add(entry)
+        buried = await self._database.read(lambda raw: raw.execute("SELECT max(id) FROM dead_letter").fetchone())
+        self._next_id = max(self._next_id, (buried[0] or 0) + 1)
 
     async def add(self, *due: Due) -> None:
-        """Keep `due`; on disk when this returns."""
-        rows = self.prepare(due)
-        await self._database.write(lambda connection: self.insert(connection, rows), then=lambda: self.inserted(rows))
+        """Durable when it returns. Raises StoreError, and then none of `due` waits."""
+        write = Write()
+        self.stage(write, *due)
+        await self._database.commit(write)
 
-    def prepare(self, due: Iterable[Due]) -> tuple[Row, ...]:
-        """Rows for `due`, in order, for somebody's own transaction: `insert` in it, `inserted` after it."""
-        rows = []
-        for word in due:
-            if isinstance(word, RecordDue):
-                if word.uuid in self._waiting_records:
-                    continue
-                self._waiting_records.add(word.uuid)
-            rows.append(Row(self._next_id, word, self._now()))
-            self._next_id += 1
-        return tuple(rows)
-
-    @staticmethod
-    def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-        """Part of a transaction: put `rows` on disk."""
-        connection.executemany(
-            "INSERT INTO outbox (id, lane, kind, uuid, due, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (row.id, row.lane, kind_of(row.due), row.due.uuid, _encode(row.due), row.created_at.timestamp())
-                for row in rows
-            ],
-        )
-
-    def inserted(self, rows: Sequence[Row]) -> None:
-        """`rows` are committed: they may go."""
-        for row in rows:
-            self._heads[row.lane].append(row)
-
-    def not_inserted(self, rows: Sequence[Row]) -> None:
-        """The transaction of `rows` failed."""
-        self._waiting_records.difference_update(row.due.uuid for row in rows if isinstance(row.due, RecordDue))
+    def stage(self, write: Write, *due: Due) -> None:
+        """Make the rows of `due` part of `write`; they can be taken once it stands."""
+        for one in due:
+            self._stage(write, one)
 
     async def take(self, lane: Lane | str, limit: int = 100) -> tuple[Row, ...]:
-        """The next rows to send, marked as in flight; waits for the first.
+        """Wait for rows that may go and mark them as in flight, in the order of their ids, at most `limit`.
 
-        For one device they come in order, and none while an earlier one is in flight or put off; on the REST lane one
-        row a device at a time.
+        A device's row never comes while an earlier one of its lane is in flight or put off. On "rest" a device has one
+        row in flight; on "mqtt" several may come in one take. A row stays in flight until `done`, `release`, `put_off`
+        or `bury` is called for it.
         """
-        lane = Lane(lane)
-        head = self._heads[lane]
-        clock = asyncio.get_running_loop().time
         while True:
-            head.news.clear()
-            if head.more_on_disk and len(head.rows) - len(head.in_flight) < HEAD // 2:
-                await self._refill(lane, head)
-            if rows := head.ready(clock(), limit, heads_only=lane is Lane.REST):
-                break
-            wake = head.next_wake()
+            entries = await self._await_ready(Lane(lane), limit)
+            for entry in entries:
+                entry.state = State.IN_FLIGHT
             try:
-                async with asyncio.timeout_at(wake):
-                    await head.news.wait()
-            except TimeoutError:
-                head.put_off = {id: at for id, at in head.put_off.items() if at > clock()}
-        for row in rows:
-            head.in_flight.add(row.id)
-            if isinstance(row.due, RecordDue):
-                self._waiting_records.discard(row.due.uuid)
-        return tuple(rows)
+                await self._read_bodies(entries)
+            except BaseException:
+                self.release(*(entry.id for entry in entries))
+                raise
+            if rows := tuple(_row(entry, entry.due) for entry in entries if entry.due is not None):
+                return rows
 
     async def done(self, *ids: int) -> None:
-        """The cloud has taken them."""
-        await self._delete(ids)
+        """The cloud has taken them. A record's row goes with the next write: to send it again does no harm."""
+        entries = self._found(ids)
+        for entry in entries:
+            self._drop(entry)
+        if any(entry.kind != "record" for entry in entries):
+            await self._write_rest("outbox_row_kept_on_disk")
 
     def release(self, *ids: int) -> None:
-        """The line broke before the cloud took them: they wait again, in their order."""
-        for head in self._heads.values():
-            for id in head.in_flight.intersection(ids):
-                head.in_flight.discard(id)
-                self._wait_again(head.rows[id])
-            head.news.set()
+        """The line broke: they wait again, where they were."""
+        for entry in self._found(ids):
+            self._wait_again(entry)
+
+    def release_all(self, lane: Lane | str) -> None:
+        """The same for everything that is in flight on `lane`."""
+        self.release(*(entry.id for entry in self._lanes[Lane(lane)] if entry.state is State.IN_FLIGHT))
 
     async def put_off(self, id: int, reason: str, until: datetime) -> None:
-        """The cloud may take it later: it waits until then, and what stands behind it for the same device with it."""
-        head, row = self._find(id)
-        delay = (until - self._now()).total_seconds()
-        head.rows[id] = replace(row, attempts=row.attempts + 1)
-        head.put_off[id] = asyncio.get_running_loop().time() + max(0.0, delay)
-        head.in_flight.discard(id)
-        self._wait_again(row)
-        head.news.set()
+        """It failed for now: it waits until then, and its device's later rows with it; one attempt more.
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE outbox SET attempts = attempts + 1 WHERE id = ?", (id,))
-
-        await self._database.write(work, durable=False)
+        What counts is how long from now; a clock that is set meanwhile changes nothing. A restart ends the waiting.
+        """
+        for entry in self._found((id,)):
+            entry.attempts += 1
+            delay_s = max(0.0, (until - self._now()).total_seconds())
+            entry.not_before = asyncio.get_running_loop().time() + delay_s
+            self._database.later("UPDATE outbox SET attempts = ? WHERE id = ?", entry.attempts, id)
+            self._wait_again(entry)
+            log.info("outbox_row_put_off", id=id, kind=entry.kind, uuid=entry.uuid, reason=reason, delay_s=delay_s)
 
     async def bury(self, id: int, reason: str) -> None:
-        """The cloud will never take it: kept with its reason, in nobody's way."""
-        _, row = self._find(id)
-        letter = (id, row.due.uuid, _encode(row.due), row.created_at.timestamp(), self._now().timestamp(), reason)
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO dead_letter VALUES (?, ?, ?, ?, ?, ?)", letter)
-            connection.execute("DELETE FROM outbox WHERE id = ?", (id,))
-
-        await self._database.write(work, then=lambda: self._forget((id,)))
+        """The cloud will never take it: kept as a dead letter with its reason, out of its device's way."""
+        for entry in self._found((id,)):
+            self._database.later(
+                "INSERT OR IGNORE INTO dead_letter"
+                " SELECT id, kind, uuid, body, created_at, ?, ?, ? FROM outbox WHERE id = ?",
+                *(entry.attempts, reason, to_ms(self._now()), id),
+            )
+            self._database.later(
+                "DELETE FROM dead_letter WHERE id <= (SELECT id FROM dead_letter ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                _DEAD_LETTERS,
+            )
+            self._drop(entry)
+            log.error("outbox_row_buried", id=id, kind=entry.kind, uuid=entry.uuid, reason=reason)
+            await self._write_rest("dead_letter_kept_in_memory")
 
     async def depth(self) -> dict[Lane, int]:
-        """How many rows each lane holds, in flight or not."""
-
-        def count(connection: sqlite3.Connection) -> dict[Lane, int]:
-            counted: dict[str, int] = dict(
-                connection.execute("SELECT lane, count(*) FROM outbox GROUP BY lane").fetchall()
-            )
-            return {lane: counted.get(lane, 0) for lane in Lane}
-
-        return await self._database.read(count)
+        """How many rows each lane has, in flight or not."""
+        return {lane: len(queue) for lane, queue in self._lanes.items()}
 
     async def rows(self, limit: int = 100) -> tuple[Row, ...]:
-        """The oldest rows of both lanes, for people."""
-        return await self._database.read(lambda connection: tuple(_select(connection, "1", (), limit)))
+        """The oldest rows of both lanes, for people to look at."""
+        entries = sorted((entry for queue in self._lanes.values() for entry in queue), key=lambda entry: entry.id)
+        shown = [entry for entry in entries if entry.state is not State.WRITING][:limit]
+        bodies = await self._bodies(entry.id for entry in shown if entry.due is None)
+        return tuple(_row(entry, entry.due or self._codec.decode_due(bodies[entry.id])) for entry in shown)
 
     async def dead_letters(self, limit: int = 100) -> tuple[DeadLetter, ...]:
-        """What was buried, newest first."""
+        """The newest dead letters, newest first."""
+        found = await self._database.read(
+            lambda raw: raw.execute(
+                "SELECT id, body, created_at, attempts, reason, buried_at FROM dead_letter ORDER BY id DESC LIMIT ?",
+                (limit,),
+            ).fetchall()
+        )
+        return tuple(
+            DeadLetter(Row(id_, self._codec.decode_due(body), from_ms(created), attempts), reason, from_ms(buried))
+            for id_, body, created, attempts, reason, buried in found
+        )
 
-        def select(connection: sqlite3.Connection) -> tuple[DeadLetter, ...]:
-            found = connection.execute("SELECT id, due, reason FROM dead_letter ORDER BY id DESC LIMIT ?", (limit,))
-            return tuple(DeadLetter(id, _decode(due), reason) for id, due, reason in found)
-
-        return await self._database.read(select)
-
-    async def drop_answers(self, before: datetime) -> int:
-        """Drop answers from `before`: no phone waits for them any more. Returns how many."""
+    def drop_stale_answers(self) -> None:
+        """Drop the answers that nobody waits for any more."""
+        oldest = self._now() - _ANSWER_LIFE
         stale = [
-            id
-            for id, row in self._heads[Lane.MQTT].rows.items()
-            if isinstance(row.due, AnswerDue) and row.created_at < before
+            entry
+            for entry in self._lanes[Lane.MQTT]
+            if entry.kind == "answer" and entry.state is State.WAITING and entry.created_at < oldest
         ]
+        for entry in stale:
+            self._drop(entry)
+        if stale:
+            log.warning("stale_answers_dropped", count=len(stale))
 
-        def work(connection: sqlite3.Connection) -> int:
-            return connection.execute(
-                "DELETE FROM outbox WHERE kind = 'answer' AND created_at < ?", (before.timestamp(),)
-            ).rowcount
+    # ---- inside
 
-        return await self._database.write(work, durable=False, then=lambda: self._forget(stale))
+    def _lane(self, entry: Entry) -> LaneQueue:
+        return self._lanes[_LANE_OF[entry.kind]]
 
-    async def _delete(self, ids: Sequence[int]) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany("DELETE FROM outbox WHERE id = ?", [(id,) for id in ids])
+    def _stir(self, entry: Entry) -> None:
+        self._stirred[_LANE_OF[entry.kind]].set()
 
-        # Not durable: what comes back after a power cut is sent twice at the worst, under the same name (`sn`).
-        await self._database.write(work, durable=False, then=lambda: self._forget(ids))
+    def _stage(self, write: Write, due: Due) -> None:
+        entry = self._entry_for(due)
+        # The insertion of a row that already waits is repeated, and ignored: if the first one fails, this one stands.
+        body = self._codec.encode_due(due)
+        write.add(_INSERT, entry.id, entry.kind, entry.uuid, body, to_ms(entry.created_at))
+        write.kept.append(partial(self._written, entry))
+        write.lost.append(partial(self._unwritten, entry))
 
-    def _forget(self, ids: Iterable[int]) -> None:
-        for id in ids:
-            for head in self._heads.values():
-                head.forget(id)
+    def _entry_for(self, due: Due) -> Entry:
+        kind = _KIND_OF[type(due)]
+        lane = self._lanes[_LANE_OF[kind]]
+        if kind == "record" and (waiting := lane.coalescing(due.uuid)):
+            return waiting
+        if kind == "answer" and len(lane) >= self.limit:
+            self.drop_stale_answers()
+        in_memory = len(lane) < _BODIES_IN_MEMORY
+        entry = Entry(self._next_id, kind, due.uuid, self._now(), due if in_memory else None, State.WRITING)
+        self._next_id += 1
+        lane.add(entry)
+        return entry
 
-    def _wait_again(self, row: Row) -> None:
-        if isinstance(row.due, RecordDue):
-            self._waiting_records.add(row.due.uuid)
+    def _written(self, entry: Entry) -> None:
+        lane = self._lane(entry)
+        if lane.get(entry.id) is None and entry.state is State.WRITING:
+            lane.add(entry)  # an earlier write of the same row had failed
+        if entry.state is State.WRITING:
+            entry.state = State.WAITING
+            self._stir(entry)
 
-    def _find(self, id: int) -> tuple[_Head, Row]:
-        for head in self._heads.values():
-            if id in head.rows:
-                return head, head.rows[id]
-        raise KeyError(id)
+    def _unwritten(self, entry: Entry) -> None:
+        if entry.state is State.WRITING and self._lane(entry).get(entry.id):
+            self._lane(entry).remove(entry)
 
-    async def _refill(self, lane: Lane, head: _Head) -> None:
-        room = HEAD - len(head.rows)
-        head.loading, head.more_on_disk = True, False
+    def _found(self, ids: Iterable[int]) -> list[Entry]:
+        """The rows in flight of these ids; one that is not (a late word of a broken line) is passed over."""
+        found = (queue.get(id_) for id_ in ids for queue in self._lanes.values())
+        return [entry for entry in found if entry is not None and entry.state is State.IN_FLIGHT]
+
+    def _drop(self, entry: Entry) -> None:
+        self._lane(entry).remove(entry)
+        self._database.later(_DELETE, entry.id)
+        self._stir(entry)
+
+    def _wait_again(self, entry: Entry) -> None:
+        if entry.kind == "record" and (repetition := self._lane(entry).repetition_of(entry)):
+            self._drop(repetition)  # the record is read when it is sent: one row is enough
+        entry.state = State.WAITING
+        self._stir(entry)
+
+    async def _await_ready(self, lane: Lane, limit: int) -> list[Entry]:
+        clock = asyncio.get_running_loop().time
+        queue, stirred = self._lanes[lane], self._stirred[lane]
+        while True:
+            stirred.clear()
+            if entries := queue.ready(clock(), limit):
+                return entries
+            try:
+                async with asyncio.timeout_at(queue.next_retry(clock())):
+                    await stirred.wait()
+            except TimeoutError:
+                continue  # what was put off may go
+
+    async def _read_bodies(self, entries: list[Entry]) -> None:
+        absent = [entry for entry in entries if entry.due is None]
+        bodies = await self._bodies(entry.id for entry in absent)
+        for entry in absent:
+            try:
+                entry.due = self._codec.decode_due(bodies[entry.id])
+            except (StoreError, KeyError) as error:
+                await self.bury(entry.id, f"its row is damaged: {error}")
+
+    async def _bodies(self, ids: Iterable[int]) -> dict[int, bytes]:
+        wanted = tuple(ids)
+        if not wanted:
+            return {}
+        query = f"SELECT id, body FROM outbox WHERE id IN ({','.join('?' * len(wanted))})"  # noqa: S608  # marks alone
+        return dict(await self._database.read(lambda raw: raw.execute(query, wanted).fetchall()))
+
+    async def _write_rest(self, unwritten: str) -> None:
+        """Write what waits to be written. A disk that refuses is no news to the caller: it is tried again later."""
         try:
-            rows = await self._database.read(
-                lambda connection: list(_select(connection, "lane = ? AND id > ?", (lane, head.last_id), room + 1))
-            )
-        except BaseException:
-            head.more_on_disk = True
-            raise
-        finally:
-            head.loading = False
-        # What was inserted meanwhile has set it as well.
-        head.more_on_disk = head.more_on_disk or len(rows) > room
-        for row in rows[:room]:
-            head.rows[row.id] = row
-            head.last_id = row.id
+            await self._database.commit(Write(), durable=False)
+        except StoreError as error:
+            log.warning(unwritten, reason=str(error))
 
 
-def kind_of(due: Due) -> str:
-    """The word's tag."""
-    tag = type(due).__struct_config__.tag
-    assert isinstance(tag, str)
-    return tag
-
-
-def _select(connection: sqlite3.Connection, where: str, values: tuple[Any, ...], limit: int) -> Iterable[Row]:
-    found = connection.execute(
-        f"SELECT id, due, created_at, attempts FROM outbox WHERE {where} ORDER BY id LIMIT ?",  # noqa: S608  (ours)
-        (*values, limit),
-    )
-    for id, due, created_at, attempts in found:
-        yield Row(id, _decode(due), datetime.fromtimestamp(created_at).astimezone(), attempts)
+def _row(entry: Entry, due: Due) -> Row:
+    return Row(entry.id, due, entry.created_at, entry.attempts, entry.recovered)

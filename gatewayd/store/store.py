@@ -1,53 +1,66 @@
-"""The store as the daemon holds it: opened whole, or set aside and begun anew; its housekeeping in one loop."""
+"""The store as a whole: its parts on one database; flushes readings, and says when writing fails."""
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from gatewayd.model.errors import StoreError
-from gatewayd.store import migrate
-from gatewayd.store.database import Database, connect
+from gatewayd.model.times import write_time
+from gatewayd.store.cipher import Cipher
+from gatewayd.store.codec import Codec
+from gatewayd.store.connection import Connection, code_of
+from gatewayd.store.database import Database
 from gatewayd.store.facts import Facts
 from gatewayd.store.journal import Journal
 from gatewayd.store.lockbook import LockBook
 from gatewayd.store.mirror import Mirror
+from gatewayd.store.opening import open_sound
 from gatewayd.store.outbox import Outbox
-from gatewayd.store.reserve import Reserve
+from gatewayd.store.space import Health, Space, StoreProblem, Trouble
 from gatewayd.store.vault import Vault
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
+
 
 FLUSH_INTERVAL_S: Final = 5.0
-_HOUSEKEEPING_S: Final = 3600.0
-_ANSWERS_WAITED_FOR: Final = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
 class Store:
-    """Everything that survives. `set_aside` is where a damaged database was put, if there was one."""
+    """One SQLite database and its parts. Made by `open`; `run` belongs in the daemon's TaskGroup."""
 
-    mirror: Mirror
-    outbox: Outbox
-    journal: Journal
-    locks: LockBook
-    vault: Vault
-    facts: Facts
-    database: Database
-    now: Callable[[], datetime]
-    flush_interval_s: float
-    set_aside: Path | None
-
-    @property
-    def problem(self) -> str | None:
-        """Why nothing can be written at present; None when all is well."""
-        return self.database.problem
+    def __init__(
+        self,
+        connection: Connection,
+        space: Space,
+        *,
+        now: Callable[[], datetime],
+        zone: tzinfo,
+        key: bytes,
+        flush_interval_s: float,
+        set_aside: Path | None,
+    ) -> None:
+        self.set_aside = set_aside
+        self._space = space
+        self._now = now
+        self._zone = zone
+        self._flush_interval_s = flush_interval_s
+        self._health = Health()
+        self._stirred = asyncio.Event()
+        cipher = Cipher(key)
+        codec = Codec(cipher)
+        self._database = Database(connection, room_made=space.release, failed=self._write_failed)
+        self.outbox = Outbox(self._database, codec, now)
+        self.mirror = Mirror(self._database, codec, self.outbox, stamp=self._stamp, stirred=self._stirred.set)
+        self.locks = LockBook(self._database, self.mirror)
+        self.journal = Journal(self._database, codec, self.outbox, now, self._refuses_commands)
+        self.vault = Vault(self._database, cipher)
+        self.facts = Facts(self._database)
 
     @classmethod
     @asynccontextmanager
@@ -60,90 +73,93 @@ class Store:
         key: bytes,
         flush_interval_s: float = FLUSH_INTERVAL_S,
     ) -> AsyncIterator["Store"]:
-        """The store at `path`; what was read last is on disk when this is left.
+        """The store at `path`; on leaving, everything in memory is written and the database closed.
 
-        A database that fails its check is set aside and a new one begun. Raises StoreError where another process has
-        it open or a newer gatewayd wrote it.
+        `zone` is that of the API's times, `key` the state key. A damaged file is set aside (`set_aside` says under
+        which name) and a new one made. Raises StoreError where the database cannot be used: another process has it, it
+        is of a newer version, the folder is not writable.
         """
-        set_aside = await asyncio.to_thread(_set_aside_if_damaged, path, now)
-        reserve = Reserve(path.with_name(path.name + ".reserve"))
-        async with connect(path, reserve) as database:
-            await database.read(lambda connection: migrate.migrate(connection, migrate.shipped()))
-            await asyncio.to_thread(reserve.take)
-            outbox = await Outbox.open(database, now)
-            mirror = Mirror(database, outbox, await database.read(Mirror.load), now, zone)
+        connection, set_aside = await open_sound(path, now)
+        try:
             store = cls(
-                mirror=mirror,
-                outbox=outbox,
-                journal=Journal(database, outbox, now),
-                locks=LockBook(database, mirror, await database.read(LockBook.load)),
-                vault=Vault(database, key),
-                facts=Facts(database, await database.read(Facts.load)),
-                database=database,
+                connection,
+                Space(path),
                 now=now,
+                zone=zone,
+                key=key,
                 flush_interval_s=flush_interval_s,
                 set_aside=set_aside,
             )
+            await store._load()
             try:
                 yield store
             finally:
-                await store._flush()
+                await store._finish()
+        finally:
+            await connection.close()
+
+    @property
+    def problem(self) -> StoreProblem | None:
+        """Why writing fails; None while all is well."""
+        return self._health.problem
+
+    async def problem_changed(self) -> StoreProblem | None:
+        """Waits until the problem is another one, or gone, and returns it. For one watcher."""
+        return await self._health.changed()
 
     async def run(self) -> None:
-        """Write readings every few seconds, and tidy up every hour, until cancelled."""
-        clock = asyncio.get_running_loop().time
-        tidy_at = clock()
+        """Flush the readings, at most once every `flush_interval_s`; look, while there is a problem, if it is over."""
         while True:
-            await asyncio.sleep(self.flush_interval_s)
+            if self.problem is None:
+                await self._stirred.wait()
+            await asyncio.sleep(self._flush_interval_s)
+            self._stirred.clear()
             await self._flush()
-            if clock() >= tidy_at:
-                tidy_at = clock() + _HOUSEKEEPING_S
-                await self._tidy()
 
-    async def _flush(self) -> None:
-        was_sound = self.problem is None
+    async def backup(self, target: Path) -> None:
+        """Write a sound copy of the database to `target`, which must not exist. Secrets in it stay sealed.
+
+        Raises StoreError. Commands wait meanwhile.
+        """
+        await self.mirror.flush()
+        await self._database.read(lambda raw: raw.execute("VACUUM INTO ?", (str(target),)))
+
+    async def _load(self) -> None:
+        for part in (self.mirror, self.outbox, self.journal, self.locks, self.vault, self.facts):
+            await part.load()
+        self._space.keep()
+
+    async def _finish(self) -> None:
         try:
             await self.mirror.flush()
         except StoreError as error:
-            if was_sound:
-                log.error("readings_not_written", reason=str(error))  # noqa: TRY400  (the reason is the whole story)
+            log.warning("readings_lost", reason=str(error))
 
-    async def _tidy(self) -> None:
+    async def _flush(self) -> None:
+        if self._space.is_low:
+            self._become(Trouble.LOW, "less free space than the store needs")
+            self.outbox.drop_stale_answers()
+            return
         try:
-            await self.journal.prune()
-            await self.locks.prune()
-            await self.outbox.drop_answers(self.now() - _ANSWERS_WAITED_FOR)
-            await asyncio.to_thread(self.database.reserve.take)
-        except StoreError as error:
-            log.error("store_not_tidied", reason=str(error))  # noqa: TRY400
+            await self.mirror.flush()
+        except StoreError:
+            return  # said by _write_failed; the readings are in memory still
+        if self.problem and self._space.keep():
+            self._health.become(None)
 
+    def _stamp(self, moment: datetime | None) -> str:
+        return write_time(moment or self._now(), self._zone)
 
-def _set_aside_if_damaged(path: Path, now: Callable[[], datetime]) -> Path | None:
-    """Move a damaged database (and its WAL) out of the way; where it went, or None where it is sound or not there."""
-    if not path.exists():
-        return None
-    damage = _damage(path)
-    if damage is None:
-        return None
-    aside = path.with_name(f"{path.name}.damaged-{now():%Y%m%dT%H%M%SZ}")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    log.error("database_set_aside", to=str(aside), reason=damage)
-    return aside
+    def _write_failed(self, error: BaseException) -> None:
+        full = code_of(error) == sqlite3.SQLITE_FULL
+        self._become(Trouble.FULL if full else Trouble.FAILING, str(error))
+        self._stirred.set()
 
+    def _become(self, trouble: Trouble, reason: str) -> None:
+        graver = self.problem and self.problem.trouble is Trouble.FULL
+        if not (graver and trouble is Trouble.LOW):
+            self._health.become(StoreProblem(trouble, reason, self._now()))
 
-def _damage(path: Path) -> str | None:
-    """What is wrong with the file; None where it is sound, or somebody else has it (opening it will say so)."""
-    try:
-        connection = sqlite3.connect(path, timeout=1)
-        try:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.OperationalError as error:
-        return None if error.sqlite_errorcode == sqlite3.SQLITE_BUSY else str(error)
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    return None if found == "ok" else str(found)
+    def _refuses_commands(self) -> str | None:
+        problem = self.problem
+        return problem.reason if problem and problem.trouble is Trouble.FULL else None

@@ -1,51 +1,40 @@
-"""Secrets, encrypted at rest: the cloud's token and whatever else nobody may read off a stolen flash."""
+"""Secrets at rest: PINs, Wi-Fi keys, tokens. Only their sealed form is kept, in memory as on disk."""
 
-import os
-import sqlite3
+from functools import partial
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from gatewayd.model.errors import StoreError
-from gatewayd.store.database import Database
-
-_NONCE = 12
+from gatewayd.store.cipher import Cipher
+from gatewayd.store.database import Database, Write
 
 
 class Vault:
-    """Secrets by name: AES-256-GCM, bound to their name."""
+    """Secrets by name. Its repr shows nothing of them."""
 
-    def __init__(self, database: Database, key: bytes) -> None:
+    def __init__(self, database: Database, cipher: Cipher) -> None:
         self._database = database
-        self._cipher = AESGCM(key)
+        self._cipher = cipher
+        self._sealed: dict[str, bytes] = {}
+
+    async def load(self) -> None:
+        """Read the sealed forms."""
+        rows = await self._database.read(lambda raw: raw.execute("SELECT name, sealed FROM vault").fetchall())
+        self._sealed.update(rows)
 
     async def put(self, name: str, secret: bytes) -> None:
-        """Keep `secret`; on disk when this returns."""
-        nonce = os.urandom(_NONCE)
-        sealed = nonce + self._cipher.encrypt(nonce, secret, name.encode())
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO vault VALUES (?, ?)", (name, sealed))
-
-        await self._database.write(work)
+        """Keep `secret` under `name`, durably. Raises StoreError."""
+        sealed = self._cipher.seal(name, secret)
+        write = Write()
+        write.add("INSERT INTO vault VALUES (?, ?) ON CONFLICT DO UPDATE SET sealed = excluded.sealed", name, sealed)
+        write.kept.append(partial(self._sealed.__setitem__, name, sealed))
+        await self._database.commit(write)
 
     async def get(self, name: str) -> bytes | None:
-        """The secret of that name. Raises StoreError where it was sealed with another key, or damaged."""
-        found = await self._database.read(
-            lambda connection: connection.execute("SELECT sealed FROM vault WHERE name = ?", (name,)).fetchone()
-        )
-        if found is None:
-            return None
-        (sealed,) = found
-        try:
-            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], name.encode())
-        except InvalidTag as error:
-            raise StoreError(f"the secret {name!r} does not open with this state key") from error
+        """The secret under `name`; None if there is none. Raises StoreError where it does not open."""
+        sealed = self._sealed.get(name)
+        return None if sealed is None else self._cipher.open(name, sealed)
 
     async def delete(self, name: str) -> None:
-        """Forget a secret."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM vault WHERE name = ?", (name,))
-
-        await self._database.write(work)
+        """Forget what is under `name`, durably. Raises StoreError."""
+        write = Write()
+        write.add("DELETE FROM vault WHERE name = ?", name)
+        write.kept.append(partial(self._sealed.pop, name, None))
+        await self._database.commit(write)

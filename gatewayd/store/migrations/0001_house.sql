@@ -1,70 +1,76 @@
--- The mirror: every record as the cloud would show it (msgspec's JSON of model.record.Record).
+-- Ids are given by the daemon, in the order in which things happened: nothing is ever ordered by a clock.
+-- The working set's indices are in memory, so that one write touches one page a table. Times are ms since 1970, UTC.
+
+-- Each device's record as the cloud would show it: JSON without its nulls, secrets sealed.
 CREATE TABLE mirror (
-    uuid   TEXT PRIMARY KEY,
-    record BLOB NOT NULL
-) WITHOUT ROWID;
+    id INTEGER PRIMARY KEY,
+    uuid TEXT NOT NULL UNIQUE,
+    body BLOB NOT NULL
+) STRICT;
 
--- The outbox: what the cloud still has to hear, in the order of `id`.
+-- What the cloud still has to hear. `kind` is the tag of the word in `body`, and says the lane.
 CREATE TABLE outbox (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    lane       TEXT NOT NULL,      -- 'mqtt' or 'rest'
-    kind       TEXT NOT NULL,      -- the word's tag: 'answer', 'notice', 'record' …
-    uuid       TEXT NOT NULL,
-    due        BLOB NOT NULL,      -- msgspec's JSON of a model.outgoing word
-    created_at REAL NOT NULL,      -- Unix time; for people: the order is the id's
-    attempts   INTEGER NOT NULL DEFAULT 0
-);
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    uuid TEXT NOT NULL,
+    body BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0
+) STRICT;
 
--- What the cloud will never take, with its reason.
+-- What the cloud will never take, and why.
 CREATE TABLE dead_letter (
-    id         INTEGER PRIMARY KEY,
-    uuid       TEXT NOT NULL,
-    due        BLOB NOT NULL,
-    created_at REAL NOT NULL,
-    buried_at  REAL NOT NULL,
-    reason     TEXT NOT NULL
-);
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    uuid TEXT NOT NULL,
+    body BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    buried_at INTEGER NOT NULL
+) STRICT;
 
--- The command journal: a request stands here before the radio is touched.
+-- Every request that was begun; `answer` is null until it has its final one.
 CREATE TABLE journal (
-    user     TEXT NOT NULL,
-    sn       TEXT NOT NULL,
+    id INTEGER PRIMARY KEY,
+    user TEXT NOT NULL,
+    sn TEXT NOT NULL,
     category TEXT NOT NULL,
-    uuid     TEXT NOT NULL,
+    uuid TEXT NOT NULL,
     exectype TEXT NOT NULL,
-    begun_at REAL NOT NULL,
-    answer   BLOB,                 -- the final answer (model.outgoing.AnswerDue); NULL while it runs
-    PRIMARY KEY (user, sn)
-);
+    begun_at INTEGER NOT NULL,
+    answer BLOB
+) STRICT;
 
--- Locks: the events that carry the lock's own stamp, to be compared with its log; keys in their slots.
+-- Sealed secrets.
+CREATE TABLE vault (
+    name TEXT PRIMARY KEY,
+    sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE fact (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Events that carry their lock's own stamp, to be held against its log.
 CREATE TABLE lock_event (
-    id        INTEGER PRIMARY KEY,
-    uuid      TEXT NOT NULL,
+    id INTEGER PRIMARY KEY,
+    uuid TEXT NOT NULL,
     lock_time INTEGER NOT NULL,
-    source    INTEGER NOT NULL,
-    code      INTEGER NOT NULL,
-    user      INTEGER,
-    at        REAL NOT NULL
-);
+    source INTEGER NOT NULL,
+    code INTEGER NOT NULL,
+    user INTEGER,
+    at INTEGER NOT NULL
+) STRICT;
+
+-- The keys in a lock's slots.
 CREATE TABLE lock_key (
-    uuid      TEXT NOT NULL,
-    slot      INTEGER NOT NULL,
-    key_type  INTEGER NOT NULL,
-    name      TEXT NOT NULL,
-    state     TEXT NOT NULL,
+    uuid TEXT NOT NULL,
+    slot INTEGER NOT NULL,
+    key_type INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL,
     member_id INTEGER,
     PRIMARY KEY (uuid, slot)
-) WITHOUT ROWID;
-
--- Secrets, encrypted with a key that is not here.
-CREATE TABLE vault (
-    name   TEXT PRIMARY KEY,
-    sealed BLOB NOT NULL
-) WITHOUT ROWID;
-
--- Small facts that must survive: the last coordinator, what was last synced.
-CREATE TABLE fact (
-    name  TEXT PRIMARY KEY,
-    value BLOB NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;

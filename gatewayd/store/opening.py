@@ -1,0 +1,63 @@
+"""Opens the database: locked, checked, migrated. A damaged file is set aside under a name with the time."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from gatewayd.model.errors import StoreError
+from gatewayd.store.connection import Connection, DamagedError, connect, prepare, translated
+from gatewayd.store.key import sync_folder
+from gatewayd.store.schema import migrate, migrations
+
+log = structlog.get_logger(__name__)
+
+
+async def open_sound(path: Path, now: Callable[[], datetime]) -> tuple[Connection, Path | None]:
+    """A checked and migrated connection to `path`, and where a damaged file went."""
+    try:
+        return await _open(path), None
+    except DamagedError as error:
+        aside = _set_aside(path, now())
+        log.warning("database_set_aside", path=str(path), aside=str(aside), reason=str(error))
+    try:
+        return await _open(path), aside
+    except DamagedError as error:
+        raise StoreError(f"A new database at {path} is damaged too: {error}. The disk may be failing.") from error
+
+
+async def _open(path: Path) -> Connection:
+    try:
+        connection = await connect(path)
+    except (OSError, sqlite3.Error) as error:
+        raise translated(error, f"Opening the database {path} failed") from error
+    assert isinstance(connection, Connection)
+    try:
+        await connection.run(prepare)
+        await connection.run(partial(migrate, steps=migrations()))
+    except sqlite3.Error as error:
+        await connection.close()
+        raise translated(error, f"Opening the database {path} failed") from error
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def _set_aside(path: Path, moment: datetime) -> Path:
+    """Rename `path` and what belongs to it under a name with the time; the new name."""
+    stamp = moment.strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for number in range(2, 100):
+        if not aside.exists():
+            break
+        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    sync_folder(path.parent)
+    return aside

@@ -1,0 +1,95 @@
+"""Room on the disk and what to give up first: readings, then commands, last of all what happened at a lock."""
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+RESERVE_BYTES: Final = 1 << 20  # some hundred lock events
+_MARGIN_BYTES: Final = 1 << 20  # free space below which readings are not written
+
+
+class Trouble(Enum):
+    """What the store no longer does."""
+
+    LOW = "readings are not written: the disk is nearly full"
+    FULL = "readings are not written and commands are refused: the disk is full"
+    FAILING = "writing fails"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreProblem:
+    """Why the household is told 设备本地存储错误."""
+
+    trouble: Trouble
+    reason: str
+    since: datetime
+
+
+class Health:
+    """The problem of the moment, and whoever waits for it to change."""
+
+    def __init__(self) -> None:
+        self.problem: StoreProblem | None = None
+        self._changed = asyncio.Event()
+
+    def become(self, problem: StoreProblem | None) -> None:
+        """Take `problem` over; one of the same kind as before is no change."""
+        before, after = self.problem, problem
+        if (before and before.trouble) == (after and after.trouble):
+            return
+        self.problem = problem
+        if problem:
+            log.error("store_problem_began", trouble=problem.trouble.value, reason=problem.reason)
+        else:
+            log.info("store_problem_ended")
+        self._changed.set()
+
+    async def changed(self) -> StoreProblem | None:
+        """The problem as it stands after its next change; for one watcher."""
+        await self._changed.wait()
+        self._changed.clear()
+        return self.problem
+
+
+class Space:
+    """The disk that `path` is on, and a reserve there that is given up for durable writes when the disk is full."""
+
+    def __init__(self, path: Path) -> None:
+        self._folder = path.parent
+        self._reserve = path.with_name(f"{path.name}.reserve")
+
+    @property
+    def is_low(self) -> bool:
+        """True while readings should not be written."""
+        return shutil.disk_usage(self._folder).free < _MARGIN_BYTES
+
+    def release(self) -> bool:
+        """Give the reserve up; True if there was one."""
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        return True
+
+    def keep(self) -> bool:
+        """Lay the reserve aside if it is not there and the disk has room for it beside the margin; True if it is."""
+        if self._reserve.exists():
+            return True
+        if shutil.disk_usage(self._folder).free < RESERVE_BYTES + _MARGIN_BYTES:
+            return False
+        try:
+            with self._reserve.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+        except OSError:
+            self.release()
+            return False
+        return True

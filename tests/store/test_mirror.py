@@ -1,0 +1,126 @@
+"""The mirror: what is in memory, what is on disk, and what goes together."""
+
+import asyncio
+
+import pytest
+
+from gatewayd.model.change import Change
+from gatewayd.model.errors import UnknownDeviceError
+from gatewayd.model.outgoing import RecordDue, RemovalDue
+from gatewayd.model.record import SensorParam
+from gatewayd.store.outbox import Lane
+from gatewayd.store.store import Store
+from tests.store.conftest import LOCK, SENSOR, T0, Opener, lock, notice, sensor
+
+
+def temperature(value: float) -> tuple[Change, ...]:
+    return (Change("temperature", value),)
+
+
+async def test_a_record_and_its_word_to_the_cloud_survive_a_restart(reopen: Opener) -> None:
+    async with reopen() as store:
+        await store.mirror.put(lock(pin="246810"), RecordDue(uuid=LOCK))
+    async with reopen() as store:
+        assert store.mirror.get(LOCK) == lock(pin="246810")
+        assert [row.due for row in await store.outbox.take("rest")] == [RecordDue(uuid=LOCK)]
+
+
+async def test_a_reading_is_seen_at_once_and_written_by_the_flush(reopen: Opener) -> None:
+    async with reopen() as store:
+        await store.mirror.put(sensor())
+        assert store.mirror.report(SENSOR, temperature(21.5), T0) == sensor(temperature=21.5)
+        assert store.mirror.get(SENSOR) == sensor(temperature=21.5)
+        assert await store.outbox.depth() == {"mqtt": 0, "rest": 0}
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(store.run())
+            (row,) = await store.outbox.take("rest")
+            running.cancel()
+        assert row.due == RecordDue(uuid=SENSOR)
+    async with reopen() as store:
+        assert store.mirror.get(SENSOR) == sensor(temperature=21.5)
+
+
+async def test_a_reading_that_changes_nothing_or_nobody_is_none(store: Store) -> None:
+    await store.mirror.put(sensor(temperature=20.0))
+    assert store.mirror.report(SENSOR, temperature(20.0), T0) is None
+    assert store.mirror.report(LOCK, temperature(20.0), T0) is None
+
+
+async def test_a_clean_stop_loses_no_reading_though_nobody_flushed(reopen: Opener) -> None:
+    async with reopen(flush_interval_s=3600) as store:
+        await store.mirror.put(sensor())
+        store.mirror.report(SENSOR, temperature(3.0), T0)
+    async with reopen() as store:
+        assert store.mirror.get(SENSOR) == sensor(temperature=3.0)
+        assert (await store.outbox.depth())[Lane.REST] == 1
+
+
+async def test_many_readings_are_one_word_to_the_cloud(store: Store) -> None:
+    await store.mirror.put(sensor())
+    for value in range(100):
+        store.mirror.report(SENSOR, temperature(value), T0)
+        if value % 10 == 0:
+            await store.mirror.flush()
+    await store.mirror.flush()
+    assert (await store.outbox.depth())[Lane.REST] == 1
+
+
+async def test_a_change_keeps_the_readings_that_came_while_it_was_written(reopen: Opener) -> None:
+    async with reopen() as store:
+        await store.mirror.put(sensor())
+        change = asyncio.create_task(store.mirror.change(SENSOR, (Change("battery", 80),), RecordDue(uuid=SENSOR)))
+        await asyncio.sleep(0)
+        store.mirror.report(SENSOR, temperature(30.0), T0)
+        await change
+        after = store.mirror.get(SENSOR)
+        assert after is not None
+        assert after.param == SensorParam(temperature=30.0, battery=80)
+    async with reopen() as store:
+        assert store.mirror.get(SENSOR) == after
+
+
+async def test_a_change_of_an_unknown_device_is_refused_and_says_nothing_to_the_cloud(store: Store) -> None:
+    with pytest.raises(UnknownDeviceError):
+        await store.mirror.change(LOCK, (Change("operate", 1),), notice("1"))
+    assert (await store.outbox.depth())[Lane.MQTT] == 0
+
+
+async def test_a_change_that_changes_nothing_still_says_its_word(store: Store) -> None:
+    await store.mirror.put(lock())
+    assert await store.mirror.change(LOCK, (Change("operate", 0),), notice("1")) == lock()
+    assert [row.due for row in await store.outbox.take("mqtt")] == [notice("1")]
+
+
+async def test_a_removed_device_is_gone_after_a_restart_and_the_cloud_hears_of_it(reopen: Opener) -> None:
+    async with reopen() as store:
+        await store.mirror.put(sensor())
+        store.mirror.report(SENSOR, temperature(1.0), T0)
+        assert await store.mirror.remove(SENSOR, RemovalDue(uuid=SENSOR, id=7)) == sensor(temperature=1.0)
+        assert store.mirror.all() == ()
+        assert await store.mirror.remove(SENSOR) is None
+    async with reopen() as store:
+        assert store.mirror.get(SENSOR) is None
+        assert [row.due for row in await store.outbox.take("rest")] == [RemovalDue(uuid=SENSOR, id=7)]
+
+
+async def test_the_feed_names_each_changed_device_once_in_order(store: Store) -> None:
+    await store.mirror.put(lock())
+    await store.mirror.put(sensor())
+    store.mirror.report(SENSOR, temperature(1.0), T0)
+    store.mirror.report(LOCK, (Change("operate", 1),), T0)
+    assert await store.mirror.changed.take() == (LOCK, SENSOR)
+    waiting = asyncio.create_task(store.mirror.changed.take())
+    await store.mirror.remove(LOCK)
+    assert await waiting == (LOCK,)
+
+
+async def test_a_cancelled_caller_does_not_undo_its_write(reopen: Opener) -> None:
+    async with reopen() as store:
+        put = asyncio.create_task(store.mirror.put(lock(), notice("1")))
+        await asyncio.sleep(0)
+        put.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await put
+        assert [row.due for row in await store.outbox.take("mqtt")] == [notice("1")]
+    async with reopen() as store:
+        assert store.mirror.get(LOCK) == lock()
