@@ -9,32 +9,44 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+_FEW = 64
 
 
-@dataclass(order=True, slots=True)
 class Entry:
-    at: float
-    number: int
-    action: Callable[[], None] | None = field(compare=False)
+    """Something planned; cancelled entries are swept out once they are many."""
+
+    __slots__ = ("_agenda", "action", "at")
+
+    def __init__(self, agenda: "Agenda", at: float, action: Callable[[], None]) -> None:
+        self._agenda = agenda
+        self.at = at
+        self.action: Callable[[], None] | None = action
 
     def cancel(self) -> None:
-        self.action = None
+        if self.action is not None:
+            self.action = None
+            self._agenda.note_cancelled()
 
 
 class Agenda:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
         """Seconds on the clock that entries are set by (the event loop's own by default)."""
-        self._heap: list[Entry] = []
+        self._heap: list[tuple[float, int, Entry]] = []
         self._numbers = itertools.count()
+        self._cancelled = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
+    def __len__(self) -> int:
+        """How much is planned, what was cancelled but not yet swept out included."""
+        return len(self._heap)
+
     def at(self, when: float, action: Callable[[], None]) -> Entry:
-        entry = Entry(when, next(self._numbers), action)
-        heapq.heappush(self._heap, entry)
-        if self._heap[0] is entry:
+        entry = Entry(self, when, action)
+        heapq.heappush(self._heap, (when, next(self._numbers), entry))
+        if self._heap[0][2] is entry:
             self._arm()
         return entry
 
@@ -44,11 +56,21 @@ class Agenda:
     def run_due(self) -> None:
         """Do, in order, everything whose time has come."""
         now = self.now()
-        while self._heap and self._heap[0].at <= now:
-            entry = heapq.heappop(self._heap)
-            if entry.action is not None:
-                entry.action()
+        while self._heap and self._heap[0][0] <= now:
+            entry = heapq.heappop(self._heap)[2]
+            action, entry.action = entry.action, None
+            if action is None:
+                self._cancelled -= 1
+            else:
+                action()
         self._arm()
+
+    def note_cancelled(self) -> None:
+        self._cancelled += 1
+        if self._cancelled > max(_FEW, len(self._heap) // 2):
+            self._heap = [row for row in self._heap if row[2].action is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
 
     @contextmanager
     def driven(self) -> Iterator[None]:
@@ -72,5 +94,5 @@ class Agenda:
             self._timer.cancel()
             self._timer = None
         if self._heap:
-            delay = max(0.0, self._heap[0].at - self.now())
+            delay = max(0.0, self._heap[0][0] - self.now())
             self._timer = self._loop.call_later(delay, self.run_due)

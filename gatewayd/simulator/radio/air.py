@@ -152,8 +152,9 @@ class Air:
         if not device.joined or not self._faults.reachable(device.ieee):
             return
         aps: Aps = (HOME_AUTOMATION, cluster, endpoint, target, _DEVICE_OPTIONS, 0, self._next_counter())
+        arriving = self._faults.garbles(payload)
         for _ in range(self._faults.copies()):
-            self._deliver(device, aps, payload)
+            self._deliver(device, aps, arriving)
         if device.sleepy:
             self._hand_over(self._mailboxes[device.ieee])
 

@@ -78,6 +78,7 @@ class Faults:
     _slow: dict[str, float] = field(default_factory=dict)
     _lost_answers: dict[str, int] = field(default_factory=dict)
     _duplicates: int = 0
+    _garbled: int = 0
 
     # On the line.
 
@@ -149,13 +150,17 @@ class Faults:
         """Deliver each of the next `count` messages of devices twice, with the same counters."""
         self._duplicates += count
 
+    def garble_reports(self, count: int = 1) -> None:
+        """Each of the next `count` messages of devices arrives as random bytes."""
+        self._garbled += count
+
     def clear(self) -> None:
         """No more faults."""
         self.silent = False
         self.refuse_connections(False)
         self.line_delay_s = 0.0
         self._to_host, self._from_host = _Lane(), _Lane()
-        self._busy = self._duplicates = 0
+        self._busy = self._duplicates = self._garbled = 0
         self._unreachable.clear()
         self._slow.clear()
         self._lost_answers.clear()
@@ -195,6 +200,13 @@ class Faults:
             return 1
         self._duplicates -= 1
         return 2
+
+    def garbles(self, payload: bytes) -> bytes:
+        """The payload as it arrives."""
+        if not self._garbled:
+            return payload
+        self._garbled -= 1
+        return self.chance.randbytes(self.chance.randrange(40))
 
     def _lanes(self, way: Way) -> list[_Lane]:
         return {

@@ -54,6 +54,7 @@ class Session:
             self._ncp.host = None
         if self._timer is not None:
             self._timer.cancel()
+        self._write = lambda data: None
 
     def received(self, data: bytes) -> None:
         now = self._agenda.now()

@@ -178,6 +178,8 @@ async def test_a_doubled_report_carries_the_same_counters(
 async def test_garbage_from_a_device_harms_nothing(house: House, host: Host, light: Switch, seen: Any) -> None:
     for payload in (b"", b"\x18", b"\x18\x01\x0a\x00", b"\xff" * 60, b"\x18\x01\x0a\x00\x00\xee\x01"):
         light.send(1, 0x0006, payload)
-    light.press()
+    house.faults.garble_reports(20)
+    for _ in range(21):
+        light.press()
     await host.ear.until(lambda: host.reports() == [1])
     assert (await seen.endpoints[1].on_off.off()).status == 0

@@ -1,10 +1,24 @@
 """The coordinator as bellows sees it: forming, starting again, joining, leaving."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from gatewayd.simulator.radio import House, JoiningNotPermittedError, switch
+from gatewayd.simulator.radio import (
+    Attribute,
+    Cluster,
+    Description,
+    Device,
+    Endpoint,
+    House,
+    JoiningNotPermittedError,
+    ash,
+    climate_sensor,
+    switch,
+    zcl,
+)
+from gatewayd.simulator.radio.kinds.common import basic
 from tests.simulator.radio.host import Host, bellows_on
 
 
@@ -61,3 +75,50 @@ async def test_a_device_that_the_host_removes_leaves_and_forgets(house: House, h
     await host.app.remove(seen.ieee)
     await host.ear.until(lambda: host.ear.count("left") >= 1 and not light.joined)
     assert light.bindings == []
+
+
+async def test_a_device_that_comes_back_keeps_its_bindings_and_needs_no_permission(house: House, host: Host) -> None:
+    sensor = house.add(climate_sensor("00158d0002a00003"))
+    seen = await host.take_in(house, sensor)
+    await host.listen_to(seen.endpoints[1].temperature, 0x0000, 0, 3600, 10)
+    await host.app.permit(0)
+    await house.rejoin(sensor)
+    sensor.set(temperature=30.0)
+    await host.ear.until(lambda: host.reports() == [3000])
+
+
+async def test_a_backup_of_the_network_is_restored_onto_another_coordinator() -> None:
+    old, new = House("00158d0000d04700", seed=1), House("00158d0000d04799", seed=2)
+    old.form()
+    async with old.serve() as url, bellows_on(url) as host:
+        backup = await host.app.backups.create_backup(load_devices=True)
+    async with new.serve_pty() as path, bellows_on(path) as host:
+        await host.app.backups.restore_backup(backup)
+        assert host.app.state.network_info.network_key.key == backup.network_info.network_key.key
+    assert new.ncp.address == old.ncp.address
+    assert new.ncp.flash.network is not None
+    assert old.ncp.flash.network is not None
+    assert new.ncp.flash.network.pan_id == old.ncp.flash.network.pan_id
+
+
+async def test_a_new_kind_of_device_is_described_in_ten_lines(house: House, host: Host) -> None:
+    light_level = Cluster(0x0400, (Attribute(0x0000, zcl.U16, 1234, reportable=True),))
+    endpoint = Endpoint(1, 0x0106, (basic("LUX1"), light_level))
+    meter = house.add(Description("00158d0002a000ff", (endpoint,), Device))
+
+    seen = await host.take_in(house, meter)
+    values, _ = await seen.endpoints[1].illuminance.read_attributes(["measured_value"])
+    assert values["measured_value"] == 1234
+
+
+async def test_a_coordinator_may_wait_for_the_hosts_reset() -> None:
+    house = House(announces_reset=False)
+    async with house.serve() as url:
+        address, port = url.removeprefix("socket://").split(":")
+        reader, writer = await asyncio.open_connection(address, int(port))
+        writer.write(ash.encode(b"\xc0"))
+        async with asyncio.timeout(10):
+            answer = await reader.readuntil(b"\x7e")
+        assert ash.decode(answer[:-1]) == bytes((0xC1, 2, ash.RESET_SOFTWARE))
+        assert len(house.faults.lines) == 1
+        writer.close()

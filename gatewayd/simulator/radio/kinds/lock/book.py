@@ -24,7 +24,7 @@ class Outcome(Enum):
 class User:
     status: UserStatus
     type: int
-    pin: bytes
+    pin: bytes = field(repr=False)
     schedules: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def may_enter(self, local_time: int) -> bool:

@@ -2,7 +2,7 @@
 
 import struct
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gatewayd.simulator.radio.kinds.lock.codes import Kind
 
@@ -17,7 +17,7 @@ class LogRecord:
     source: int
     code: int
     user: int
-    pin: bytes = b""
+    pin: bytes = field(default=b"", repr=False)
 
     def pack(self) -> bytes:
         head = struct.pack("<HIBBBH", self.index, self.time, self.kind, self.source, self.code, self.user)
