@@ -36,8 +36,6 @@ EZSP_INVALID_ID = 0x37
 SL_OK = 0x0000
 SL_NOT_FOUND = 0x001D
 
-APS_RETRY = 0x0040
-
 UNICAST, BROADCAST = 0x00, 0x04
 """Types of an incoming message."""
 

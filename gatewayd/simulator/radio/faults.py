@@ -98,7 +98,7 @@ class Faults:
             lane.duplicate += count
 
     def delay_line(self, seconds: float) -> None:
-        """Every frame to the host takes this much longer, until set to 0."""
+        """Everything on the line takes this much longer, each way, until set to 0."""
         self.line_delay_s = seconds
 
     def reset_ncp(self, reason: int = ash.RESET_SOFTWARE) -> None:

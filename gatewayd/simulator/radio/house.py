@@ -68,6 +68,11 @@ class House:
 
     # What it stands for towards its owner.
 
+    @property
+    def connected(self) -> bool:
+        """Whether a host is on the line."""
+        return self.ncp.host is not None
+
     def form(self, *, pan_id: int = 0x1A62, channel: int = 15) -> None:
         """Let the coordinator have a network from an earlier life, so that a host only starts it."""
         flash = self.ncp.flash

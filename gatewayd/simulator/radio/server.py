@@ -1,7 +1,4 @@
-"""Who carries the bytes: one host at a time, over TCP or a pseudo-terminal, to the coordinator and back.
-
-Framing is `ash`'s, commands are `ncp`'s; here the two meet the event loop, and the line's faults happen.
-"""
+"""Who carries the bytes: one host at a time, over TCP or a pseudo-terminal. What they mean is `session`'s."""
 
 import asyncio
 import contextlib
@@ -9,120 +6,14 @@ import os
 import pty
 import socket
 import tty
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from gatewayd.simulator.radio.agenda import Entry
-from gatewayd.simulator.radio.ash import RESET_EXTERNAL, RESET_SOFTWARE, Ash, Event, FrameReader, HostReset
-from gatewayd.simulator.radio.ncp import Ticket
+from gatewayd.simulator.radio.session import Session
 
 if TYPE_CHECKING:
     from gatewayd.simulator.radio.house import House
-
-
-class Session:
-    """One connected host: ASH state, and the frames between it and the coordinator."""
-
-    def __init__(self, house: "House", write: Callable[[bytes], None], abort: Callable[[], None]) -> None:
-        self._house = house
-        self._faults = house.faults
-        self._ncp = house.ncp
-        self._agenda = house.agenda
-        self._write = write
-        self._abort = abort
-        self._ash = Ash()
-        self._reader = FrameReader()
-        self._tickets: deque[tuple[int, Ticket]] = deque()
-        self._timer: Entry | None = None
-        self._receiving = False
-        self._ready_at = 0.0
-
-    def begin(self, *, announce: bool) -> None:
-        """The host has connected; `announce` sends RSTACK without being asked."""
-        self._ncp.host = self
-        self._faults.lines.append(self)
-        if announce:
-            self.reset(RESET_EXTERNAL)
-
-    def end(self) -> None:
-        """The host has gone."""
-        if self in self._faults.lines:
-            self._faults.lines.remove(self)
-        if self._ncp.host is self:
-            self._ncp.host = None
-        if self._timer is not None:
-            self._timer.cancel()
-        self._write = lambda data: None
-
-    def received(self, data: bytes) -> None:
-        now = self._agenda.now()
-        self._receiving = True
-        try:
-            for carried in self._reader.feed(data):
-                for frame in self._faults.inbound(carried):
-                    for event in self._ash.receive(frame, now):
-                        self._handle(event, now)
-            while self._tickets and self._tickets[0][0] <= self._ash.acknowledged:
-                self._tickets.popleft()[1].confirm()
-        finally:
-            self._receiving = False
-        self._flush()
-
-    def callback(self, frame: bytes) -> None:
-        """Send an unasked frame; a host that has not reset the line yet does not get it."""
-        if self._ash.connected:
-            self._ash.send(frame, self._agenda.now())
-            if not self._receiving:
-                self._flush()
-
-    # What faults do to it.
-
-    def reset(self, reason: int) -> None:
-        self._ncp.power_cycle()
-        self._tickets.clear()
-        self._ash.reset(reason)
-        self._flush()
-
-    def fail(self, code: int) -> None:
-        self._ash.fail(code)
-        self._flush()
-
-    def cut(self) -> None:
-        self._abort()
-
-    def _handle(self, event: Event, now: float) -> None:
-        if isinstance(event, HostReset):
-            self.reset(RESET_SOFTWARE)
-            return
-        response = self._ncp.handle(event.data)
-        if response is not None:
-            self._tickets.append((self._ash.send(response, now), self._ncp.ticket))
-        self._ncp.release()
-
-    def _flush(self) -> None:
-        frames = [out for frame in self._ash.frames_to_send() for out in self._faults.outbound(frame)]
-        if frames:
-            self._send(b"".join(frames))
-        self._arm()
-
-    def _send(self, data: bytes) -> None:
-        if not self._faults.line_delay_s and self._ready_at <= self._agenda.now():
-            self._write(data)
-            return
-        self._ready_at = max(self._ready_at, self._agenda.now() + self._faults.line_delay_s)
-        self._agenda.at(self._ready_at, lambda: self._write(data))
-
-    def _arm(self) -> None:
-        """Keep one agenda entry for retransmission; it moves only when it comes up too early."""
-        if self._timer is None and self._ash.deadline is not None:
-            self._timer = self._agenda.at(self._ash.deadline, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        self._ash.tick(self._agenda.now())
-        self._flush()
 
 
 class _TcpHost(asyncio.Protocol):

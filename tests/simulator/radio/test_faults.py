@@ -45,7 +45,7 @@ async def test_a_report_survives_a_bad_line(house: House, host: Host, light: Swi
 
 
 async def test_a_slow_line_only_takes_longer(house: House, light: Switch, seen: Any) -> None:
-    house.faults.delay_line(0.05)
+    house.faults.delay_line(0.02)
     answer = await seen.endpoints[1].on_off.on()
     assert answer.status == 0
     house.faults.delay_line(0)

@@ -8,7 +8,14 @@ import pytest
 from gatewayd.simulator.radio import House, Lock, lock
 from gatewayd.simulator.radio.kinds.lock import Alarm, Event, Source, UserStatus, UserType
 from gatewayd.simulator.radio.kinds.lock.book import Book, Outcome, Verdict
-from gatewayd.simulator.radio.kinds.lock.codes import NOBODY, Kind, Programming
+from gatewayd.simulator.radio.kinds.lock.codes import (
+    AUTO_RELOCK_TIME,
+    DOOR_LOCK,
+    NOBODY,
+    OPERATING_MODE,
+    Kind,
+    Programming,
+)
 from gatewayd.simulator.radio.kinds.lock.journal import Journal
 from tests.simulator.radio.host import Host
 
@@ -156,6 +163,19 @@ async def test_an_unlock_with_a_timeout_locks_again_by_itself(door: Door) -> Non
     assert not door.lock.is_locked()
     await door.host.ear.until(lambda: (Source.INDETERMINATE, Event.AUTO_LOCK, NOBODY) in door.operations())
     assert door.lock.is_locked()
+
+
+@pytest.mark.parametrize(("mode", "locks_again"), [(0, True), (4, False)], ids=["normal", "passage"])
+def test_a_door_locks_by_itself_unless_it_is_a_passage(mode: int, locks_again: bool) -> None:
+    now = [0.0]
+    house = House(now=lambda: now[0])
+    door = house.add(lock("00158d0002a00002"), joined=True)
+    door.put(1, DOOR_LOCK, AUTO_RELOCK_TIME, 30)
+    door.put(1, DOOR_LOCK, OPERATING_MODE, mode)
+    door.turn_knob()
+    now[0] = 31.0
+    house.agenda.run_due()
+    assert door.is_locked() is locks_again
 
 
 async def test_the_lock_tells_its_limits(door: Door) -> None:

@@ -33,6 +33,7 @@ def _door_lock(pin_users: int, log_records: int) -> Cluster:
             Attribute(codes.ENABLE_LOGGING, BOOL, 1, writable=True),
             Attribute(codes.AUTO_RELOCK_TIME, U32, 0, writable=True, reportable=True),
             Attribute(codes.OPERATING_MODE, ENUM8, 0, writable=True, reportable=True),
+            Attribute(codes.OPERATING_MODES, MAP16, 0x0011),
             Attribute(codes.WRONG_CODE_LIMIT, U8, 5, writable=True, reportable=True),
             Attribute(codes.DISABLE_TIME, U8, 10, writable=True, reportable=True),
             Attribute(codes.SEND_PIN, BOOL, 0, writable=True, reportable=True),

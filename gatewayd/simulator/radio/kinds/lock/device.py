@@ -21,7 +21,9 @@ from gatewayd.simulator.radio.kinds.lock.codes import (
     MAX_PIN_LENGTH,
     MIN_PIN_LENGTH,
     NOBODY,
+    OPERATING_MODE,
     OPERATION_NOTIFICATION,
+    PASSAGE,
     PIN_USERS,
     PROGRAMMING_NOTIFICATION,
     REQUIRE_PIN,
@@ -151,7 +153,7 @@ class Lock(Device):
         self.put(1, DOOR_LOCK, LOCK_STATE, LockState.LOCKED if lock else LockState.UNLOCKED)
         self._tell_operation(source, event, user, pin)
         after = self._setting(AUTO_RELOCK_TIME)
-        if not lock and after:
+        if not lock and after and self._setting(OPERATING_MODE) != PASSAGE:
             self._relock_in(after)
 
     def program(self, number: int, status: int, kind: int, pin: bytes, source: Source) -> Outcome:
