@@ -62,13 +62,9 @@ class Connection(aiosqlite.Connection):
 
 
 def connect(path: Path) -> Connection:
-    """A connection to `path`, not yet open; the file is made readable by its owner alone."""
-
-    def connector() -> sqlite3.Connection:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        return sqlite3.connect(path, timeout=0, isolation_level=None)
-
-    return Connection(connector, iter_chunk_size=64)
+    """A connection to `path`, not yet open; the file is there after this, readable by its owner alone."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # before there is a thread to be stopped
+    return Connection(partial(sqlite3.connect, path, timeout=0, isolation_level=None), iter_chunk_size=64)
 
 
 def prepare(raw: sqlite3.Connection) -> None:

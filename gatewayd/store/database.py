@@ -119,6 +119,7 @@ class Database:
             full = code_of(error) == sqlite3.SQLITE_FULL
             if full:
                 self._room_made()
+                self._loop.call_soon_threadsafe(self._failed, error)  # even if the room that was made is enough
             elif len(jobs) == 1:
                 return [error]
             return [error if full and not job.durable else self._commit_alone(job) for job in jobs]

@@ -70,11 +70,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A word that the cloud will never take, and why."""
+    """A word that the cloud will never take, and why; `due` is None where its row was damaged."""
 
-    row: Row
+    id: int
+    due: Due | None
     reason: str
+    created_at: datetime
     buried_at: datetime
+    attempts: int
 
 
 class Outbox:
@@ -202,7 +205,8 @@ class Outbox:
         entries = sorted((entry for queue in self._lanes.values() for entry in queue), key=lambda entry: entry.id)
         shown = [entry for entry in entries if entry.state is not State.WRITING][:limit]
         bodies = await self._bodies(entry.id for entry in shown if entry.due is None)
-        return tuple(_row(entry, entry.due or self._codec.decode_due(bodies[entry.id])) for entry in shown)
+        words = [(entry, entry.due or self._readable(bodies.get(entry.id, b""))) for entry in shown]
+        return tuple(_row(entry, due) for entry, due in words if due is not None)
 
     async def dead_letters(self, limit: int = 100) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
@@ -213,7 +217,7 @@ class Outbox:
             ).fetchall()
         )
         return tuple(
-            DeadLetter(Row(id_, self._codec.decode_due(body), from_ms(created), attempts), reason, from_ms(buried))
+            DeadLetter(id_, self._readable(body), reason, from_ms(created), from_ms(buried), attempts)
             for id_, body, created, attempts, reason, buried in found
         )
 
@@ -234,6 +238,12 @@ class Outbox:
 
     def _lane(self, entry: Entry) -> LaneQueue:
         return self._lanes[_LANE_OF[entry.kind]]
+
+    def _readable(self, body: bytes) -> Due | None:
+        try:
+            return self._codec.decode_due(body)
+        except StoreError:
+            return None
 
     def _stir(self, entry: Entry) -> None:
         self._stirred[_LANE_OF[entry.kind]].set()

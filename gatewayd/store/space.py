@@ -87,7 +87,7 @@ class Space:
         if shutil.disk_usage(self._folder).free < RESERVE_BYTES + _MARGIN_BYTES:
             return False
         try:
-            with self._reserve.open("wb") as file:
+            with open(os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
         except OSError:
             self.release()

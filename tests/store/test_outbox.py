@@ -168,7 +168,7 @@ async def test_a_dead_letter_is_kept_with_its_reason_and_frees_its_device(reopen
         assert words(await store.outbox.take("rest")) == [message("2")]
     async with reopen() as store:
         (letter,) = await store.outbox.dead_letters()
-        assert (letter.row.due, letter.reason) == (message("1"), "400505: the cloud refuses it")
+        assert (letter.due, letter.reason) == (message("1"), "400505: the cloud refuses it")
         assert letter.buried_at == clock.at
         assert words(await store.outbox.rows()) == [message("2")]
 

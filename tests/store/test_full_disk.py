@@ -1,0 +1,140 @@
+"""A full disk: readings stop first, then commands, last of all what happens at a lock; and it all comes back."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gatewayd.model.change import Change
+from gatewayd.model.errors import StoreError
+from gatewayd.model.outgoing import RecordDue
+from gatewayd.model.status import Operation
+from gatewayd.store.journal import Begun
+from gatewayd.store.outbox import Lane
+from gatewayd.store.space import Trouble
+from gatewayd.store.store import Store
+from tests.store.conftest import LOCK, SENSOR, T0, Clock, Opener, lock, notice, request, sensor
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a small disk of one's own needs root")
+
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of four megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Fill `disk` up to `leave` bytes."""
+    state = os.statvfs(disk)
+    ballast = disk / "ballast"
+    ballast.write_bytes(bytes(max(0, state.f_bavail * state.f_frsize - leave)))
+    return ballast
+
+
+async def put_until_full(store: Store) -> int:
+    """How many lock events were kept before the first was refused."""
+    for number in range(100_000):
+        try:
+            await store.mirror.put(lock(pin=str(number)), notice(str(number)))
+        except StoreError:
+            return number
+    raise AssertionError("the disk never became full")
+
+
+async def problem_of(store: Store, trouble: Trouble | None) -> None:
+    async with asyncio.timeout(10):
+        while (store.problem and store.problem.trouble) != trouble:
+            await store.problem_changed()
+
+
+async def test_readings_wait_while_the_disk_is_nearly_full_and_everything_else_goes_on(
+    small_disk: Path, clock: Clock
+) -> None:
+    async with Opener(small_disk / "gatewayd.db", clock)() as store, asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(store.run())
+        await store.mirror.put(sensor())
+        ballast = fill(small_disk, MEGABYTE // 2)
+        store.mirror.report(SENSOR, (Change("temperature", 1.0),), T0)
+        await problem_of(store, Trouble.LOW)
+        assert (await store.outbox.depth())[Lane.REST] == 0
+        assert await store.journal.begin(request("1")) is Begun.NEW
+        ballast.unlink()
+        await problem_of(store, None)
+        assert [row.due for row in await store.outbox.take("rest")] == [RecordDue(uuid=SENSOR)]
+        running.cancel()
+
+
+async def test_a_full_disk_refuses_commands_and_still_takes_lock_events(small_disk: Path, clock: Clock) -> None:
+    opener = Opener(small_disk / "gatewayd.db", clock)
+    kept = 0
+    async with opener() as store, asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(store.run())
+        await store.mirror.put(lock())
+        ballast = fill(small_disk, 0)
+        while store.problem is None or store.problem.trouble is not Trouble.FULL:
+            await store.mirror.put(lock(), notice(str(kept)))
+            kept += 1
+        with pytest.raises(StoreError) as refused:
+            await store.journal.begin(request("1"))
+        assert refused.value.status is Operation.LOCAL_STORAGE_ERROR
+        for _ in range(100):
+            await store.mirror.put(lock(), notice(str(kept)))
+            kept += 1
+        ballast.unlink()
+        await problem_of(store, None)
+        assert await store.journal.begin(request("1")) is Begun.NEW
+        running.cancel()
+    async with opener() as store:
+        rows = await store.outbox.take("mqtt", limit=kept + 1)
+        assert [row.due for row in rows] == [notice(str(number)) for number in range(kept)]
+
+
+async def test_when_even_the_reserve_is_used_up_a_write_fails_cleanly_and_works_again_later(
+    small_disk: Path, clock: Clock
+) -> None:
+    opener = Opener(small_disk / "gatewayd.db", clock)
+    async with opener() as store:
+        await store.mirror.put(lock())
+        ballast = fill(small_disk, 0)
+        (small_disk / "gatewayd.db.reserve").unlink()
+        (small_disk / "more").write_bytes(bytes(MEGABYTE - 65536))
+        kept = await put_until_full(store)
+        assert store.mirror.get(LOCK) == lock(pin=str(kept - 1) if kept else None)
+        ballast.unlink()
+        clock.advance(timedelta(seconds=1))
+        await store.outbox.add(notice("after"))
+        rows = await store.outbox.take("mqtt", limit=10_000)
+        assert [row.due for row in rows] == [notice(str(number)) for number in range(kept)] + [notice("after")]
+
+
+async def test_a_full_database_is_said_and_forgotten_when_there_is_room(reopen: Opener) -> None:
+    """SQLITE_FULL without a full disk: the database reaches its own limit of pages."""
+    async with reopen() as store:
+        await store.mirror.put(lock())
+        await store._database.read(lambda raw: raw.execute("PRAGMA max_page_count = 1").fetchone())
+        with pytest.raises(StoreError, match="full"):
+            await store.outbox.add(*(notice(str(number)) for number in range(500)))
+        assert store.problem is not None
+        assert (await store.outbox.depth())[Lane.MQTT] == 0
+        await store._database.read(lambda raw: raw.execute("PRAGMA max_page_count = 1073741823").fetchone())
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(store.run())
+            await problem_of(store, None)
+            running.cancel()
+        await store.outbox.add(notice("1"))
+        assert len(await store.outbox.take("mqtt")) == 1

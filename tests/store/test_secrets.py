@@ -1,0 +1,111 @@
+"""Secrets at rest: sealed, bound to their name, and found in no byte of the database's files."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gatewayd.model.errors import StoreError
+from gatewayd.model.outgoing import NoticeDue
+from gatewayd.model.record import LockParam, Record
+from gatewayd.model.words import Category, ExecType
+from gatewayd.store.cipher import Cipher
+from gatewayd.store.key import load_key
+from gatewayd.store.store import Store
+from tests.store.conftest import KEY, LOCK, WRITTEN, Opener, lock
+
+OTHER_KEY = bytes(32)
+
+
+def files_of(reopen: Opener) -> bytes:
+    return b"".join(path.read_bytes() for path in reopen.path.parent.glob("gatewayd.db*"))
+
+
+async def test_a_secret_is_given_back_after_a_restart_until_it_is_deleted(reopen: Opener) -> None:
+    async with reopen() as store:
+        await store.vault.put("cloud-token", b"s3cret-token")
+    async with reopen() as store:
+        assert await store.vault.get("cloud-token") == b"s3cret-token"
+        await store.vault.delete("cloud-token")
+        assert await store.vault.get("cloud-token") is None
+    async with reopen() as store:
+        assert await store.vault.get("cloud-token") is None
+
+
+async def test_no_secret_stands_in_the_files_in_the_clear(reopen: Opener) -> None:
+    record = Record(
+        uuid=LOCK,
+        category=Category.LOCK,
+        update_time=WRITTEN,
+        param=LockParam(pass_="pin-in-pass", temp_pass="pin-in-temp"),
+        param_extra={"wifi_pass": "pin-in-extra", "kept": "visible"},
+    )
+    notice = NoticeDue(
+        category=Category.LOCK, uuid=LOCK, exectype=ExecType.UPDATE, sn="1", status="UPDATED", record=record
+    )
+    async with reopen() as store:
+        await store.mirror.put(record, notice)
+        await store.vault.put("wifi", b"pin-in-vault")
+        assert b"visible" in files_of(reopen)
+        assert b"pin-in" not in files_of(reopen)
+    assert b"pin-in" not in files_of(reopen)
+    async with reopen() as store:
+        assert store.mirror.get(LOCK) == record
+        assert (await store.outbox.take("mqtt"))[0].due == notice
+
+
+async def test_with_another_key_a_secret_is_refused_and_the_rest_is_there(reopen: Opener) -> None:
+    async with reopen() as store:
+        await store.vault.put("wifi", b"hidden")
+        await store.mirror.put(lock(pin="hidden"))
+    async with reopen(key=OTHER_KEY) as store:
+        with pytest.raises(StoreError, match="another state key"):
+            await store.vault.get("wifi")
+        assert store.mirror.get(LOCK) == lock(pin=None)
+
+
+async def test_the_vault_shows_nothing_of_itself(store: Store) -> None:
+    await store.vault.put("wifi", b"hidden")
+    assert "hidden" not in repr(store.vault) + repr(vars(store.vault))
+
+
+def test_a_sealed_secret_opens_under_its_own_name_alone() -> None:
+    cipher = Cipher(KEY)
+    with pytest.raises(StoreError):
+        cipher.open("b", cipher.seal("a", b"hidden"))
+
+
+def test_a_key_of_another_length_is_refused() -> None:
+    with pytest.raises(StoreError, match="has 16 bytes"):
+        Cipher(bytes(16))
+
+
+def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    key = load_key(None, tmp_path)
+    assert (len(key), load_key(None, tmp_path)) == (32, key)
+    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("state-key", 0o600)]
+
+
+def test_the_credential_comes_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "state-key").write_text(KEY.hex() + "\n")
+    assert load_key(tmp_path / "credentials", tmp_path) == KEY
+    assert not (tmp_path / "state-key").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"short", bytes(33)])
+def test_a_key_file_that_cannot_be_the_key_is_refused_and_not_replaced(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "state-key"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(StoreError, match="must be 32 bytes"):
+        load_key(None, tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state-key"
+    path.write_bytes(os.urandom(32))
+    path.chmod(0o644)
+    with pytest.raises(StoreError, match="chmod 600"):
+        load_key(None, tmp_path)
