@@ -29,8 +29,6 @@ _PROGRESS: Final = frozenset(
         Operation.CONTROLLING,
         Operation.DELETING,
         Operation.SETTING,
-        Operation.JOINING_REQUESTED,
-        Operation.STATE_REQUESTED,
     }
 )
 

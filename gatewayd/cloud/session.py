@@ -1,0 +1,197 @@
+"""The MQTT session (§4.1): connects, says that the gateway is there, runs what lives on the line, and comes back.
+
+While the line stands, the uplink and the downlink run on it; when it breaks they are cancelled and a new line is made.
+"""
+
+import asyncio
+import math
+import random
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiomqtt
+import paho.mqtt.client as paho
+import structlog
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+log = structlog.get_logger()
+
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 60.0
+_FILTERS_A_PACKET: Final = 50
+_UNSUPPORTED_VERSION: Final = frozenset({1, 132})  # CONNACK in MQTT 3.1.1, in MQTT 5
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where to connect, and as whom (§4.1: the https user; client id is the gateway's uuid)."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    client_id: str
+    keepalive_s: int = 60
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes out."""
+
+    topic: str
+    payload: bytes
+    qos: int = 0
+    retain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What came in."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+class Line:
+    """A connection that stands. Its methods raise aiomqtt.MqttError when it breaks, which ends what runs on it."""
+
+    def __init__(self, client: aiomqtt.Client, *, is_v5: bool) -> None:
+        self._client = client
+        self._is_v5 = is_v5
+        self.filters: frozenset[str] = frozenset()
+
+    async def publish(self, message: Message) -> None:
+        """QoS 0: returns when it is written; QoS 1: when the broker has acknowledged it."""
+        # No timeout: a line that breaks cancels whoever waits on it, and each timeout would be a task.
+        await self._client.publish(
+            message.topic, message.payload, qos=message.qos, retain=message.retain, timeout=math.inf
+        )
+
+    async def try_publish(self, message: Message) -> None:
+        """Publish from outside the line's own parts: where it has broken meanwhile, nothing is said."""
+        with suppress(aiomqtt.MqttError):
+            await self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
+
+    async def keep_subscribed(self, filters: Iterable[str]) -> None:
+        """Subscribe to what is new in `filters` and unsubscribe what is no longer there."""
+        wanted = frozenset(filters)
+        for chunk in _chunks(sorted(wanted - self.filters)):
+            await self._subscribe(chunk)
+        for chunk in _chunks(sorted(self.filters - wanted)):
+            await self._client.unsubscribe(list(chunk))
+        self.filters = wanted
+
+    async def arriving(self) -> AsyncIterator[Arrived]:
+        """Everything that comes in."""
+        async for message in self._client.messages:
+            yield Arrived(message.topic.value, message.payload, bool(message.retain))
+
+    async def _subscribe(self, filters: Sequence[str]) -> None:
+        if self._is_v5:
+            # Not our own messages, and not what was retained before: neither is ever a request.
+            options = SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+            granted = await self._client.subscribe([(name, options) for name in filters])
+        else:
+            granted = await self._client.subscribe([(name, 1) for name in filters])
+        refused = [name for name, code in zip(filters, granted, strict=True) if _code(code) >= 0x80]
+        if refused:
+            log.error("subscription_refused", filters=refused)
+
+
+Part = Callable[[Line], Awaitable[None]]
+"""Runs on a line until it is cancelled."""
+
+
+class Session:
+    """Keeps a line to the broker. `will` is what the broker says when the line breaks; `parts` run on each line."""
+
+    def __init__(self, account: Account, will: Message, parts: Sequence[Part], *, chance: random.Random) -> None:
+        self._account = account
+        self._will = will
+        self._parts = tuple(parts)
+        self._chance = chance
+        self._v5 = True
+        self.connected = asyncio.Event()
+        self.trouble: str | None = "not connected yet"
+        self.connections = 0
+
+    async def run(self) -> None:
+        """Connect, and connect again whenever the line breaks, until cancelled."""
+        pause = _FIRST_PAUSE_S
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await self._live()
+            except* (aiomqtt.MqttError, OSError) as broken:
+                self._broke(_first(broken))
+            if asyncio.get_running_loop().time() - began > 2 * pause:
+                pause = _FIRST_PAUSE_S
+            await asyncio.sleep(pause * self._chance.uniform(0.5, 1.0))
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    async def _live(self) -> None:
+        """One line, from connecting to its end."""
+        v5 = self._v5
+        async with self._client(v5=v5) as client:
+            line = Line(client, is_v5=v5)
+            self.trouble = None
+            self.connections += 1
+            self.connected.set()
+            log.info("mqtt_connected", host=self._account.host, port=self._account.port, version=5 if v5 else 3)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for part in self._parts:
+                        tasks.create_task(_run(part, line))
+            finally:
+                self.connected.clear()
+
+    def _client(self, *, v5: bool) -> aiomqtt.Client:
+        account = self._account
+        clean: dict[str, Any] = {} if v5 else {"clean_session": True}
+        return aiomqtt.Client(
+            account.host,
+            account.port,
+            username=account.username,
+            password=account.password,
+            identifier=account.client_id,
+            keepalive=account.keepalive_s,
+            tls_context=account.tls,
+            will=aiomqtt.Will(self._will.topic, self._will.payload, self._will.qos, self._will.retain),
+            protocol=aiomqtt.ProtocolVersion.V5 if v5 else aiomqtt.ProtocolVersion.V311,
+            clean_start=True if v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
+            timeout=10,
+            **clean,
+        )
+
+    def _broke(self, error: BaseException) -> None:
+        if self._v5 and _code(getattr(error, "rc", None)) in _UNSUPPORTED_VERSION:
+            self._v5 = False
+        reason = str(error) or type(error).__name__
+        if reason != self.trouble:  # once a reason, not once an attempt
+            log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason)
+        self.trouble = reason
+
+
+async def _run(part: Part, line: Line) -> None:
+    await part(line)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+def _code(code: Any) -> int:
+    """The number of a paho reason code, of either protocol version."""
+    return int(getattr(code, "value", code) or 0)
+
+
+def _chunks(names: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (names[start : start + _FILTERS_A_PACKET] for start in range(0, len(names), _FILTERS_A_PACKET))
