@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 _PLACES: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin"
@@ -30,17 +31,20 @@ class Broker:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, users: Mapping[str, str], *, everything: Sequence[str] = ()) -> AsyncIterator["Broker"]:
-        """A broker that knows `users` (name: password); those in `everything` may use every topic.
+    async def start(
+        cls, users: Mapping[str, str], *, grants: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> AsyncIterator["Broker"]:
+        """A broker that knows `users` (name: password). Each may use the topics under his own name.
 
-        Raises BrokerError where there is no Mosquitto.
+        `grants` names whose topics a user may use besides: a gateway's account those of the users whom the cloud has
+        authorized on its devices; "#" is everybody's. Raises BrokerError where there is no Mosquitto.
         """
         program = shutil.which("mosquitto") or shutil.which("mosquitto", path=_PLACES)
         if program is None:
             raise BrokerError("mosquitto is not installed: apt-get install mosquitto")
         with tempfile.TemporaryDirectory(prefix="gatewayd-broker-") as folder:
             broker = cls(program, Path(folder), _free_port())
-            await broker._configure(users, everything)
+            await broker._configure(users, grants)
             await broker.restart()
             try:
                 yield broker
@@ -73,7 +77,7 @@ class Broker:
             process.kill()
             await process.wait()
 
-    async def _configure(self, users: Mapping[str, str], everything: Sequence[str]) -> None:
+    async def _configure(self, users: Mapping[str, str], grants: Mapping[str, Sequence[str]]) -> None:
         passwords, acl = self._folder / "passwords", self._folder / "acl"
         passwords.write_text("".join(f"{name}:{password}\n" for name, password in users.items()))
         passwords.chmod(0o600)
@@ -83,8 +87,11 @@ class Broker:
         hashing = await asyncio.create_subprocess_exec(hasher, "-U", str(passwords))
         if await hashing.wait() != 0:
             raise BrokerError("mosquitto_passwd refused the users")
-        wide = "".join(f"user {name}\ntopic readwrite #\n" for name in everything)
-        acl.write_text(f"pattern readwrite %u/#\n{wide}")
+        granted = "".join(
+            f"user {name}\n" + "".join(f"topic readwrite {'#' if other == '#' else other + '/#'}\n" for other in others)
+            for name, others in grants.items()
+        )
+        acl.write_text(f"pattern readwrite %u/#\n{granted}")
         (self._folder / "mosquitto.conf").write_text(
             f"listener {self.port} {self.host}\n"
             f"password_file {passwords}\nacl_file {acl}\nallow_anonymous false\n"
