@@ -149,6 +149,13 @@ class Session:
                         tasks.create_task(_run(part, line))
             finally:
                 self.connected.clear()
+                await self._say_goodbye(client)
+
+    async def _say_goodbye(self, client: aiomqtt.Client) -> None:
+        """A broker keeps the will of who leaves in order: then the gateway says it itself."""
+        will = self._will
+        with suppress(aiomqtt.MqttError):
+            await client.publish(will.topic, will.payload, qos=will.qos, retain=will.retain, timeout=1)
 
     def _client(self, *, v5: bool) -> aiomqtt.Client:
         account = self._account

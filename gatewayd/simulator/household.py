@@ -127,11 +127,16 @@ class Phone:
                 self._news.notify_all()
 
 
+class _Envelope(msgspec.Struct):
+    msg: dict[str, Any] = msgspec.field(default_factory=dict)
+    status: int = 0
+    desc: str = ""
+
+
 def _read(topic: str, payload: bytes, *, retained: bool, at: float) -> Seen:
     try:
-        envelope = msgspec.json.decode(payload)
-    except msgspec.DecodeError:
+        envelope = msgspec.json.decode(payload, type=_Envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return Seen(topic, retained, None, None, {}, at)
-    msg = envelope.get("msg") or {}
-    meaning = operation(envelope.get("status", 0), envelope.get("desc", ""))
-    return Seen(topic, retained, meaning, msg.get("sn"), msg, at)
+    meaning = operation(envelope.status, envelope.desc)
+    return Seen(topic, retained, meaning, envelope.msg.get("sn"), envelope.msg, at)

@@ -71,6 +71,7 @@ async def test_a_device_does_one_thing_at_a_time_and_others_do_not_wait(gateway:
 async def test_a_retained_unlock_is_not_executed(broker: Broker, phone: Phone, tmp_path: Path) -> None:
     await phone.send(Category.LOCK, LOCK, ExecType.CONTROL, sn="old", retain=True, param={"operate": 1})
     async with running(broker, tmp_path / "house.db") as gateway:
+        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is Operation.NORMAL)
         answer = await ask_switch(phone, sn="new")
         assert answer.meaning is Operation.CONTROLLED
         assert gateway.bench.ran == ["new"]
@@ -158,6 +159,7 @@ async def test_what_a_crash_cut_off_is_answered_after_the_restart(broker: Broker
     async with running(broker, tmp_path / "house.db") as gateway:
         answer = await phone.expect(lambda seen: seen.sn == "cut" and seen.is_final)
         assert answer.meaning is Operation.FAILED
+        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is Operation.NORMAL)
         assert (await ask_switch(phone, sn="cut")).meaning is Operation.FAILED
         assert gateway.bench.ran == []
 
