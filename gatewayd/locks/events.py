@@ -35,23 +35,40 @@ class EventBook(Protocol):
     async def stamped_events(self, uuid: Uuid) -> tuple[LockEvent, ...]: ...
 
 
+class Facts(Protocol):
+    """Small durable facts by name."""
+
+    def get(self, name: str) -> bytes | None: ...
+
+    async def set(self, name: str, value: bytes) -> None: ...
+
+
 class EventLog(Protocol):
     """The lock's own log (ZCL 0x0101 Get Log Record)."""
 
-    async def read_lock_log(self, uuid: Uuid) -> tuple[LockEvent, ...]: ...
+    async def read_lock_log(self, uuid: Uuid, since: int | None) -> tuple[LockEvent, ...]: ...
 
 
 class LockEvents:
     """Takes a lock's words in the order they happened."""
 
     def __init__(
-        self, records: Records, book: EventBook, radio: EventLog, *, zone: tzinfo, new_sn: Callable[[], str]
+        self,
+        records: Records,
+        book: EventBook,
+        facts: Facts,
+        radio: EventLog,
+        *,
+        zone: tzinfo,
+        new_sn: Callable[[], str],
     ) -> None:
         self._records = records
         self._book = book
+        self._facts = facts
         self._radio = radio
         self._zone = zone
         self._new_sn = new_sn
+        self._caught_up_to: dict[Uuid, int] = {}
 
     async def heard(self, word: LockWord) -> None:
         """Keep `word` and all that follows from it; on disk when this returns."""
@@ -80,14 +97,32 @@ class LockEvents:
         await self._book.add_event(word, changes, notice, *([message] if is_pushed(record.param, meaning) else []))
         log.info("lock_event_kept", uuid=word.uuid, flag=meaning.flag, status=meaning.status.name, at=word.at)
 
+    async def remember(self, uuids: Iterable[Uuid]) -> None:
+        """Note how far each lock's events are known, before new ones are heard: `catch_up` reads from there."""
+        for uuid in uuids:
+            if events := await self._book.stamped_events(uuid):
+                self._caught_up_to[uuid] = max(event.lock_time or 0 for event in events)
+
     async def catch_up(self, uuid: Uuid) -> int:
         """Tell what the lock's log has and this gateway has not; returns how many events that were.
 
-        Raises DeviceUnreachableError, RadioUnavailableError.
+        What stood in the log when the lock was first met is nobody's news. Raises DeviceUnreachableError,
+        RadioUnavailableError.
         """
-        missed = missing_events(await self._book.stamped_events(uuid), await self._radio.read_lock_log(uuid))
+        met = f"lock-log-met/{uuid}"
+        first_stamp = self._facts.get(met)
+        logged = await self._radio.read_lock_log(uuid, self._caught_up_to.get(uuid))
+        newest = max((event.lock_time or 0 for event in logged), default=0)
+        if first_stamp is None:
+            await self._facts.set(met, str(newest).encode())
+            missed: tuple[LockEvent, ...] = ()
+        else:
+            known = await self._book.stamped_events(uuid)
+            missed = missing_events(known, (event for event in logged if (event.lock_time or 0) > int(first_stamp)))
         for event in missed:
             await self.heard(event)
+        if newest:
+            self._caught_up_to[uuid] = newest
         if missed:
             log.info("lock_events_recovered", uuid=uuid, count=len(missed))
         return len(missed)

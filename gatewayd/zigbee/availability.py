@@ -1,0 +1,25 @@
+"""Whether a device can be reached: a mains device is asked when it has been silent, a battery one is judged by when
+it last spoke.
+"""
+
+from enum import Enum
+from typing import Final
+
+CHECK_EVERY_S: Final = 60.0
+_MAINS_SILENT_S: Final = 10 * 60.0  # the longest that a mains device goes without a report
+_BATTERY_SILENT_S: Final = 3 * 3600.0
+
+
+class Verdict(Enum):
+    """What to do about a device."""
+
+    FINE = "fine"
+    PING = "ping"
+    GONE = "gone"
+
+
+def judge(silent_s: float, *, sleeps: bool) -> Verdict:
+    """The verdict on a device that has been silent for so long."""
+    if sleeps:
+        return Verdict.GONE if silent_s > _BATTERY_SILENT_S else Verdict.FINE
+    return Verdict.PING if silent_s > _MAINS_SILENT_S else Verdict.FINE

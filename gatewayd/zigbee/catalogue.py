@@ -1,0 +1,100 @@
+"""The catalogue: which device is what, read from `config/catalogue.toml`. Adding a device is adding a row."""
+
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from gatewayd.model.errors import ConfigError
+from gatewayd.zigbee.driver import Driver
+from gatewayd.zigbee.drivers import DRIVERS
+
+ON_OFF = 0x0006
+
+
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of the catalogue, as the file's head explains it."""
+
+    clusters: Annotated[tuple[int, ...], Meta(min_length=1)]
+    driver: str
+    type_sub: str
+    title: str
+    manufacturer: str | None = None
+    model: str | None = None
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    device: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a device says of itself: its server clusters by endpoint, and its own words."""
+
+    clusters: dict[int, frozenset[int]]
+    manufacturer: str | None = None
+    model: str | None = None
+
+    @property
+    def switched(self) -> tuple[int, ...]:
+        """The endpoints that switch something, in order: channel 1, 2, …"""
+        return tuple(sorted(endpoint for endpoint, clusters in self.clusters.items() if ON_OFF in clusters))
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A row that fits, with what it says of this device."""
+
+    driver: Driver
+    type_sub: str
+    title: str
+    channels: dict[int, int]  # channel: endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The rows, in the order in which they are tried."""
+
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def shipped(cls) -> "Catalogue":
+        """The catalogue that came with this gatewayd."""
+        return cls.read((resources.files("gatewayd") / "data" / "catalogue.toml").read_text(encoding="utf-8"))
+
+    @classmethod
+    def read(cls, text: str) -> "Catalogue":
+        """Raises ConfigError with the row and the key that are wrong."""
+        try:
+            rows = msgspec.convert(tomllib.loads(text), _File).device
+        except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError((f"catalogue: {error}",)) from error
+        faults = tuple(
+            f"catalogue: device[{place}].driver: found {row.driver!r}; there are: {', '.join(DRIVERS)}"
+            for place, row in enumerate(rows)
+            if row.driver not in DRIVERS
+        )
+        if faults:
+            raise ConfigError(faults)
+        return cls(rows)
+
+    def match(self, signature: Signature) -> Match | None:
+        """The first row that fits; None for a device that nobody has described yet."""
+        for row in self.rows:
+            endpoints = [end for end, has in signature.clusters.items() if has.issuperset(row.clusters)]
+            if endpoints and _says(row.manufacturer, signature.manufacturer) and _says(row.model, signature.model):
+                ends = signature.switched if ON_OFF in row.clusters else (min(endpoints),)
+                return Match(
+                    DRIVERS[row.driver],
+                    row.type_sub.format(channels=len(ends)),
+                    row.title,
+                    dict(enumerate(ends, start=1)),
+                )
+        return None
+
+
+def _says(wanted: str | None, found: str | None) -> bool:
+    return wanted is None or wanted == found

@@ -1,0 +1,159 @@
+"""A device that this gateway hosts: zigpy's device, its driver, and the way between them and the record."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from msgspec.structs import replace
+from zigpy.zcl import foundation
+
+from gatewayd.model.change import Change
+from gatewayd.model.errors import DeviceUnreachableError
+from gatewayd.model.event import AttributeReported, RadioEvent
+from gatewayd.model.record import Record, ZigbeeParam
+from gatewayd.model.words import Uuid
+from gatewayd.zigbee.catalogue import Match, Signature
+from gatewayd.zigbee.driver import Order, Reading
+from gatewayd.zigbee.errors import translated
+
+log = structlog.get_logger()
+
+_ONLINE: Final = 1
+Emit = Callable[[RadioEvent], None]
+
+
+class Hosted:
+    """Listens to one device and speaks to it. Made again whenever the application is."""
+
+    def __init__(self, device: Any, match: Match, emit: Emit, now: Callable[[], datetime]) -> None:
+        self._device = device
+        self._emit = emit
+        self._now = now
+        self.uuid = uuid_of(device)
+        self.match = match
+        self.last_heard = 0.0
+        self.answers = True
+        self._channel_of = {endpoint: channel for channel, endpoint in match.channels.items()}
+        for endpoint in device.non_zdo_endpoints:
+            for cluster_id in match.driver.clusters & endpoint.in_clusters.keys():
+                cluster = endpoint.in_clusters[cluster_id]
+                cluster.on_event("attribute_report", self._reported)
+                cluster.on_event("attribute_read", self._reported)
+
+    @property
+    def sleeps(self) -> bool:
+        """True for a device that hears only when it asks (a battery end device)."""
+        descriptor = self._device.node_desc
+        return descriptor is not None and not descriptor.is_receiver_on_when_idle
+
+    @property
+    def device(self) -> Any:
+        """zigpy's device, for this room alone."""
+        return self._device
+
+    def record(self, known: Record | None) -> Record:
+        """The device's record as the radio knows it; what the household said of it is kept from `known`."""
+        match, device = self.match, self._device
+        fresh = match.driver.make_param(len(match.channels))
+        param = known.param if known is not None and type(known.param) is type(fresh) else fresh
+        assert isinstance(param, ZigbeeParam)
+        param = replace(
+            param,
+            zgb_short=":".join(f"{int(device.nwk):04X}"[place : place + 2] for place in (0, 2)),
+            zgb_ieee=str(device.ieee).upper(),
+            zgb_status="1",
+            status=_ONLINE,
+            devinfo=" ".join(word for word in (device.manufacturer, device.model) if word) or None,
+        )
+        if known is not None:
+            return replace(known, category=match.driver.category, type_sub=match.type_sub, param=param)
+        return Record(
+            uuid=self.uuid,
+            category=match.driver.category,
+            title=match.title,
+            type_sub=match.type_sub,
+            body=match.title,
+            ver="0.0.1",
+            param=param,
+        )
+
+    async def configure(self) -> None:
+        """Bind, ask for reports, set what the driver sets. What a device does not support is passed over.
+
+        Raises DeviceUnreachableError, RadioUnavailableError.
+        """
+        driver = self.match.driver
+        for endpoint in self._device.non_zdo_endpoints:
+            for cluster_id in sorted(driver.clusters & endpoint.in_clusters.keys()):
+                cluster = endpoint.in_clusters[cluster_id]
+                with translated(self.uuid, "binding"):
+                    await cluster.bind()
+                for reading in driver.readings:
+                    if reading.cluster == cluster_id:
+                        with translated(self.uuid, "configuring reports of"):
+                            await cluster.configure_reporting(
+                                reading.attribute, reading.minimum, reading.maximum, reading.change
+                            )
+        for cluster_id, attribute, value in driver.write:
+            if (cluster := self._cluster(cluster_id)) is not None:
+                with translated(self.uuid, "configuring"):
+                    await cluster.write_attributes({attribute: value})
+
+    async def read(self) -> None:
+        """Read every attribute that the record shows; what comes is reported as if the device had said it."""
+        driver = self.match.driver
+        for endpoint in self._device.non_zdo_endpoints:
+            for cluster_id in sorted(driver.clusters & endpoint.in_clusters.keys()):
+                wanted = [reading.attribute for reading in driver.readings if reading.cluster == cluster_id]
+                if wanted:
+                    with translated(self.uuid, "reading"):
+                        await endpoint.in_clusters[cluster_id].read_attributes(wanted)
+
+    async def obey(self, order: Order) -> None:
+        """Send one command and wait for the device's yes. Raises DeviceUnreachableError where it says no."""
+        cluster = self._device.endpoints[order.endpoint].in_clusters[order.cluster]
+        with translated(self.uuid, "commanding"):
+            answer = await cluster.command(order.command, *order.args)
+        status = getattr(answer, "status", foundation.Status.SUCCESS)
+        if status != foundation.Status.SUCCESS:
+            raise DeviceUnreachableError(f"{self.uuid} refused command {order.command:#04x}: {status!r}")
+
+    async def ping(self) -> None:
+        """The smallest thing that a device can answer: its ZCL version."""
+        basic = self._cluster(0x0000)
+        if basic is not None:
+            with translated(self.uuid, "pinging"):
+                await basic.read_attributes([0x0000])
+
+    def _cluster(self, cluster_id: int) -> Any:
+        for endpoint in self._device.non_zdo_endpoints:
+            if cluster_id in endpoint.in_clusters:
+                return endpoint.in_clusters[cluster_id]
+        return None
+
+    def _reported(self, event: Any) -> None:
+        """zigpy's event: on the hot path, a thousand times a second."""
+        reading = self.match.driver.by_attribute.get((event.cluster_id, event.attribute_id))
+        if reading is None:
+            return
+        raw = event.raw_value if event.raw_value is not None else event.value
+        self._emit(AttributeReported(self.uuid, (self._change(reading, event.endpoint_id, raw),), self._now()))
+
+    def _change(self, reading: Reading, endpoint: int, raw: Any) -> Change:
+        channel = self._channel_of.get(endpoint, 0) if reading.per_channel else 0
+        return Change(reading.field, None if raw is None else reading.convert(int(raw)), channel)
+
+
+def uuid_of(device: Any) -> Uuid:
+    """A zigpy device's IEEE address as a uuid."""
+    return Uuid(str(device.ieee).replace(":", ""))
+
+
+def signature_of(device: Any) -> Signature:
+    """What a zigpy device says of itself."""
+    return Signature(
+        {endpoint.endpoint_id: frozenset(endpoint.in_clusters) for endpoint in device.non_zdo_endpoints},
+        device.manufacturer,
+        device.model,
+    )

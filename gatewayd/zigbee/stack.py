@@ -1,0 +1,61 @@
+"""zigpy and bellows as this gateway runs them: one loop, no OTA, and a database that is not written at every report.
+
+zigpy keeps each attribute value and each "last seen" in its own database. Here the mirror keeps them, once; zigpy's
+database keeps what makes the network: devices, their interviews, groups, backups.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import zigpy.appdb
+import zigpy.config
+from bellows.zigbee.application import ControllerApplication
+
+from gatewayd.config import Radio
+
+_EACH_REPORT: Final = (
+    "on_attribute_read",
+    "on_attribute_reported",
+    "on_attribute_updated",
+    "on_attribute_written",
+    "device_last_seen_updated",
+)
+
+
+class QuietDatabase(zigpy.appdb.PersistingListener):
+    """zigpy's database without what comes with every report."""
+
+    def on_attribute_read(self, event: Any) -> None:
+        """Not kept: the mirror has it."""
+
+    on_attribute_reported = on_attribute_updated = on_attribute_written = on_attribute_read
+
+    def device_last_seen_updated(self, device: Any, last_seen: Any) -> None:
+        """Not kept: availability counts from the start of the daemon."""
+
+
+class Application(ControllerApplication):  # type: ignore[misc]  # bellows has no types
+    """bellows' application on a quiet database."""
+
+    async def _load_db(self) -> None:
+        # As zigpy's own, but for the class. A test fails if zigpy's changes.
+        self._dblistener = await QuietDatabase.new(self.config[zigpy.config.CONF_DATABASE], self)
+        await self._dblistener.load()
+        self._add_db_listeners()
+
+
+def configuration(settings: Radio, database: Path) -> dict[str, Any]:
+    """zigpy's configuration for these settings."""
+    network = {"channel": settings.channel} if settings.channel else {}
+    return {
+        "database_path": str(database),
+        "device": {
+            "path": settings.path,
+            "baudrate": settings.baudrate,
+            "flow_control": None if settings.flow_control == "none" else settings.flow_control,
+        },
+        "network": network,
+        "ota": {"enabled": False},
+        "topology_scan_enabled": False,
+        "use_thread": False,  # a thread of its own costs latency at every hop (radio-notes)
+    }
