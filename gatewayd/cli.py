@@ -64,9 +64,9 @@ def check_config(path: Path) -> None:
 @click.option("--once", is_flag=True, help="Play the tour once; exit 0 only if every step really happened.")
 def demo(*, once: bool) -> None:
     """A whole house, radio, cloud and daemon on this machine: no hardware, no root."""
-    from gatewayd import demo as stage  # noqa: PLC0415  (the daemon never loads the simulator)
+    from gatewayd.demo import play  # noqa: PLC0415  (the daemon never loads the simulator)
 
-    sys.exit(asyncio.run(stage.play(once=once)))
+    sys.exit(asyncio.run(play(once=once)))
 
 
 def _say_faults(error: ConfigError) -> None:

@@ -5,6 +5,8 @@ of a request's age.
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+_NOT_BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
+
 
 class CloudClock:
     """What the cloud's clock says now; None until the cloud has said it once.
@@ -28,8 +30,8 @@ class CloudClock:
 def is_stale(sent_at: datetime | None, now: datetime | None, ttl: timedelta) -> bool:
     """Whether a request sent at `sent_at` came too late at `now`.
 
-    A request without a stamp is as old as its arrival. Without the cloud's time nothing can be said against a stamp:
-    a board whose own clock starts in 1970 would refuse every key. A stamp from the future is a phone whose clock is
-    fast, not a late request.
+    A request without a stamp is as old as its arrival. While the cloud's time is unknown (`now` None) only what is
+    certain counts: a board whose own clock starts in 1970 would refuse every key, but no request is older than this
+    program. A stamp from the future is a phone whose clock is fast, not a late request.
     """
-    return sent_at is not None and now is not None and now - sent_at > ttl
+    return sent_at is not None and (now or _NOT_BEFORE) - sent_at > ttl

@@ -6,6 +6,7 @@ While the line stands, the uplink and the downlink run on it; when it breaks the
 import asyncio
 import math
 import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -172,6 +173,8 @@ class Session:
             protocol=aiomqtt.ProtocolVersion.V5 if v5 else aiomqtt.ProtocolVersion.V311,
             clean_start=True if v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
             timeout=10,
+            # Small packets that wait for one another's acknowledgement would cost 40 ms each.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             **clean,
         )
 

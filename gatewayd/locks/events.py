@@ -5,7 +5,7 @@ What the lock said while nobody listened is read from its own log and told as if
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
 import structlog
@@ -19,6 +19,10 @@ from gatewayd.model.times import write_time
 from gatewayd.model.words import ExecType, Uuid
 
 log = structlog.get_logger()
+
+_ZCL_EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  (a lock's clock is local: it has no zone)
+_BEFORE_MEETING = timedelta(minutes=2)
+"""How long joining and setting up may take before the log is first read; a door may be opened meanwhile."""
 
 
 class Records(Protocol):
@@ -59,6 +63,7 @@ class LockEvents:
         facts: Facts,
         radio: EventLog,
         *,
+        now: Callable[[], datetime],
         zone: tzinfo,
         new_sn: Callable[[], str],
     ) -> None:
@@ -66,6 +71,7 @@ class LockEvents:
         self._book = book
         self._facts = facts
         self._radio = radio
+        self._now = now
         self._zone = zone
         self._new_sn = new_sn
         self._caught_up_to: dict[Uuid, int] = {}
@@ -106,26 +112,30 @@ class LockEvents:
     async def catch_up(self, uuid: Uuid) -> int:
         """Tell what the lock's log has and this gateway has not; returns how many events that were.
 
-        What stood in the log when the lock was first met is nobody's news. Raises DeviceUnreachableError,
+        What stood in its log long before the lock was first met is nobody's news. Raises DeviceUnreachableError,
         RadioUnavailableError.
         """
-        met = f"lock-log-met/{uuid}"
-        first_stamp = self._facts.get(met)
-        logged = await self._radio.read_lock_log(uuid, self._caught_up_to.get(uuid))
-        newest = max((event.lock_time or 0 for event in logged), default=0)
-        if first_stamp is None:
-            await self._facts.set(met, str(newest).encode())
-            missed: tuple[LockEvent, ...] = ()
-        else:
-            known = await self._book.stamped_events(uuid)
-            missed = missing_events(known, (event for event in logged if (event.lock_time or 0) > int(first_stamp)))
+        met = await self._met(uuid)
+        logged = await self._radio.read_lock_log(uuid, self._caught_up_to.get(uuid, met))
+        known = await self._book.stamped_events(uuid)
+        missed = missing_events(known, (event for event in logged if (event.lock_time or 0) >= met))
         for event in missed:
             await self.heard(event)
-        if newest:
-            self._caught_up_to[uuid] = newest
+        if logged:
+            self._caught_up_to[uuid] = max(event.lock_time or 0 for event in logged)
         if missed:
             log.info("lock_events_recovered", uuid=uuid, count=len(missed))
         return len(missed)
+
+    async def _met(self, uuid: Uuid) -> int:
+        """The stamp from which on a lock's events are this gateway's business; kept from the first time on."""
+        name = f"lock-met/{uuid}"
+        if (kept := self._facts.get(name)) is not None:
+            return int(kept)
+        local = self._now().astimezone(self._zone).replace(tzinfo=None)
+        met = int((local - _ZCL_EPOCH - _BEFORE_MEETING).total_seconds())
+        await self._facts.set(name, str(met).encode())
+        return met
 
 
 def changes_of(word: LockWord, meaning: Meaning) -> tuple[Change, ...]:

@@ -14,7 +14,7 @@ from gatewayd.locks.events import Records
 from gatewayd.locks.meaning import KeyType
 from gatewayd.model.errors import GatewayError, RefusedError
 from gatewayd.model.lock import Key, KeyState, PinSlots
-from gatewayd.model.request import AddKey, Answer, RemoveKey, Request
+from gatewayd.model.request import AddKey, Answer, Handler, RemoveKey, Request
 from gatewayd.model.status import Operation
 from gatewayd.model.words import Uuid
 
@@ -78,6 +78,12 @@ class Keys:
             raise RefusedError(f"no key in slot {action.slot}", Operation.NO_SUCH_INFORMATION)
         await self._take_out(key)
         return Answer(Operation.DELETED, self._records.get(request.uuid))
+
+    async def remove_or(self, request: Request, otherwise: Handler) -> Answer:
+        """lock, `delete`: a key where one is named, else whatever `otherwise` deletes: the lock itself."""
+        if isinstance(request.action, RemoveKey):
+            return await self.remove(request)
+        return await otherwise(request)
 
     async def settle(self, uuid: Uuid) -> None:
         """Bring to an end what a crash or a silent lock left half done: such a key is taken out of the lock."""

@@ -42,6 +42,13 @@ class DeviceJoined:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceReady:
+    """A device has been told to report, and has been read: from now on it says by itself what happens."""
+
+    uuid: Uuid
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceLeft:
     """A device left the network, or was removed from it."""
 
@@ -116,7 +123,9 @@ class LockAlarm:
 
 
 LockWord = LockEvent | LockProgrammed | LockAlarm
-RadioEvent = RadioUp | RadioDown | DeviceJoined | DeviceLeft | AttributeReported | AvailabilityChanged | LockWord
+RadioEvent = (
+    RadioUp | RadioDown | DeviceJoined | DeviceReady | DeviceLeft | AttributeReported | AvailabilityChanged | LockWord
+)
 
 
 @dataclass(frozen=True, slots=True)

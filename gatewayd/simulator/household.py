@@ -1,6 +1,7 @@
 """A member of the household with the vendor's app on his phone: asks over MQTT and sees what the gateway says (§4)."""
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ _ASKS: Final[Mapping[ExecType, Operation]] = {
     ExecType.CONTROL: Operation.CONTROL_REQUESTED,
     ExecType.SET: Operation.SET_REQUESTED,
 }
+_BACK_AFTER_S: Final = 0.02
 _PROGRESS: Final = frozenset(
     {
         Operation.CREATING,
@@ -53,9 +55,10 @@ class Seen:
 class Phone:
     """A phone that is logged in. It keeps the last messages, and hears whatever comes under its own name."""
 
-    def __init__(self, client: aiomqtt.Client, user: str) -> None:
-        self._client = client
+    def __init__(self, user: str) -> None:
         self.user = user
+        self._client: aiomqtt.Client | None = None
+        self._online = asyncio.Event()
         self._sn = count(1)
         self.seen: deque[Seen] = deque(maxlen=100_000)
         self._news = asyncio.Condition()
@@ -65,16 +68,16 @@ class Phone:
     async def connect(
         cls, host: str, port: int, user: str, password: str, *, name: str = "phone"
     ) -> AsyncIterator["Phone"]:
-        """A phone on the broker under `user`, until this is left."""
-        client = aiomqtt.Client(host, port, username=user, password=password, identifier=f"{name}-{user}")
-        async with client, asyncio.TaskGroup() as tasks:
-            phone = cls(client, user)
-            await client.subscribe(f"{user}/#", qos=1)
-            listening = tasks.create_task(phone._listen())
+        """A phone on the broker under `user`, until this is left; it comes back when the broker does."""
+        phone = cls(user)
+        async with asyncio.TaskGroup() as tasks:
+            living = tasks.create_task(phone._live(host, port, password, f"{name}-{user}"))
+            async with asyncio.timeout(10):
+                await phone._online.wait()
             try:
                 yield phone
             finally:
-                listening.cancel()
+                living.cancel()
 
     async def send(
         self,
@@ -99,6 +102,8 @@ class Phone:
 
     async def publish(self, category: str, uuid: str, exectype: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish any bytes on a topic of this user's, QoS 1."""
+        await self._online.wait()
+        assert self._client is not None
         await self._client.publish(f"{self.user}/{category}/{uuid}/{exectype}", payload, qos=1, retain=retain)
 
     async def ask(self, category: Category, uuid: str, exectype: ExecType, **fields: Any) -> Seen:
@@ -118,9 +123,28 @@ class Phone:
                         return seen
                 await self._news.wait()
 
-    async def _listen(self) -> None:
+    async def _live(self, host: str, port: int, password: str, identifier: str) -> None:
+        while True:
+            try:
+                async with aiomqtt.Client(
+                    host,
+                    port,
+                    username=self.user,
+                    password=password,
+                    identifier=identifier,
+                    socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+                ) as client:
+                    await client.subscribe(f"{self.user}/#", qos=1)
+                    self._client = client
+                    self._online.set()
+                    await self._listen(client)
+            except aiomqtt.MqttError:
+                self._online.clear()
+                await asyncio.sleep(_BACK_AFTER_S)
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
         now = asyncio.get_running_loop().time
-        async for message in self._client.messages:
+        async for message in client.messages:
             seen = _read(str(message.topic), message.payload, retained=bool(message.retain), at=now())
             async with self._news:
                 self.seen.append(seen)

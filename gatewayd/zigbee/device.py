@@ -10,7 +10,7 @@ from zigpy.zcl import foundation
 
 from gatewayd.model.change import Change
 from gatewayd.model.errors import DeviceUnreachableError
-from gatewayd.model.event import AttributeReported, RadioEvent
+from gatewayd.model.event import AttributeReported, DeviceReady, RadioEvent
 from gatewayd.model.record import Record, ZigbeeParam
 from gatewayd.model.words import Uuid
 from gatewayd.zigbee.catalogue import Match, Signature
@@ -78,12 +78,22 @@ class Hosted:
             param=param,
         )
 
+    async def prepare(self) -> None:
+        """Configure, and then read: what changed before it reported is not missed."""
+        await self.configure()
+        await self.read()
+        self._emit(DeviceReady(self.uuid))
+
     async def configure(self) -> None:
         """Bind, ask for reports, set what the driver sets. What a device does not support is passed over.
 
         Raises DeviceUnreachableError, RadioUnavailableError.
         """
         driver = self.match.driver
+        for cluster_id, attribute, value in driver.write:
+            if (cluster := self._cluster(cluster_id)) is not None:
+                with translated(self.uuid, "configuring"):
+                    await cluster.write_attributes({attribute: value})
         for endpoint in self._device.non_zdo_endpoints:
             for cluster_id in sorted(driver.clusters & endpoint.in_clusters.keys()):
                 cluster = endpoint.in_clusters[cluster_id]
@@ -95,10 +105,6 @@ class Hosted:
                             await cluster.configure_reporting(
                                 reading.attribute, reading.minimum, reading.maximum, reading.change
                             )
-        for cluster_id, attribute, value in driver.write:
-            if (cluster := self._cluster(cluster_id)) is not None:
-                with translated(self.uuid, "configuring"):
-                    await cluster.write_attributes({attribute: value})
 
     async def read(self) -> None:
         """Read every attribute that the record shows; what comes is reported as if the device had said it."""

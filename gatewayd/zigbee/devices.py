@@ -97,8 +97,7 @@ class Devices:
             return
         log.info("device_interviewed", uuid=hosted.uuid, type_sub=hosted.match.type_sub)
         self._emit(DeviceJoined(hosted.record(self._records(hosted.uuid)), self._now()))
-        self._jobs.put_nowait((hosted.uuid, hosted.configure))
-        self._jobs.put_nowait((hosted.uuid, hosted.read))
+        self._jobs.put_nowait((hosted.uuid, hosted.prepare))
 
     def device_left(self, device: Any) -> None:
         self._gone(uuid_of(device))

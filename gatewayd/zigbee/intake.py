@@ -17,6 +17,7 @@ from gatewayd.model.event import (
     AvailabilityChanged,
     DeviceJoined,
     DeviceLeft,
+    DeviceReady,
     LockAlarm,
     LockEvent,
     LockProgrammed,
@@ -77,8 +78,8 @@ class Intake:
                 await self._left(event.uuid)
             case AvailabilityChanged():
                 await self._available(event.uuid, event.at, online=event.online)
-            case RadioUp() | RadioDown() | AttributeReported():
-                pass  # the first two are the daemon's, the last was taken at once
+            case RadioUp() | RadioDown() | DeviceReady() | AttributeReported():
+                pass  # the first three are the daemon's, the last was taken at once
             case _:
                 assert_never(event)
 

@@ -1,0 +1,189 @@
+"""What gatewayctl can ask and order: each method with its params, answered with what is true now."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gatewayd import __version__, log
+from gatewayd.admin.server import Method
+from gatewayd.cloud.downlink import Downlink
+from gatewayd.cloud.rest_uplink import RestUplink
+from gatewayd.cloud.session import Session
+from gatewayd.model.errors import UnknownDeviceError
+from gatewayd.model.record import Record, SwitchParam, ZigbeeParam
+from gatewayd.model.record_wire import to_wire
+from gatewayd.model.words import Uuid
+from gatewayd.store.store import Store
+from gatewayd.zigbee.room import ZigbeeRoom
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No params."""
+
+
+class OfDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which device."""
+
+    uuid: str
+
+
+class ForSeconds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how long."""
+
+    seconds: Annotated[int, Meta(ge=0, le=254)] = 60
+
+
+class AtLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which log level."""
+
+    level: Literal["debug", "info", "warning", "error"]
+
+
+class Console:
+    """The methods. `session` and `downlink` are there once the gateway knows who it is."""
+
+    def __init__(self, store: Store, zigbee: ZigbeeRoom, *, owner: str, started: datetime) -> None:
+        self._store = store
+        self._zigbee = zigbee
+        self._owner = owner
+        self._started = started
+        self.session: Session | None = None
+        self.downlink: Downlink | None = None
+        self.rest: RestUplink | None = None
+
+    def methods(self) -> Mapping[str, Method]:
+        """What the admin socket offers."""
+        return {
+            "status": Method(Nothing, self.status),
+            "devices": Method(Nothing, self.devices),
+            "show": Method(OfDevice, self.show),
+            "permit-join": Method(ForSeconds, self.permit_join),
+            "remove": Method(OfDevice, self.remove),
+            "outbox": Method(Nothing, self.outbox),
+            "log-level": Method(AtLevel, self.log_level),
+        }
+
+    async def status(self, _params: Nothing) -> dict[str, Any]:
+        """How everything is."""
+        network, session = self._zigbee.network, self.session
+        problem = self._store.problem
+        return {
+            "version": __version__,
+            "gateway": network.coordinator if network else None,
+            "owner": self._owner,
+            "up_s": round((datetime.now(UTC) - self._started).total_seconds()),
+            "radio": {
+                "up": self._zigbee.radio.up.is_set(),
+                "channel": network.channel if network else None,
+                "trouble": self._zigbee.radio.trouble,
+                "starts": self._zigbee.radio.starts,
+            },
+            "mqtt": {
+                "up": session is not None and session.connected.is_set(),
+                "trouble": session.trouble if session else "who the gateway is, the radio has not said yet",
+                "connections": session.connections if session else 0,
+            },
+            "rest": {"trouble": self.rest.trouble if self.rest else None},
+            "store": {"problem": problem.reason if problem else None},
+            "devices": len(self._zigbee.devices.all()),
+            "outbox": {str(lane): depth for lane, depth in (await self._store.outbox.depth()).items()},
+            "requests": dict(self.downlink.counters) if self.downlink else {},
+        }
+
+    async def devices(self, _params: Nothing) -> list[dict[str, Any]]:
+        """Every device, known to the catalogue or not."""
+        known = [_row(record) for record in self._store.mirror.all() if isinstance(record.param, ZigbeeParam)]
+        unknown = [
+            {
+                "uuid": device.uuid,
+                "category": "unknown",
+                "title": " ".join(filter(None, (device.manufacturer, device.model))),
+                "state": "; ".join(
+                    f"endpoint {end}: {' '.join(f'{cluster:#06x}' for cluster in clusters)}"
+                    for end, clusters, _ in device.endpoints
+                ),
+            }
+            for device in self._zigbee.devices.unknown.values()
+        ]
+        return known + unknown
+
+    async def show(self, params: OfDevice) -> dict[str, Any]:
+        """One record, as the cloud sees it."""
+        return to_wire(self._record(params.uuid))
+
+    async def permit_join(self, params: ForSeconds) -> None:
+        """Open the network."""
+        await self._zigbee.permit_join(params.seconds)
+
+    async def remove(self, params: OfDevice) -> None:
+        """Take a device off the network."""
+        await self._zigbee.remove(self._record(params.uuid).uuid)
+
+    async def outbox(self, _params: Nothing) -> dict[str, Any]:
+        """What waits, and what was given up."""
+        rows, letters = await asyncio.gather(self._store.outbox.rows(), self._store.outbox.dead_letters())
+        return {
+            "waiting": [
+                {
+                    "id": row.id,
+                    "kind": _kind(row.due),
+                    "uuid": row.due.uuid,
+                    "since": row.created_at.isoformat(timespec="seconds"),
+                    "attempts": row.attempts,
+                }
+                for row in rows
+            ],
+            "dead": [
+                {
+                    "id": letter.id,
+                    "kind": _kind(letter.due) if letter.due is not None else "damaged",
+                    "uuid": letter.due.uuid if letter.due is not None else None,
+                    "reason": letter.reason,
+                }
+                for letter in letters
+            ],
+        }
+
+    async def log_level(self, params: AtLevel) -> None:
+        """Log more, or less."""
+        log.set_level(params.level)
+
+    def _record(self, uuid: str) -> Record:
+        if (record := self._store.mirror.get(Uuid(uuid))) is None:
+            raise UnknownDeviceError(f"no device {uuid} here; gatewayctl devices lists them")
+        return record
+
+
+def _kind(due: msgspec.Struct) -> str:
+    return str(due.__struct_config__.tag)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    param = record.param
+    assert isinstance(param, ZigbeeParam)
+    return {
+        "uuid": record.uuid,
+        "category": record.category,
+        "type": record.type_sub,
+        "title": record.title,
+        "online": param.status == 1,
+        "battery": param.battery,
+        "state": state_in_words(record),
+        "linked": record.id is not None,
+    }
+
+
+def state_in_words(record: Record) -> str:
+    """What a device's record says of it, in one line."""
+    param = record.param
+    if isinstance(param, SwitchParam):
+        channels = " ".join("-" if one.value is None else "on" if one.value else "off" for one in param.channel)
+        power = getattr(param, "power", None)
+        return channels if power is None else f"{channels} {power:g} W"
+    names = ("operate", "position", "temperature", "humidity", "illuminance", "occupancy")
+    said = {name: value for name in names if (value := getattr(param, name, None)) is not None}
+    return ", ".join(f"{name} {value}" for name, value in said.items())

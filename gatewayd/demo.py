@@ -1,0 +1,109 @@
+"""`gatewayd demo`: the daemon on a simulated world, all on loopback, and what happens there as people see it."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console as Screen
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+
+from gatewayd import config, daemon, log
+from gatewayd.admin.console import Console, Nothing
+from gatewayd.simulator.household import Phone
+from gatewayd.simulator.tour import Step, StepFailedError, Tour
+from gatewayd.simulator.world import OWNER, PASSWORD, World, world
+
+_LAST_STEPS = 12
+_REFRESH_S = 0.5
+
+
+def settings_for(around: World, folder: Path) -> config.Settings:
+    """The daemon's settings in a simulated world."""
+    return config.from_mapping(
+        {
+            "gateway": {"state_dir": str(folder)},
+            "radio": {"driver": "simulated", "path": around.radio_url},
+            "cloud": {"base_url": around.cloud.base_url, "username": OWNER},
+            "mqtt": {"host": around.broker.host, "port": around.broker.port},
+            "admin": {"socket": str(folder / "admin.sock")},
+            "wifi": {"backend": "none"},
+        },
+        {},
+    )
+
+
+@asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[tuple[World, Console, Phone]]:
+    """A world, the daemon in it, and a phone of the owner's."""
+    async with (
+        world() as around,
+        daemon.running(settings_for(around, folder), PASSWORD, {}) as console,
+        around.phone() as phone,
+    ):
+        yield around, console, phone
+
+
+async def play(*, once: bool) -> int:
+    """The demo; returns the exit status."""
+    screen = Screen()
+    log.configure("error", "console")
+    with tempfile.TemporaryDirectory(prefix="gatewayd-demo-") as folder:
+        async with stage(Path(folder)) as (around, console, phone):
+            tour = Tour(around, phone)
+            if once:
+                return await _once(tour, screen)
+            await _live(tour, console, screen, folder)
+            return 0
+
+
+async def _once(tour: Tour, screen: Screen) -> int:
+    try:
+        async for step in tour.steps():
+            screen.print(f"[green]✓[/] {step.took_s * 1000:8.1f} ms  {step.title}: {step.seen}", highlight=False)
+    except StepFailedError as failed:
+        screen.print(f"[red]✗[/] {failed}", highlight=False)
+        return 1
+    return 0
+
+
+async def _live(tour: Tour, console: Console, screen: Screen, folder: str) -> None:
+    """The tour, then the house goes on living, until Ctrl-C."""
+    steps: list[Step] = []
+    with Live(console=screen, auto_refresh=False, screen=screen.is_terminal) as live:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_draw(live, console, steps, folder))
+            async for step in tour.steps():
+                steps.append(step)  # noqa: PERF401  (drawn while it grows)
+            await tour.live_on()
+
+
+async def _draw(live: Live, console: Console, steps: list[Step], folder: str) -> None:
+    while True:
+        status, devices = await console.status(Nothing()), await console.devices(Nothing())
+        live.update(Group(*_pages(status, devices, steps, folder)), refresh=True)
+        await asyncio.sleep(_REFRESH_S)
+
+
+def _pages(status: dict[str, Any], devices: list[dict[str, Any]], steps: list[Step], folder: str) -> Iterator[Table]:
+    head = Table(title="gatewayd demo — Ctrl-C ends it", box=None, show_header=False)
+    radio = f"channel {status['radio']['channel']}" if status["radio"]["up"] else status["radio"]["trouble"]
+    mqtt = "connected" if status["mqtt"]["up"] else status["mqtt"]["trouble"]
+    waiting = ", ".join(f"{lane} {depth}" for lane, depth in status["outbox"].items())
+    head.add_row("gateway", str(status["gateway"]), "radio", str(radio))
+    head.add_row("cloud", str(mqtt), "outbox", waiting)
+    head.add_row("ask it", f"gatewayctl --socket {folder}/admin.sock status")
+    yield head
+    house = Table("device", "title", "online", "battery", "last change")
+    for device in devices:
+        battery = "-" if device["battery"] is None else f"{device['battery']} %"
+        house.add_row(device["type"], device["title"], "yes" if device["online"] else "no", battery, device["state"])
+    yield house
+    happened = Table("what happened", "seen", "took")
+    for step in steps[-_LAST_STEPS:]:
+        happened.add_row(step.title, step.seen, f"{step.took_s * 1000:.1f} ms")
+    yield happened

@@ -1,0 +1,189 @@
+"""The scripted tour of the main job: each step is asked for at one end and proved at the other, and timed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from gatewayd.model.status import Operation
+from gatewayd.model.words import Category, ExecType
+from gatewayd.simulator.household import Phone, Seen
+from gatewayd.simulator.radio import climate_sensor, curtain, lock, socket, switch
+from gatewayd.simulator.world import COORDINATOR, World
+
+SWITCH = "00158d0002a00001"
+LOCK = "00158d0003b00001"
+SENSOR = "00158d0004c00001"
+SOCKET = "00158d0005d00001"
+CURTAIN = "00158d0006e00001"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step that really happened: what it was, what was seen, and how long it took (seconds)."""
+
+    title: str
+    seen: str
+    took_s: float
+
+
+class KeyType:
+    """§2.8 `key_type`."""
+
+    PASSWORD = 0
+    FINGERPRINT = 1
+
+
+class StepFailedError(Exception):
+    """A step of the tour did not happen."""
+
+
+class Tour:
+    """The main job, from an empty network to an unlocked door, in the order that an installer would see it."""
+
+    def __init__(self, world: World, phone: Phone) -> None:
+        self._world = world
+        self._phone = phone
+        house = world.house
+        self._switch = house.add(switch(SWITCH, channels=3), joined=False)
+        self._lock = house.add(lock(LOCK), joined=False)
+        self._sensor = house.add(climate_sensor(SENSOR), joined=False)
+        self._socket = house.add(socket(SOCKET), joined=False)
+        self._curtain = house.add(curtain(CURTAIN), joined=False)
+
+    async def steps(self) -> AsyncIterator[Step]:
+        """Play the tour, step by step. Raises StepFailedError with the step that did not happen."""
+        for title, play in self._script():
+            started = asyncio.get_running_loop().time()
+            try:
+                seen = await play()
+            except (TimeoutError, StepFailedError) as error:
+                raise StepFailedError(f"{title}: {error!r}") from error
+            yield Step(title, seen, asyncio.get_running_loop().time() - started)
+
+    async def live_on(self) -> None:
+        """After the tour the house goes on: somebody switches, somebody comes home, the weather changes."""
+        while True:
+            self._switch.press(1)
+            self._sensor.set(temperature=20 + self._world.house.chance.randrange(100) / 10)
+            self._socket.plug_in(self._world.house.chance.choice((0, 60, 1200)))
+            await asyncio.sleep(1.5)
+            self._lock.enter_pin("482913")
+            await asyncio.sleep(1.5)
+
+    def _script(self) -> tuple[tuple[str, Callable[[], Awaitable[str]]], ...]:
+        return (
+            ("the gateway says that it is there", self._gateway_is_there),
+            ("five devices join", self._devices_join),
+            ("the cloud has their records", self._cloud_has_records),
+            ("a sensor reports, the phone sees it", self._sensor_reports),
+            ("the phone switches a light, once", self._phone_switches),
+            ("a password is put into the lock", self._key_is_added),
+            ("somebody opens the door with it", self._door_is_opened),
+            ("a stranger is refused", self._stranger_is_refused),
+            ("the broker dies and comes back, nothing is lost", self._broker_comes_back),
+        )
+
+    async def _gateway_is_there(self) -> str:
+        seen = await self._phone.expect(lambda seen: _is_about(seen, COORDINATOR) and seen.meaning is Operation.NORMAL)
+        return f"{seen.msg['title']}, on channel {seen.msg['param']['zgb_channel']}"
+
+    async def _devices_join(self) -> str:
+        answer = await self._phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 60})
+        _demand(answer.meaning is Operation.JOINABLE, f"the network stayed closed: {answer.meaning}")
+        titles = []
+        for device in (self._switch, self._lock, self._sensor, self._socket, self._curtain):
+            await self._world.house.join(device)
+        for uuid in (SWITCH, LOCK, SENSOR, SOCKET, CURTAIN):
+            joined = await self._phone.expect(partial(_has_joined, uuid), timeout_s=60)
+            titles.append(joined.topic.split("/")[1])
+        return ", ".join(titles)
+
+    async def _cloud_has_records(self) -> str:
+        wanted = {COORDINATOR, SWITCH, LOCK, SENSOR, SOCKET, CURTAIN}
+        async with asyncio.timeout(15):
+            while missing := wanted - {record["uuid"] for record in self._world.cloud.records(self._phone.user)}:
+                await asyncio.sleep(0.05)
+        return f"{len(wanted - missing)} records"
+
+    async def _sensor_reports(self) -> str:
+        self._sensor.set(temperature=23.5)
+        seen = await self._phone.expect(
+            lambda seen: _is_about(seen, SENSOR) and seen.msg["param"].get("temperature") == 23.5, timeout_s=60
+        )
+        return f"{seen.msg['param']['temperature']} °C"
+
+    async def _phone_switches(self) -> str:
+        before = len(self._switch.executed)
+        answer = await self._phone.ask(
+            Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1, "operate_channel_id": 2}
+        )
+        _demand(answer.meaning is Operation.CONTROLLED, f"answered {answer.meaning}")
+        executed = self._switch.executed[before:]
+        _demand(len(executed) == 1, f"the switch was told {len(executed)} times")
+        state = await self._phone.expect(
+            lambda seen: (
+                _is_about(seen, SWITCH)
+                and seen.meaning is Operation.DEVICE_NORMAL
+                and seen.msg["param"]["channel"][1]["value"] == 100
+            )
+        )
+        return f"channel 2 is at {state.msg['param']['channel'][1]['value']}"
+
+    async def _key_is_added(self) -> str:
+        answer = await self._phone.ask(
+            Category.LOCK, LOCK, ExecType.CREATE, param={"keytype": 0, "key_name": "阿姨", "pass": "482913"}
+        )
+        _demand(answer.meaning is Operation.CREATED, f"answered {answer.meaning}")
+        return "阿姨"
+
+    async def _door_is_opened(self) -> str:
+        self._lock.enter_pin("482913")
+        event = await self._phone.expect(
+            lambda seen: _is_about(seen, LOCK) and seen.meaning is Operation.UNLOCK_EVENT, timeout_s=15
+        )
+        async with asyncio.timeout(15):
+            while not self._world.cloud.messages():
+                await asyncio.sleep(0.02)
+        return f"key {event.msg['param']['keyid']} opened it, and the cloud has the message"
+
+    async def _stranger_is_refused(self) -> str:
+        before = len(self._lock.executed)
+        stale = await self._phone.ask(
+            Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1}, create_time="2018-04-12 12:01:02"
+        )
+        _demand(stale.meaning is Operation.FAILED, f"a request of 2018 was answered {stale.meaning}")
+        _demand(len(self._lock.executed) == before, "and the door was opened")
+        return "an unlock of 2018 was answered 操作失败, and the door stayed shut"
+
+    async def _broker_comes_back(self) -> str:
+        since = asyncio.get_running_loop().time()
+        await self._world.broker.kill()
+        self._lock.use_fingerprint(7)
+        self._lock.enter_pin("482913")
+        await asyncio.sleep(0.2)
+        await self._world.broker.restart()
+        await self._phone.expect(lambda seen: _is_opened(seen, KeyType.PASSWORD), since=since)
+        arrived = [
+            seen.msg["param"]["keytype"] for seen in self._phone.seen if seen.at >= since and _is_opened(seen, None)
+        ]
+        _demand(arrived == [KeyType.FINGERPRINT, KeyType.PASSWORD], f"arrived {arrived}")
+        return "two openings arrived late, in order, each once"
+
+
+def _is_opened(seen: Seen, key_type: int | None) -> bool:
+    opened = _is_about(seen, LOCK) and seen.meaning is Operation.UNLOCK_EVENT
+    return opened and key_type in (None, seen.msg["param"]["keytype"])
+
+
+def _has_joined(uuid: str, seen: Seen) -> bool:
+    return _is_about(seen, uuid) and seen.meaning is Operation.CREATED
+
+
+def _is_about(seen: Seen, uuid: str) -> bool:
+    return seen.topic.split("/")[2:3] == [uuid] and bool(seen.msg)
+
+
+def _demand(happened: bool, otherwise: str) -> None:
+    if not happened:
+        raise StepFailedError(otherwise)
