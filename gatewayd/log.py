@@ -27,7 +27,7 @@ SECRET_NAMES: Final = frozenset(
 )
 
 # Below WARNING these say frames and keys in hex, PINs among them: never, whatever the level.
-_LOUD: Final = ("zigpy", "bellows", "serialx", "aiosqlite", "aiomqtt", "aiohttp", "asyncio", "dbus_fast")
+_LOUD: Final = ("zigpy", "bellows", "serialx", "aiosqlite", "aiomqtt", "mqtt", "aiohttp", "asyncio", "dbus_fast")
 
 
 def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:

@@ -14,6 +14,7 @@ from gatewayd.model.status import Operation
 from gatewayd.model.words import Category, ExecType, Uuid
 from gatewayd.simulator.broker import Broker
 from gatewayd.simulator.household import Phone, Seen
+from gatewayd.store.outbox import Lane
 from tests.cloud.conftest import GATEWAY, GUEST, LOCK, OWNER, PASSWORD, SWITCH, Gateway, running
 
 ON = {"operate": 1, "operate_channel_id": 1}
@@ -149,7 +150,7 @@ async def test_the_household_renames_its_things(gateway: Gateway, phone: Phone) 
     assert record is not None
     assert isinstance(record.param, SwitchParam)
     assert (record.title, record.param.room_id) == ("客厅灯", 3)
-    assert (await gateway.store.outbox.depth())["rest"] == 1
+    assert (await gateway.store.outbox.depth())[Lane.REST] == 1
 
 
 async def test_what_a_crash_cut_off_is_answered_after_the_restart(broker: Broker, phone: Phone, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bellows.zigbee.application import ControllerApplication  # type: ignore[import-untyped]  # bellows ships no types
+from bellows.zigbee.application import ControllerApplication
 
 from gatewayd.simulator.radio import Device, House
 

@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from bellows.ezsp.v13 import EZSPv13  # type: ignore[import-untyped]  # bellows ships no types
+from bellows.ezsp.v13 import EZSPv13
 
 from gatewayd.simulator.radio import House, ezsp
 from gatewayd.simulator.radio.ezsp import COMMANDS, Layout, parse_request

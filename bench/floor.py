@@ -1,0 +1,89 @@
+"""The floor: the shortest script that puts zigpy on MQTT. No store, no journal, no recovery; what nobody can beat much.
+
+Reports go out on `floor/<ieee>/state`, commands come in on `floor/<ieee>/set` as "<endpoint> ON" or "<endpoint> OFF".
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+import aiomqtt
+import msgspec
+from bellows.zigbee.application import ControllerApplication
+
+
+class Listener:
+    """Hears what devices say and keeps it for the publisher."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+        self.heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+
+    def device_initialized(self, device: Any) -> None:
+        """zigpy's word for a device that has been interviewed."""
+        self.listen(device)
+        self._tasks.create_task(self.configure(device))
+
+    def listen(self, device: Any) -> None:
+        ieee = str(device.ieee).replace(":", "")
+        for endpoint in device.non_zdo_endpoints:
+            for cluster in endpoint.in_clusters.values():
+                cluster.on_event("attribute_report", lambda event, ieee=ieee: self.reported(ieee, event))
+
+    async def configure(self, device: Any) -> None:
+        """A switch has to be told to report."""
+        for endpoint in device.non_zdo_endpoints:
+            if 0x0006 in endpoint.in_clusters:
+                await endpoint.on_off.bind()
+                await endpoint.on_off.configure_reporting(0x0000, 0, 300, 1)
+        self.heard.put_nowait((f"floor/{str(device.ieee).replace(':', '')}/joined", b"1"))
+
+    def reported(self, ieee: str, event: Any) -> None:
+        payload = msgspec.json.encode(
+            {"endpoint": event.endpoint_id, "cluster": event.cluster_id, "value": event.raw_value}
+        )
+        self.heard.put_nowait((f"floor/{ieee}/state", payload))
+
+
+async def main(radio: str, database: str, host: str, port: int, user: str, password: str) -> None:
+    config = {
+        "database_path": database or None,
+        "device": {"path": radio},
+        "ota": {"enabled": False},
+        "backup_enabled": False,
+        "topology_scan_enabled": False,
+        "use_thread": False,
+    }
+    app = await ControllerApplication.new(config, auto_form=True)
+    async with aiomqtt.Client(host, port, username=user, password=password) as client, asyncio.TaskGroup() as tasks:
+        listener = Listener(tasks)
+        app.add_listener(listener)
+        for device in app.devices.values():
+            listener.listen(device)
+        await client.subscribe("floor/+/set")
+        await app.permit(254)
+        await client.publish("floor/ready", b"1", retain=True)
+        tasks.create_task(publish(client, listener))
+        tasks.create_task(obey(client, app))
+
+
+async def publish(client: aiomqtt.Client, listener: Listener) -> None:
+    while True:
+        topic, payload = await listener.heard.get()
+        await client.publish(topic, payload)
+
+
+async def obey(client: aiomqtt.Client, app: Any) -> None:
+    by_ieee: dict[str, Any] = {}
+    async for message in client.messages:
+        ieee = message.topic.value.split("/")[1]
+        endpoint, _, state = message.payload.decode().partition(" ")
+        if ieee not in by_ieee:
+            by_ieee = {str(device.ieee).replace(":", ""): device for device in app.devices.values()}
+        on_off = by_ieee[ieee].endpoints[int(endpoint)].on_off
+        await (on_off.on() if state == "ON" else on_off.off())
+
+
+if __name__ == "__main__":
+    radio, database, host, port, user, password = sys.argv[1:]
+    asyncio.run(main(radio, database, host, int(port), user, password))
