@@ -10,6 +10,8 @@ import structlog
 
 log = structlog.get_logger()
 
+_TOLD_AGAIN_S = 0.5
+
 
 class Parts:
     """The daemon's long-running parts: tasks of one TaskGroup, in the order they were started."""
@@ -26,7 +28,10 @@ class Parts:
         """End every part, the last started first, each before the next."""
         for task in reversed(self._running):
             task.cancel()
-            await asyncio.wait({task})
+            # A library may forget a cancellation (asyncio.wait_for did, before 3.12): then it is told again.
+            while (await asyncio.wait({task}, timeout=_TOLD_AGAIN_S))[1]:
+                log.warning("part_does_not_stop", part=task.get_name())
+                task.cancel()
             log.debug("part_stopped", part=task.get_name())
 
 

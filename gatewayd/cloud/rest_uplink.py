@@ -151,6 +151,6 @@ class RestUplink:
             if record is None or record.id is None:
                 raise CloudUnavailableError(f"{message.uuid}: the cloud has not taken its record yet")
         may_be_there = row.recovered or row.id in self._uncertain
-        if may_be_there and await self._client.count_messages(record.id, message):
+        if may_be_there and await self._client.count_messages(record.id, message) >= message.ordinal:
             return
         await self._client.create_message(record.id, message)

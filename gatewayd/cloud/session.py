@@ -77,6 +77,7 @@ class Line:
         """Publish from outside the line's own parts: where it has broken meanwhile, nothing is said."""
         with suppress(aiomqtt.MqttError):
             await self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
+        _heed_cancellation()
 
     async def keep_subscribed(self, filters: Iterable[str]) -> None:
         """Subscribe to what is new in `filters` and unsubscribe what is no longer there."""
@@ -85,6 +86,7 @@ class Line:
             await self._subscribe(chunk)
         for chunk in _chunks(sorted(self.filters - wanted)):
             await self._client.unsubscribe(list(chunk))
+        _heed_cancellation()
         self.filters = wanted
 
     async def arriving(self) -> AsyncIterator[Arrived]:
@@ -139,6 +141,7 @@ class Session:
         """One line, from connecting to its end."""
         v5 = self._v5
         async with self._client(v5=v5) as client:
+            _heed_cancellation()
             line = Line(client, is_v5=v5)
             self.trouble = None
             self.connections += 1
@@ -185,6 +188,13 @@ class Session:
         if reason != self.trouble:  # once a reason, not once an attempt
             log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason)
         self.trouble = reason
+
+
+def _heed_cancellation() -> None:
+    """Python 3.11's wait_for, which aiomqtt uses, forgets a cancellation that comes as it ends (mended in 3.12)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _run(part: Part, line: Line) -> None:

@@ -21,6 +21,7 @@ from gatewayd.model.words import ExecType, Uuid
 log = structlog.get_logger()
 
 _ZCL_EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  (a lock's clock is local: it has no zone)
+_ALIKE_KEPT = 10_000
 _BEFORE_MEETING = timedelta(minutes=2)
 """How long joining and setting up may take before the log is first read; a door may be opened meanwhile."""
 
@@ -74,7 +75,7 @@ class LockEvents:
         self._now = now
         self._zone = zone
         self._new_sn = new_sn
-        self._caught_up_to: dict[Uuid, int] = {}
+        self._told: Counter[tuple[Uuid, str, str]] = Counter()
 
     async def heard(self, word: LockWord) -> None:
         """Keep `word` and all that follows from it; on disk when this returns."""
@@ -92,22 +93,31 @@ class LockEvents:
             status=meaning.status.name,
             record=apply(record, changes),
         )
+        occur_time = write_time(word.at, self._zone)
         message = MessageDue(
             uuid=word.uuid,
             message_type=meaning.message_type,
             flag=meaning.flag,
             level=meaning.level,
-            occur_time=write_time(word.at, self._zone),
+            occur_time=occur_time,
             key_id=user_of(word),
+            ordinal=self._ordinal(word.uuid, meaning.flag, occur_time),
         )
         await self._book.add_event(word, changes, notice, *([message] if is_pushed(record.param, meaning) else []))
         log.info("lock_event_kept", uuid=word.uuid, flag=meaning.flag, status=meaning.status.name, at=word.at)
 
     async def remember(self, uuids: Iterable[Uuid]) -> None:
-        """Note how far each lock's events are known, before new ones are heard: `catch_up` reads from there."""
+        """Note what is known of each lock's events, before new ones are heard."""
         for uuid in uuids:
-            if events := await self._book.stamped_events(uuid):
-                self._caught_up_to[uuid] = max(event.lock_time or 0 for event in events)
+            for event in await self._book.stamped_events(uuid):
+                self._ordinal(uuid, meaning_of(event).flag, write_time(event.at, self._zone))
+
+    def _ordinal(self, uuid: Uuid, flag: str, occur_time: str) -> int:
+        """Which of the messages that look alike this one is."""
+        if len(self._told) > _ALIKE_KEPT:
+            self._told.clear()
+        self._told[uuid, flag, occur_time] += 1
+        return self._told[uuid, flag, occur_time]
 
     async def catch_up(self, uuid: Uuid) -> int:
         """Tell what the lock's log has and this gateway has not; returns how many events that were.
@@ -115,27 +125,32 @@ class LockEvents:
         What stood in its log long before the lock was first met is nobody's news. Raises DeviceUnreachableError,
         RadioUnavailableError.
         """
-        met = await self._met(uuid)
-        logged = await self._radio.read_lock_log(uuid, self._caught_up_to.get(uuid, met))
+        since = await self._settled_until(uuid)
+        logged = await self._radio.read_lock_log(uuid, since)
         known = await self._book.stamped_events(uuid)
-        missed = missing_events(known, (event for event in logged if (event.lock_time or 0) >= met))
+        missed = missing_events(known, logged)
         for event in missed:
             await self.heard(event)
-        if logged:
-            self._caught_up_to[uuid] = max(event.lock_time or 0 for event in logged)
+        # Only now: what was heard live meanwhile is newer than what a crash would still have to be asked for.
+        await self._facts.set(
+            _settled(uuid), str(max((event.lock_time or 0 for event in logged), default=since)).encode()
+        )
         if missed:
             log.info("lock_events_recovered", uuid=uuid, count=len(missed))
         return len(missed)
 
-    async def _met(self, uuid: Uuid) -> int:
-        """The stamp from which on a lock's events are this gateway's business; kept from the first time on."""
-        name = f"lock-met/{uuid}"
-        if (kept := self._facts.get(name)) is not None:
+    async def _settled_until(self, uuid: Uuid) -> int:
+        """The stamp up to which the log has been gone through; at first, a little before the lock was met."""
+        if (kept := self._facts.get(_settled(uuid))) is not None:
             return int(kept)
         local = self._now().astimezone(self._zone).replace(tzinfo=None)
         met = int((local - _ZCL_EPOCH - _BEFORE_MEETING).total_seconds())
-        await self._facts.set(name, str(met).encode())
+        await self._facts.set(_settled(uuid), str(met).encode())
         return met
+
+
+def _settled(uuid: Uuid) -> str:
+    return f"lock-log-settled/{uuid}"
 
 
 def changes_of(word: LockWord, meaning: Meaning) -> tuple[Change, ...]:

@@ -50,7 +50,11 @@ class RemovalDue(msgspec.Struct, frozen=True, kw_only=True, tag="removal"):
 
 
 class MessageDue(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
-    """A message to the household (§2.9). `occur_time` is the API's text; `level` 1 notice, 2 reminder, 3 alarm."""
+    """A message to the household (§2.9). `occur_time` is the API's text; `level` 1 notice, 2 reminder, 3 alarm.
+
+    The API's times have whole seconds and its messages no key of ours, so messages of one second look alike:
+    `ordinal` says which of them this is, 1, 2 …; as they go out in order, the cloud has it if it has so many.
+    """
 
     uuid: Uuid
     message_type: str
@@ -59,6 +63,7 @@ class MessageDue(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
     occur_time: str
     key_id: int | None = None
     receiver: str | None = None
+    ordinal: int = 1
 
 
 OverMqtt = AnswerDue | NoticeDue

@@ -1,0 +1,72 @@
+"""The daemon as a process of its own, as systemd would run it: started, killed, started again."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from gatewayd.simulator.world import OWNER, PASSWORD, World
+
+
+class Daemon:
+    """`gatewayd run` in a simulated world."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+        self._config = folder / "gatewayd.toml"
+        password = folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o600)
+        self._config.write_text(
+            f'''
+[gateway]
+state_dir = "{folder}"
+[radio]
+path = "{world.radio_url}"
+[cloud]
+base_url = "{world.cloud.base_url}"
+username = "{OWNER}"
+password_file = "{password}"
+[mqtt]
+host = "{world.broker.host}"
+port = {world.broker.port}
+[wifi]
+backend = "none"
+[admin]
+socket = "{folder}/admin.sock"
+''',
+            encoding="utf-8",
+        )
+
+    async def start(self) -> None:
+        """Start it; what it logs goes to `daemon.log`."""
+        log = await asyncio.to_thread((self.folder / "daemon.log").open, "ab")
+        with log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                "from gatewayd.cli import main; main(prog_name='gatewayd')",
+                "run",
+                "--config",
+                str(self._config),
+                stdout=log,
+                stderr=log,
+            )
+
+    async def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        return await self._process.wait()
+
+    def log(self) -> str:
+        """All that it has logged."""
+        return (self.folder / "daemon.log").read_text(encoding="utf-8")
