@@ -96,7 +96,16 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Hous
         zone=settings.zone,
         chance=chance,
     )
-    lock_events = LockEvents(store.mirror, store.locks, store.facts, zigbee, now=now, zone=settings.zone, new_sn=new_sn)
+    lock_events = LockEvents(
+        store.mirror,
+        store.locks,
+        store.facts,
+        zigbee,
+        all_kept=lambda: intake.drained(),  # noqa: PLW0108  (it is made below)
+        now=now,
+        zone=settings.zone,
+        new_sn=new_sn,
+    )
     intake = Intake(store.mirror, lock_words=lock_events.heard, new_sn=new_sn)
     keys = Keys(store.mirror, store.locks, zigbee, max_keys=settings.locks.max_keys)
     uuid: asyncio.Future[Uuid] = asyncio.get_running_loop().create_future()

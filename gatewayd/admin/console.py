@@ -55,6 +55,15 @@ class Console:
         self.downlink: Downlink | None = None
         self.rest: RestUplink | None = None
 
+    @property
+    def radio_starts(self) -> int:
+        """How often the radio has been started."""
+        return self._zigbee.radio.starts
+
+    async def depths(self) -> dict[str, int]:
+        """How much waits for the cloud, by lane."""
+        return {str(lane): depth for lane, depth in (await self._store.outbox.depth()).items()}
+
     def methods(self) -> Mapping[str, Method]:
         """What the admin socket offers."""
         return {
@@ -90,7 +99,7 @@ class Console:
             "rest": {"trouble": self.rest.trouble if self.rest else None},
             "store": {"problem": problem.reason if problem else None},
             "devices": len(self._zigbee.devices.all()),
-            "outbox": {str(lane): depth for lane, depth in (await self._store.outbox.depth()).items()},
+            "outbox": await self.depths(),
             "requests": dict(self.downlink.counters) if self.downlink else {},
         }
 

@@ -8,8 +8,8 @@ import math
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 log = structlog.get_logger()
 
-_FIRST_PAUSE_S: Final = 0.5
+_FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
 _FILTERS_A_PACKET: Final = 50
 _UNSUPPORTED_VERSION: Final = frozenset({1, 132})  # CONNACK in MQTT 3.1.1, in MQTT 5
@@ -75,18 +75,17 @@ class Line:
 
     async def try_publish(self, message: Message) -> None:
         """Publish from outside the line's own parts: where it has broken meanwhile, nothing is said."""
-        with suppress(aiomqtt.MqttError):
+        with suppress(aiomqtt.MqttError), _heeding_cancellation():
             await self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
-        _heed_cancellation()
 
     async def keep_subscribed(self, filters: Iterable[str]) -> None:
         """Subscribe to what is new in `filters` and unsubscribe what is no longer there."""
         wanted = frozenset(filters)
-        for chunk in _chunks(sorted(wanted - self.filters)):
-            await self._subscribe(chunk)
-        for chunk in _chunks(sorted(self.filters - wanted)):
-            await self._client.unsubscribe(list(chunk))
-        _heed_cancellation()
+        with _heeding_cancellation():
+            for chunk in _chunks(sorted(wanted - self.filters)):
+                await self._subscribe(chunk)
+            for chunk in _chunks(sorted(self.filters - wanted)):
+                await self._client.unsubscribe(list(chunk))
         self.filters = wanted
 
     async def arriving(self) -> AsyncIterator[Arrived]:
@@ -140,8 +139,9 @@ class Session:
     async def _live(self) -> None:
         """One line, from connecting to its end."""
         v5 = self._v5
-        async with self._client(v5=v5) as client:
-            _heed_cancellation()
+        async with AsyncExitStack() as stack:
+            with _heeding_cancellation():
+                client = await stack.enter_async_context(self._client(v5=v5))
             line = Line(client, is_v5=v5)
             self.trouble = None
             self.connections += 1
@@ -190,10 +190,17 @@ class Session:
         self.trouble = reason
 
 
-def _heed_cancellation() -> None:
-    """Python 3.11's wait_for, which aiomqtt uses, forgets a cancellation that comes as it ends (mended in 3.12)."""
+def _cancellations() -> int:
     task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    return 0 if task is None else task.cancelling()
+
+
+@contextmanager
+def _heeding_cancellation() -> Iterator[None]:
+    """Python 3.11's wait_for, which aiomqtt uses, forgets a cancellation that comes as it ends (mended in 3.12)."""
+    before = _cancellations()
+    yield
+    if _cancellations() > before:
         raise asyncio.CancelledError
 
 

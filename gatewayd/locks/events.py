@@ -4,7 +4,7 @@ What the lock said while nobody listened is read from its own log and told as if
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
@@ -55,7 +55,7 @@ class EventLog(Protocol):
 
 
 class LockEvents:
-    """Takes a lock's words in the order they happened."""
+    """Takes a lock's words in the order they happened. `all_kept` waits until all that was heard so far is kept."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class LockEvents:
         facts: Facts,
         radio: EventLog,
         *,
+        all_kept: Callable[[], Awaitable[None]],
         now: Callable[[], datetime],
         zone: tzinfo,
         new_sn: Callable[[], str],
@@ -72,6 +73,7 @@ class LockEvents:
         self._book = book
         self._facts = facts
         self._radio = radio
+        self._all_kept = all_kept
         self._now = now
         self._zone = zone
         self._new_sn = new_sn
@@ -127,6 +129,8 @@ class LockEvents:
         """
         since = await self._settled_until(uuid)
         logged = await self._radio.read_lock_log(uuid, since)
+        # What the lock said before its log answered is on its way here already: it is not missing.
+        await self._all_kept()
         known = await self._book.stamped_events(uuid)
         missed = missing_events(known, logged)
         for event in missed:

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 30.0
 _STARTED_AGAIN_AFTER_S: Final = 10.0
-_STOPPED_WITHIN_S: Final = 3.0
+_STOPPED_WITHIN_S: Final = 1.0
 
 OnUp = Callable[[Any, NetworkInfo], Awaitable[None]]
 OnDown = Callable[[str], None]

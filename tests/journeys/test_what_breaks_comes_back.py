@@ -1,0 +1,163 @@
+"""What breaks comes back by itself, in the same process, and nothing that waited is lost or out of order."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gatewayd import daemon
+from gatewayd.admin.console import Console
+from gatewayd.demo import settings_for
+from gatewayd.model.status import Operation
+from gatewayd.model.words import Category, ExecType
+from gatewayd.simulator.household import Phone, Seen
+from gatewayd.simulator.radio import House, Lock, Switch, lock, switch
+from gatewayd.simulator.world import COORDINATOR, PASSWORD, World, world
+
+TIMES = int(os.environ.get("GATEWAYD_BREAKS", "5"))
+PIN = "482913"
+LAMP, DOOR = "00158d0002a00001", "00158d0003b00001"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A running gateway with a lamp and a door, and a phone that looks at it."""
+
+    world: World
+    console: Console
+    phone: Phone
+    lamp: Switch
+    door: Lock
+
+    async def switch_lamp(self, *, on: bool) -> Seen:
+        param = {"operate": int(on), "operate_channel_id": 1}
+        return await self.phone.ask(Category.SWITCH, LAMP, ExecType.CONTROL, param=param)
+
+    async def until_lamp_obeys(self) -> None:
+        """Ask until the lamp does what it is told: what a person would do."""
+        async with asyncio.timeout(30):
+            while (await self.switch_lamp(on=True)).meaning is not Operation.CONTROLLED:
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def at_home(folder: Path) -> AsyncIterator[Home]:
+    house = House(coordinator_ieee=COORDINATOR, seed=3)
+    house.form()
+    lamp = house.add(switch(LAMP, channels=1), joined=False)
+    door = house.add(lock(DOOR, poll_interval_s=0.05), joined=False)
+    async with (
+        world(house) as around,
+        daemon.running(settings_for(around, folder), PASSWORD, {}) as console,
+        around.phone() as phone,
+    ):
+        await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL)
+        await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
+        for device in (lamp, door):
+            await house.join(device)
+        for uuid in (LAMP, DOOR):
+            await phone.expect(partial(has_joined, uuid))
+        key = {"keytype": 0, "key_name": "妈妈", "pass": PIN}
+        assert (await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)).meaning is Operation.CREATED
+        yield Home(around, console, phone, lamp, door)
+
+
+def has_joined(uuid: str, seen: Seen) -> bool:
+    return uuid in seen.topic and seen.meaning is Operation.CREATED
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[Home]:
+    async with at_home(tmp_path) as home:
+        yield home
+
+
+async def test_a_reset_coordinator_is_taken_up_again(home: Home) -> None:
+    await home.until_lamp_obeys()
+    took = []
+    for _ in range(TIMES):
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        starts = home.console.radio_starts
+        home.world.house.faults.reset_ncp()
+        async with asyncio.timeout(30):
+            while home.console.radio_starts == starts:
+                await asyncio.sleep(0.01)
+        await home.until_lamp_obeys()
+        took.append(clock() - began)
+    print(f"{TIMES} resets: back in {min(took):.2f} to {max(took):.2f} s")  # noqa: T201
+
+
+async def test_while_the_radio_is_away_a_request_is_told_so_at_once(home: Home) -> None:
+    await home.until_lamp_obeys()
+    home.world.house.faults.refuse_connections()
+    home.world.house.faults.cut_line()
+    async with asyncio.timeout(20):
+        while (answer := await home.switch_lamp(on=False)).meaning is not Operation.ZIGBEE_NETWORK_ERROR:
+            assert answer.meaning in {Operation.CONTROLLED, Operation.NODE_NOT_RESPONDING}
+    home.world.house.faults.refuse_connections(False)
+    await home.until_lamp_obeys()
+
+
+async def test_openings_while_the_broker_is_away_arrive_in_order_and_once(home: Home) -> None:
+    total = 0
+    for _ in range(TIMES):
+        await home.world.broker.kill()
+        for _ in range(3):
+            assert home.door.enter_pin(PIN)
+            total += 1
+            await asyncio.sleep(0.02)
+        await home.world.broker.restart()
+        await all_opened(home.phone, total)
+    async with asyncio.timeout(20):
+        while len(unlocks(home.world)) < total:
+            await asyncio.sleep(0.05)
+    assert len(unlocks(home.world)) == total
+    times = [str(message["occur_time"]) for message in unlocks(home.world)]
+    assert times == sorted(times)
+    assert len(opened_sns(home.phone)) == total
+
+
+async def test_what_happens_while_the_cloud_is_away_is_there_when_it_is_back(home: Home) -> None:
+    home.world.cloud.faults.fail("/", status=503, times=10_000)
+    for _ in range(5):
+        assert home.door.enter_pin(PIN)
+    await all_opened(home.phone, 5)
+    assert unlocks(home.world) == []
+    home.world.cloud.faults.clear()
+    async with asyncio.timeout(60):
+        while len(unlocks(home.world)) < 5:
+            await asyncio.sleep(0.1)
+    assert len(unlocks(home.world)) == 5
+
+
+async def test_an_uncertain_message_is_looked_for_and_not_posted_twice(home: Home) -> None:
+    async with asyncio.timeout(20):
+        while not any(record["uuid"] == DOOR for record in home.world.cloud.records(home.phone.user)):
+            await asyncio.sleep(0.05)
+    home.world.cloud.faults.cut_after("/api/iot/messages/", times=1)
+    for _ in range(3):
+        assert home.door.enter_pin(PIN)
+    async with asyncio.timeout(60):
+        while len(unlocks(home.world)) < 3 or (await home.console.depths())["rest"]:
+            await asyncio.sleep(0.1)
+    assert len(unlocks(home.world)) == 3
+
+
+def unlocks(world: World) -> list[dict[str, object]]:
+    return [message for message in world.cloud.messages() if message["flag"] == "password_unlock"]
+
+
+def opened_sns(phone: Phone) -> set[str | None]:
+    return {seen.sn for seen in phone.seen if DOOR in seen.topic and seen.meaning is Operation.UNLOCK_EVENT}
+
+
+async def all_opened(phone: Phone, total: int) -> None:
+    async with asyncio.timeout(30):
+        while len(opened_sns(phone)) < total:
+            await asyncio.sleep(0.02)
