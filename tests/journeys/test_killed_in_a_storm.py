@@ -97,7 +97,7 @@ async def is_up_again(phone: Phone, since: float) -> None:
 async def test_nothing_is_lost_and_nothing_happens_twice(around: World, tmp_path: Path) -> None:
     chance = random.Random(7)
     lamps = [around.house.add(switch(f"00158d0002a0000{n}", channels=1)) for n in range(4)]
-    door = around.house.add(lock("00158d0003b00001", log_records=200, poll_interval_s=0.05))
+    door = around.house.add(lock("00158d0003b00001", log_records=200, poll_interval_s=0.01))
     sensors = [around.house.add(climate_sensor(f"00158d0004c0000{n}", poll_interval_s=0.1)) for n in range(5)]
     daemon = Daemon(around, tmp_path)
     async with around.phone() as phone:
@@ -129,7 +129,7 @@ async def test_nothing_is_lost_and_nothing_happens_twice(around: World, tmp_path
             await is_up_again(phone, since)
             for commander in commanders:
                 await commander.ask_the_last_again()
-        await settled(around, opened)
+            await settled(around, opened)
         assert await daemon.stop() == 0
 
         assert Counter(message["flag"] for message in around.cloud.messages())["password_unlock"] == opened
@@ -167,13 +167,13 @@ async def report(sensors: Sequence[Device]) -> None:
 
 
 async def settled(around: World, opened: int) -> None:
-    """Wait until the cloud has all the messages, or nothing more comes."""
+    """Wait until the cloud has all the messages, and then a little for one too many; or until nothing more comes."""
     before, still = -1, 0
-    while still < 20:
-        await asyncio.sleep(0.2)
-        now = len(around.cloud.messages())
+    while still < 50:
+        await asyncio.sleep(0.1)
+        now = sum(message["flag"] == "password_unlock" for message in around.cloud.messages())
         still = still + 1 if now == before else 0
         before = now
-        if sum(message["flag"] == "password_unlock" for message in around.cloud.messages()) >= opened:
-            await asyncio.sleep(1)
+        if now >= opened:
+            await asyncio.sleep(0.3)
             return
