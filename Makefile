@@ -15,7 +15,7 @@ demo: $(VENV)/.demo
 	$(BIN)/gatewayd demo
 
 test: $(VENV)/.dev
-	scripts/need mosquitto ip dbus-daemon nmcli python3-dbusmock
+	scripts/need mosquitto
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev

@@ -1,0 +1,72 @@
+"""The catalogue: what a device is, by what it offers."""
+
+import pytest
+
+from gatewayd.model.errors import ConfigError
+from gatewayd.model.words import Category
+from gatewayd.zigbee.catalogue import Catalogue, Signature
+
+
+@pytest.mark.parametrize(
+    ("clusters", "category", "type_sub", "channels"),
+    [
+        ({1: {0x0000, 0x0006}}, Category.SWITCH, "AA03SW1K-HN-15A", {1: 1}),
+        ({1: {0x0006}, 2: {0x0006}, 3: {0x0006}}, Category.SWITCH, "AA03SW3K-HN-15A", {1: 1, 2: 2, 3: 3}),
+        ({11: {0x0006}, 13: {0x0006}}, Category.SWITCH, "AA03SW2K-HN-15A", {1: 11, 2: 13}),
+        ({1: {0x0006, 0x0B04}}, Category.SOCKET, "AA05SK-HN", {1: 1}),
+        ({1: {0x0006, 0x0702}}, Category.SOCKET, "AA05SK-HN", {1: 1}),
+        ({1: {0x0000, 0x0101, 0x0009}}, Category.LOCK, "AA02SL-HE", {1: 1}),
+        ({1: {0x0102}}, Category.CURTAIN, "AA06CM", {1: 1}),
+        ({1: {0x0001, 0x0402, 0x0405}}, Category.SENSOR, "AA09TH", {1: 1}),
+    ],
+)
+def test_a_device_is_what_its_clusters_say(
+    clusters: dict[int, set[int]], category: Category, type_sub: str, channels: dict[int, int]
+) -> None:
+    match = Catalogue.shipped().match(Signature({end: frozenset(has) for end, has in clusters.items()}))
+    assert match is not None
+    assert (match.driver.category, match.type_sub, match.channels) == (category, type_sub, channels)
+
+
+def test_what_no_row_fits_is_unknown() -> None:
+    assert Catalogue.shipped().match(Signature({1: frozenset({0x0000, 0xFC00})})) is None
+
+
+def test_a_row_can_ask_for_a_maker_and_a_model() -> None:
+    rows = """
+    [[device]]
+    clusters = [0x0006]
+    manufacturer = "Acme"
+    model = "S1"
+    driver = "socket"
+    type_sub = "special"
+    title = "特别"
+    [[device]]
+    clusters = [0x0006]
+    driver = "switch"
+    type_sub = "usual"
+    title = "开关"
+    """
+    catalogue = Catalogue.read(rows)
+    special = catalogue.match(Signature({1: frozenset({0x0006})}, "Acme", "S1"))
+    usual = catalogue.match(Signature({1: frozenset({0x0006})}, "Acme", "S2"))
+    assert special is not None
+    assert usual is not None
+    assert (special.type_sub, usual.type_sub) == ("special", "usual")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[[device]]\nclusters = []\ndriver = 'switch'\ntype_sub = 'x'\ntitle = 'x'", r"\$\.device\[0\]\.clusters"),
+        (
+            "[[device]]\nclusters = [6]\ndriver = 'lamp'\ntype_sub = 'x'\ntitle = 'x'",
+            r"device\[0\]\.driver: found 'lamp'",
+        ),
+        ("[[device]]\nclusters = [6]\ndriver = 'switch'\ntype_sub = 'x'\ntitle = 'x'\ncolour = 1", "colour"),
+        ("[[device", "catalogue"),
+    ],
+)
+def test_a_broken_row_is_refused_with_its_place(text: str, place: str) -> None:
+    with pytest.raises(ConfigError, match=place):
+        Catalogue.read(text)
