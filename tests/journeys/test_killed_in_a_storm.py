@@ -1,6 +1,6 @@
 """kill -9 in the middle of a storm of reports, lock events and commands, again and again.
 
-GATEWAYD_STORM_ROUNDS says how often (5 where nobody says).
+STORM_ROUNDS says how often (5 where nobody says).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from gatewayd.simulator.radio import Device, Lock, Switch, climate_sensor, lock,
 from gatewayd.simulator.world import COORDINATOR, World, world
 from tests.journeys.process import Daemon
 
-ROUNDS = int(os.environ.get("GATEWAYD_STORM_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("STORM_ROUNDS", "5"))
 PIN = "482913"
 
 

@@ -19,7 +19,7 @@ from gatewayd.simulator.household import Phone, Seen
 from gatewayd.simulator.radio import House, Lock, Switch, lock, switch
 from gatewayd.simulator.world import COORDINATOR, PASSWORD, World, world
 
-TIMES = int(os.environ.get("GATEWAYD_BREAKS", "5"))
+TIMES = int(os.environ.get("BREAKS", "5"))
 PIN = "482913"
 LAMP, DOOR = "00158d0002a00001", "00158d0003b00001"
 
