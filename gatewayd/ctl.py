@@ -103,6 +103,25 @@ def outbox(ask: Ask, as_json: bool) -> None:
         _print_table(answer["dead"], ("id", "kind", "uuid", "reason"))
 
 
+@main.group()
+def firmware() -> None:
+    """The gateway's own firmware."""
+
+
+@firmware.command("check")
+@_as_json
+@_pass_ask
+def firmware_check(ask: Ask, as_json: bool) -> None:
+    """Ask the cloud whether there is newer firmware."""
+    answer = ask("firmware-check")
+    if as_json:
+        _print_json(answer)
+    elif answer["newer"]:
+        click.echo(f"{answer['latest']} is newer than {answer['installed']}, which runs here")
+    else:
+        click.echo(f"{answer['installed']} is the newest")
+
+
 @main.command("log-level")
 @click.argument("level", type=click.Choice(["debug", "info", "warning", "error"]))
 @_pass_ask

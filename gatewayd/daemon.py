@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -26,6 +27,7 @@ from gatewayd.cloud.rest_uplink import RestUplink
 from gatewayd.cloud.session import Account, Session
 from gatewayd.cloud.uplink import Uplink, last_will
 from gatewayd.config import Settings
+from gatewayd.firmware.watch import FirmwareWatch
 from gatewayd.lifecycle import Notifier, Parts
 from gatewayd.locks.events import LockEvents
 from gatewayd.locks.keys import Keys
@@ -185,10 +187,20 @@ async def live_in_cloud(settings: Settings, password: str, house: House, clock: 
     async with CloudClient.connect(transport, credentials) as client, asyncio.TaskGroup() as tasks:
         rest = RestUplink(client, house.store.mirror, house.store.outbox, now=now)
         console.rest = rest
+        firmware = FirmwareWatch(
+            __version__, partial(latest_firmware, settings, client), settings.firmware.check_interval_s
+        )
+        console.firmware = firmware
+        tasks.create_task(firmware.run(), name="firmware")
         tasks.create_task(keep_time(settings, client, clock), name="clock")
         tasks.create_task(rest.run(), name="rest")
         tasks.create_task(downlink.run(), name="downlink")
         tasks.create_task(session.run(), name="session")
+
+
+async def latest_firmware(settings: Settings, client: CloudClient) -> str:
+    """The newest version for this kind of gateway."""
+    return (await client.latest_version(settings.firmware.device_type)).version
 
 
 async def keep_time(settings: Settings, client: CloudClient, clock: CloudClock) -> None:

@@ -64,7 +64,9 @@ async def play(*, once: bool) -> int:
 async def _once(tour: Tour, screen: Screen) -> int:
     try:
         async for step in tour.steps():
-            screen.print(f"[green]✓[/] {step.took_s * 1000:8.1f} ms  {step.title}: {step.seen}", highlight=False)
+            screen.print(
+                f"[green]✓[/] {step.took_s * 1000:8.1f} ms  {step.title}: {step.seen}", highlight=False, soft_wrap=True
+            )
     except StepFailedError as failed:
         screen.print(f"[red]✗[/] {failed}", highlight=False)
         return 1

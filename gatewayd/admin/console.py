@@ -13,7 +13,8 @@ from gatewayd.admin.server import Method
 from gatewayd.cloud.downlink import Downlink
 from gatewayd.cloud.rest_uplink import RestUplink
 from gatewayd.cloud.session import Session
-from gatewayd.model.errors import UnknownDeviceError
+from gatewayd.firmware.watch import FirmwareWatch
+from gatewayd.model.errors import CloudError, UnknownDeviceError
 from gatewayd.model.record import Record, SwitchParam, ZigbeeParam
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.words import Uuid
@@ -54,6 +55,7 @@ class Console:
         self.session: Session | None = None
         self.downlink: Downlink | None = None
         self.rest: RestUplink | None = None
+        self.firmware: FirmwareWatch | None = None
 
     @property
     def radio_starts(self) -> int:
@@ -73,6 +75,7 @@ class Console:
             "permit-join": Method(ForSeconds, self.permit_join),
             "remove": Method(OfDevice, self.remove),
             "outbox": Method(Nothing, self.outbox),
+            "firmware-check": Method(Nothing, self.firmware_check),
             "log-level": Method(AtLevel, self.log_level),
         }
 
@@ -156,6 +159,13 @@ class Console:
                 for letter in letters
             ],
         }
+
+    async def firmware_check(self, _params: Nothing) -> dict[str, Any]:
+        """Ask the cloud now whether there is newer firmware."""
+        if self.firmware is None:
+            raise CloudError("who the gateway is, the radio has not said yet; without that there is no cloud")
+        found = await self.firmware.look()
+        return {"installed": found.installed, "latest": found.latest, "newer": found.is_newer}
 
     async def log_level(self, params: AtLevel) -> None:
         """Log more, or less."""

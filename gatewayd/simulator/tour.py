@@ -81,6 +81,7 @@ class Tour:
             ("a password is put into the lock", self._key_is_added),
             ("somebody opens the door with it", self._door_is_opened),
             ("a stranger is refused", self._stranger_is_refused),
+            ("the firmware is looked up", self._firmware_is_looked_up),
             ("the broker dies and comes back, nothing is lost", self._broker_comes_back),
         )
 
@@ -155,6 +156,12 @@ class Tour:
         _demand(stale.meaning is Operation.FAILED, f"a request of 2018 was answered {stale.meaning}")
         _demand(len(self._lock.executed) == before, "and the door was opened")
         return "an unlock of 2018 was answered 操作失败, and the door stayed shut"
+
+    async def _firmware_is_looked_up(self) -> str:
+        async with asyncio.timeout(15):
+            while not (asked := [path for _, path, _ in self._world.cloud.requests if "versions/latest" in path]):
+                await asyncio.sleep(0.02)
+        return f"the cloud was asked {asked[0]}"
 
     async def _broker_comes_back(self) -> str:
         since = asyncio.get_running_loop().time()

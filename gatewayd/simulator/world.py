@@ -51,6 +51,7 @@ async def world(
         cloud = await stack.enter_async_context(SimulatedCloud(now=lambda: datetime.now(UTC)).serve())
         for user in (OWNER, GUEST):
             cloud.register(user, PASSWORD)
+        cloud.release("9.9.9")
         accounts = cloud.mqtt_accounts() | dict.fromkeys(users, PASSWORD)
         grants = {OWNER: [GUEST]} | {user: ["#"] for user in everything}
         broker = await stack.enter_async_context(Broker.start(accounts, grants=grants))

@@ -77,6 +77,11 @@ class SimulatedCloud:
         """A user of the app."""
         return self.state.register(username, password)
 
+    def release(self, version: str, device_type: int = 2, *, checksum: str = "", filename: str = "") -> None:
+        """A firmware that can be had (§2.12)."""
+        row = {"id": self.state.next_id(), "device_type": device_type, "version": version, "filename": filename}
+        self.state.versions.append(row | {"create_time": self.state.stamp(), "description": "", "checksum": checksum})
+
     def mqtt_accounts(self) -> dict[str, str]:
         """Who may log in at the broker (§4.1: the https user)."""
         return {account.username: account.password for account in self.state.accounts.values()}
