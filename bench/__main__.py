@@ -74,7 +74,8 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
             (f"{load.rate} reports/s, p50", "ms", load.latency.p50),
             (f"{load.rate} reports/s, p99", "ms", load.latency.p99),
             (f"{load.rate} reports/s, CPU", "%", load.cpu),
-            (f"{load.rate} reports/s, lost", "", load.latency.lost),
+            (f"{load.rate} reports/s, lost or overtaken", "", load.latency.lost),
+            (f"{load.rate} reports/s, newest value lost", "", load.newest_lost),
         ]
     rows += [
         ("memory (RSS)", "MB", memory / 1e6),

@@ -40,7 +40,7 @@ class Listener:
 
     def reported(self, ieee: str, event: Any) -> None:
         payload = msgspec.json.encode(
-            {"endpoint": event.endpoint_id, "cluster": event.cluster_id, "value": event.raw_value}
+            {"endpoint": int(event.endpoint_id), "cluster": int(event.cluster_id), "value": int(event.raw_value)}
         )
         self.heard.put_nowait((f"floor/{ieee}/state", payload))
 

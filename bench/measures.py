@@ -14,6 +14,10 @@ _TEMPERATURE = 0x0402
 _numbers = count(1)
 
 
+class BrokenPeerError(Exception):
+    """A peer does so little of what it is asked that its figures would say nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spread:
     """Latencies: median, 99th per cent, and how many never came."""
@@ -35,7 +39,8 @@ class Load:
     """What a rate of reports costs."""
 
     rate: int
-    latency: Spread
+    latency: Spread  # `lost`: values that never came, because a newer one overtook them or for good
+    newest_lost: int  # sensors whose last value never came
     cpu: float  # per cent of one core
 
 
@@ -69,6 +74,8 @@ async def commands(rig: Rig, house: House, switches: Sequence[Switch], times: in
                 to_state.append(await state - sent)
         except TimeoutError:
             lost += 1
+            if lost > times // 20:
+                raise BrokenPeerError(f"{rig.peer.name}: {lost} of {number + 1} commands came to nothing") from None
         await asyncio.sleep(0.005)
     house.on_command, rig.on_message = None, lambda topic, payload, at: None
     return Spread.of(to_radio[10:], lost), Spread.of(to_state[10:], lost)
@@ -78,6 +85,7 @@ async def reports(rig: Rig, sensors: Sequence[Device], rate: int, seconds: float
     """`rate` reports a second, spread over the sensors, each with a value of its own."""
     clock = asyncio.get_running_loop().time
     sent: dict[tuple[str, float], float] = {}
+    newest: dict[str, float] = {}
     latencies: list[float] = []
 
     def said(topic: str, payload: Any, at: float) -> None:
@@ -93,17 +101,18 @@ async def reports(rig: Rig, sensors: Sequence[Device], rate: int, seconds: float
         sensor = sensors[number % len(sensors)]
         value = 1000 + next(_numbers) % 5000
         sent[sensor.ieee, value / 100] = clock()
+        newest[sensor.ieee] = value / 100
         sensor.report_now(1, _TEMPERATURE, 0, value)
         pause = started + (number + 1) / rate - clock()
         await asyncio.sleep(max(0.0, pause))
     took = clock() - started
     after = process.cpu_times()
-    deadline = clock() + 5
+    deadline = clock() + 3
     while sent and clock() < deadline:
         await asyncio.sleep(0.02)
     rig.on_message = lambda topic, payload, at: None
     cpu = (after.user + after.system - before.user - before.system) / took * 100
-    return Load(rate, Spread.of(latencies, len(sent)), cpu)
+    return Load(rate, Spread.of(latencies, len(sent)), len(sent.keys() & newest.items()), cpu)
 
 
 async def bytes_written(rig: Rig, sensors: Sequence[Device], settle_s: float = 7) -> int:

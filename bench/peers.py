@@ -214,10 +214,12 @@ advanced:
     def command_line(self) -> tuple[list[str], dict[str, str]]:
         node = next((CACHE / "node_modules").glob("node-linux-*/bin/node"), None)
         program = CACHE / "node_modules" / "zigbee2mqtt" / "index.js"
-        return [str(node or shutil.which("node")), str(program)], {"ZIGBEE2MQTT_DATA": str(self.state)}
+        # It takes the commit of any Git checkout around it for its own, and would build itself anew.
+        environment = {"ZIGBEE2MQTT_DATA": str(self.state), "GIT_DIR": os.devnull}
+        return [str(node or shutil.which("node")), str(program)], environment
 
     def is_ready(self, topic: str, payload: Any) -> bool:
-        return topic == "zigbee2mqtt/bridge/state" and payload == {"state": "online"}
+        return topic == "zigbee2mqtt/bridge/extensions"  # the last thing it says at start; it is "online" too early
 
     def permit_join(self) -> tuple[str, bytes]:
         return "zigbee2mqtt/bridge/request/permit_join", b'{"time": 254}'

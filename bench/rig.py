@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,7 +38,12 @@ class Rig:
         """A rig on the peer's broker; the peer is stopped when this is left."""
         broker = peer.world.broker
         client = aiomqtt.Client(
-            broker.host, broker.port, username=OBSERVER, password=PASSWORD, identifier=f"bench-{peer.state.name}"
+            broker.host,
+            broker.port,
+            username=OBSERVER,
+            password=PASSWORD,
+            identifier=f"bench-{peer.state.name}",
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
         async with client, asyncio.TaskGroup() as tasks:
             rig = cls(peer, client)

@@ -62,11 +62,17 @@ def check_config(path: Path) -> None:
 
 @main.command()
 @click.option("--once", is_flag=True, help="Play the tour once; exit 0 only if every step really happened.")
-def demo(*, once: bool) -> None:
+@click.option("--broker", type=click.Choice(["mosquitto", "amqtt"]), help="Default: the first that is installed.")
+def demo(*, once: bool, broker: str | None) -> None:
     """A whole house, radio, cloud and daemon on this machine: no hardware, no root."""
     from gatewayd.demo import play  # noqa: PLC0415  (the daemon never loads the simulator)
+    from gatewayd.simulator.broker import BrokerError  # noqa: PLC0415  (likewise)
 
-    sys.exit(asyncio.run(play(once=once)))
+    try:
+        sys.exit(asyncio.run(play(once=once, broker=broker)))
+    except BrokerError as error:
+        click.echo(f"gatewayd: {error}", err=True)
+        sys.exit(1)
 
 
 def _say_faults(error: ConfigError) -> None:

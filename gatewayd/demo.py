@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from gatewayd import config, daemon, log
 from gatewayd.admin.console import Console, Nothing
+from gatewayd.simulator.broker import KINDS, Kind
 from gatewayd.simulator.household import Phone
 from gatewayd.simulator.tour import Step, StepFailedError, Tour
 from gatewayd.simulator.world import OWNER, PASSWORD, World, world
@@ -38,22 +39,23 @@ def settings_for(around: World, folder: Path) -> config.Settings:
 
 
 @asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[tuple[World, Console, Phone]]:
+async def stage(folder: Path, brokers: Sequence[Kind]) -> AsyncIterator[tuple[World, Console, Phone]]:
     """A world, the daemon in it, and a phone of the owner's."""
     async with (
-        world() as around,
+        world(brokers=brokers) as around,
         daemon.running(settings_for(around, folder), PASSWORD, {}) as console,
         around.phone() as phone,
     ):
         yield around, console, phone
 
 
-async def play(*, once: bool) -> int:
-    """The demo; returns the exit status."""
+async def play(*, once: bool, broker: str | None = None) -> int:
+    """The demo, on the `broker` of that name or the first that is installed; returns the exit status."""
     screen = Screen()
+    brokers = [kind for kind in KINDS if broker in (None, kind.name)]
     log.configure("error", "console")
     with tempfile.TemporaryDirectory(prefix="gatewayd-demo-") as folder:
-        async with stage(Path(folder)) as (around, console, phone):
+        async with stage(Path(folder), brokers) as (around, console, phone):
             tour = Tour(around, phone)
             if once:
                 return await _once(tour, screen)

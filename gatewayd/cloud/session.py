@@ -24,6 +24,8 @@ _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
 _FILTERS_A_PACKET: Final = 50
 _UNSUPPORTED_VERSION: Final = frozenset({1, 132})  # CONNACK in MQTT 3.1.1, in MQTT 5
+_TIMEOUT_S: Final = 10.0
+_GREETING_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class Session:
         self._parts = tuple(parts)
         self._chance = chance
         self._v5 = True
+        self._version_works = False
         self.connected = asyncio.Event()
         self.trouble: str | None = "not connected yet"
         self.connections = 0
@@ -142,6 +145,8 @@ class Session:
         async with AsyncExitStack() as stack:
             with _heeding_cancellation():
                 client = await stack.enter_async_context(self._client(v5=v5))
+            client.timeout = _TIMEOUT_S
+            self._version_works = True
             line = Line(client, is_v5=v5)
             self.trouble = None
             self.connections += 1
@@ -175,15 +180,17 @@ class Session:
             will=aiomqtt.Will(self._will.topic, self._will.payload, self._will.qos, self._will.retain),
             protocol=aiomqtt.ProtocolVersion.V5 if v5 else aiomqtt.ProtocolVersion.V311,
             clean_start=True if v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
-            timeout=10,
+            timeout=_TIMEOUT_S if self._version_works else _GREETING_TIMEOUT_S,
             # Small packets that wait for one another's acknowledgement would cost 40 ms each.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             **clean,
         )
 
     def _broke(self, error: BaseException) -> None:
-        if self._v5 and _code(getattr(error, "rc", None)) in _UNSUPPORTED_VERSION:
-            self._v5 = False
+        # Some brokers of MQTT 3.1.1 say that they do not know version 5; others say nothing at all.
+        is_silent = not self._version_works and isinstance(error.__context__, TimeoutError)
+        if is_silent or (self._v5 and _code(getattr(error, "rc", None)) in _UNSUPPORTED_VERSION):
+            self._v5 = not self._v5
         reason = str(error) or type(error).__name__
         if reason != self.trouble:  # once a reason, not once an attempt
             log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from gatewayd.simulator.broker import Broker
+from gatewayd.simulator.broker import KINDS, Broker, Kind
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.simulator.household import Phone
 from gatewayd.simulator.radio import House
@@ -37,11 +37,16 @@ class World:
 
 @asynccontextmanager
 async def world(
-    house: House | None = None, *, users: Sequence[str] = (), everything: Sequence[str] = ()
+    house: House | None = None,
+    *,
+    users: Sequence[str] = (),
+    everything: Sequence[str] = (),
+    brokers: Sequence[Kind] = KINDS,
 ) -> AsyncIterator[World]:
     """A world that runs until it is left: `house` (or an empty one), a cloud that knows the family, a broker.
 
-    `users` may use the broker too; those in `everything` may read and write all topics there.
+    `users` may use the broker too; those in `everything` may read and write all topics there. The first of `brokers`
+    that is installed is started.
     """
     if house is None:
         house = House(coordinator_ieee=COORDINATOR, seed=1)
@@ -54,5 +59,5 @@ async def world(
         cloud.release("9.9.9")
         accounts = cloud.mqtt_accounts() | dict.fromkeys(users, PASSWORD)
         grants = {OWNER: [GUEST]} | {user: ["#"] for user in everything}
-        broker = await stack.enter_async_context(Broker.start(accounts, grants=grants))
+        broker = await stack.enter_async_context(Broker.start(accounts, grants=grants, kinds=brokers))
         yield World(house, radio_url, cloud, broker)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from gatewayd.model.status import Operation
+from gatewayd.model.words import Category, ExecType
 from gatewayd.simulator.broker import Broker
+from gatewayd.simulator.broker.amqtt import Amqtt
 from gatewayd.simulator.household import Phone
 from tests.cloud.conftest import GATEWAY, OWNER, PASSWORD, SWITCH, Gateway, running
 
@@ -46,3 +48,14 @@ async def test_it_stops_whatever_it_is_doing(broker: Broker, tmp_path: Path, aft
         await asyncio.sleep(after_s)
     async with Phone.connect(broker.host, broker.port, OWNER, PASSWORD) as phone:
         assert phone.user == OWNER
+
+
+async def test_a_broker_that_ignores_mqtt_5_is_spoken_to_in_3_1_1(tmp_path: Path) -> None:
+    async with (
+        Broker.start({OWNER: PASSWORD}, kinds=[Amqtt()]) as old,
+        running(old, tmp_path / "house.db"),
+        Phone.connect(old.host, old.port, OWNER, PASSWORD) as phone,
+    ):
+        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is Operation.NORMAL, timeout_s=30)
+        answer = await phone.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1})
+        assert answer.meaning is Operation.CONTROLLED
