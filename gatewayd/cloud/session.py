@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
+_LONGEST_PAUSE_AFTER_LINE_S: Final = 4.0  # a broker that answers, and is gone again and again
 _FILTERS_A_PACKET: Final = 50
 _UNSUPPORTED_VERSION: Final = frozenset({1, 132})  # CONNACK in MQTT 3.1.1, in MQTT 5
 _TIMEOUT_S: Final = 10.0
@@ -129,15 +130,16 @@ class Session:
         """Connect, and connect again whenever the line breaks, until cancelled."""
         pause = _FIRST_PAUSE_S
         while True:
-            began = asyncio.get_running_loop().time()
+            began, connections = asyncio.get_running_loop().time(), self.connections
             try:
                 await self._live()
             except* (aiomqtt.MqttError, OSError) as broken:
                 self._broke(_first(broken))
             if asyncio.get_running_loop().time() - began > 2 * pause:
                 pause = _FIRST_PAUSE_S
+            pause = min(pause, _LONGEST_PAUSE_AFTER_LINE_S if self.connections > connections else _LONGEST_PAUSE_S)
             await asyncio.sleep(pause * self._chance.uniform(0.5, 1.0))
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+            pause *= 2
 
     async def _live(self) -> None:
         """One line, from connecting to its end."""

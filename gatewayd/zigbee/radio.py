@@ -21,7 +21,8 @@ from gatewayd.zigbee.stack import Application, configuration
 log = structlog.get_logger()
 
 _FIRST_PAUSE_S: Final = 0.2
-_LONGEST_PAUSE_S: Final = 30.0
+_LONGEST_PAUSE_S: Final = 10.0
+_LONGEST_PAUSE_AFTER_LIFE_S: Final = 2.0  # one that starts and dies again and again
 _STARTED_AGAIN_AFTER_S: Final = 10.0
 _STOPPED_WITHIN_S: Final = 1.0
 
@@ -63,15 +64,17 @@ class Radio:
         """Start, and start anew whenever the coordinator is lost, until cancelled."""
         pause = _FIRST_PAUSE_S
         while True:
-            began = asyncio.get_running_loop().time()
+            began, starts = asyncio.get_running_loop().time(), self.starts
             reason = await self._live()
             if self.trouble != reason:  # once a reason, not once an attempt
                 log.warning("radio_lost", path=self._settings.path, reason=reason)
             self.trouble = reason
             if asyncio.get_running_loop().time() - began > _STARTED_AGAIN_AFTER_S:
                 pause = _FIRST_PAUSE_S
+            longest = _LONGEST_PAUSE_AFTER_LIFE_S if self.starts > starts else _LONGEST_PAUSE_S
+            pause = min(pause, longest)
             await asyncio.sleep(pause * self._chance.uniform(0.5, 1.0))
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+            pause *= 2
 
     async def _live(self) -> str:
         """One life of the application; why it ended."""

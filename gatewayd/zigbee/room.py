@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from zigpy.types import EUI64
 
 from gatewayd.config import Radio as RadioSettings
+from gatewayd.model.change import Change
 from gatewayd.model.errors import GatewayError, RefusedError, UnknownDeviceError
 from gatewayd.model.event import AttributeReported, LockEvent, NetworkInfo, RadioDown, RadioEvent, RadioUp
 from gatewayd.model.lock import PinSlots
@@ -166,6 +167,8 @@ class ZigbeeRoom:
 
     def _went_down(self, reason: str) -> None:
         self._emit(RadioDown(reason))
+        if self.network is not None:
+            self._emit(AttributeReported(self.network.coordinator, (Change("zgb_status", "0"),), self._now()))
 
 
 def _is_unknown(record: Record, channel: int) -> bool:

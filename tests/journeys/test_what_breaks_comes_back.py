@@ -100,8 +100,10 @@ async def test_while_the_radio_is_away_a_request_is_told_so_at_once(home: Home) 
     async with asyncio.timeout(20):
         while (answer := await home.switch_lamp(on=False)).meaning is not Operation.ZIGBEE_NETWORK_ERROR:
             assert answer.meaning in {Operation.CONTROLLED, Operation.NODE_NOT_RESPONDING}
+    await home.phone.expect(lambda seen: says_of_its_network(seen) == "0")
     home.world.house.faults.refuse_connections(False)
     await home.until_lamp_obeys()
+    await home.phone.expect(lambda seen: says_of_its_network(seen) == "1", since=asyncio.get_running_loop().time() - 1)
 
 
 async def test_openings_while_the_broker_is_away_arrive_in_order_and_once(home: Home) -> None:
@@ -147,6 +149,10 @@ async def test_an_uncertain_message_is_looked_for_and_not_posted_twice(home: Hom
         while len(unlocks(home.world)) < 3 or (await home.console.depths())["rest"]:
             await asyncio.sleep(0.1)
     assert len(unlocks(home.world)) == 3
+
+
+def says_of_its_network(seen: Seen) -> str | None:
+    return seen.msg["param"]["zgb_status"] if COORDINATOR in seen.topic and seen.topic.endswith("update") else None
 
 
 def unlocks(world: World) -> list[dict[str, object]]:
