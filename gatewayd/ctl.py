@@ -1,10 +1,12 @@
 """gatewayctl: asks the running daemon over its admin socket and shows what it says to people, or as JSON."""
 
 import functools
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 import msgspec
@@ -13,6 +15,9 @@ from gatewayd import __version__
 from gatewayd.admin.client import call
 from gatewayd.config import Admin
 from gatewayd.model.errors import GatewayError
+
+_WIDE: Final = 1000
+"""Columns of a table before a cell is cut short: a uuid that is cut cannot be copied."""
 
 _as_json: Final = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 
@@ -122,6 +127,35 @@ def firmware_check(ask: Ask, as_json: bool) -> None:
         click.echo(f"{answer['installed']} is the newest")
 
 
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_pass_ask
+def backup(ask: Ask, file: Path) -> None:
+    """Write the Zigbee network to FILE. It holds the network's keys: keep it where nobody else reads it."""
+    network = ask("backup")
+    try:
+        write_for_owner(file, msgspec.json.format(msgspec.json.encode(network)))
+    except OSError as error:
+        _fail(f"{file}: cannot be written: {error.strerror}")
+    click.echo(f"{file}: the network of {network['coordinator_ieee']} on channel {network['channel']}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.confirmation_option(prompt="The network that the coordinator has now is overwritten. Go on?")
+@_pass_ask
+def restore(ask: Ask, file: Path) -> None:
+    """Put the Zigbee network of FILE onto the coordinator, an old or a new one."""
+    try:
+        network = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+    except OSError as error:
+        _fail(f"{file}: cannot be read: {error.strerror}")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        _fail(f"{file}: {error}")
+    answer = ask("restore", backup=network)
+    click.echo(f"the coordinator is {answer['gateway']} now, on channel {answer['channel']}")
+
+
 @main.command("log-level")
 @click.argument("level", type=click.Choice(["debug", "info", "warning", "error"]))
 @_pass_ask
@@ -135,8 +169,25 @@ def _ask(socket: Path, method: str, **params: Any) -> Any:
     try:
         return call(socket, method, **params)
     except GatewayError as error:
-        click.echo(f"gatewayctl: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
+
+
+def _fail(reason: str) -> NoReturn:
+    click.echo(f"gatewayctl: {reason}", err=True)
+    sys.exit(1)
+
+
+def write_for_owner(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone can read: whole, or not at all. Raises OSError."""
+    with tempfile.NamedTemporaryFile(dir=path.absolute().parent, prefix=path.name, delete=False) as draft:
+        try:
+            draft.write(content)
+            draft.flush()
+            os.fsync(draft.fileno())
+            Path(draft.name).replace(path)
+        except OSError:
+            Path(draft.name).unlink(missing_ok=True)
+            raise
 
 
 def _print_json(value: Any) -> None:
@@ -150,7 +201,7 @@ def _print_table(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) ->
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(_plain(row.get(column)) for column in columns))
-    Console(soft_wrap=True).print(table)
+    Console(width=_WIDE).print(table, soft_wrap=True)
 
 
 def _plain(value: Any) -> str:

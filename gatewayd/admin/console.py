@@ -44,6 +44,12 @@ class AtLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: Literal["debug", "info", "warning", "error"]
 
 
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A network, in the open coordinator backup format."""
+
+    backup: dict[str, Any]
+
+
 class Console:
     """The methods. `session` and `downlink` are there once the gateway knows who it is."""
 
@@ -76,6 +82,8 @@ class Console:
             "remove": Method(OfDevice, self.remove),
             "outbox": Method(Nothing, self.outbox),
             "firmware-check": Method(Nothing, self.firmware_check),
+            "backup": Method(Nothing, self.backup),
+            "restore": Method(Network, self.restore),
             "log-level": Method(AtLevel, self.log_level),
         }
 
@@ -166,6 +174,15 @@ class Console:
             raise CloudError("who the gateway is, the radio has not said yet; without that there is no cloud")
         found = await self.firmware.look()
         return {"installed": found.installed, "latest": found.latest, "newer": found.is_newer}
+
+    async def backup(self, _params: Nothing) -> dict[str, Any]:
+        """The Zigbee network with its keys."""
+        return await self._zigbee.backup()
+
+    async def restore(self, params: Network) -> dict[str, Any]:
+        """Put a network onto the coordinator; who that is then."""
+        coordinator = await self._zigbee.restore(params.backup)
+        return {"gateway": coordinator, "channel": params.backup["channel"]}
 
     async def log_level(self, params: AtLevel) -> None:
         """Log more, or less."""

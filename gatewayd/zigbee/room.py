@@ -19,6 +19,7 @@ from gatewayd.model.request import Answer, Operate, PermitJoin, Request
 from gatewayd.model.status import Operation
 from gatewayd.model.words import Uuid
 from gatewayd.store.mirror import Mirror
+from gatewayd.zigbee import backup
 from gatewayd.zigbee.catalogue import Catalogue
 from gatewayd.zigbee.device import Hosted
 from gatewayd.zigbee.devices import Devices
@@ -115,6 +116,20 @@ class ZigbeeRoom:
         app = self.radio.app
         with translated(uuid, "removing"):
             await app.remove(EUI64.convert(str(device.ieee)))
+
+    async def backup(self) -> dict[str, Any]:
+        """The network, with its keys, in the open coordinator backup format. Raises RadioUnavailableError."""
+        return await backup.take(self.radio.app)
+
+    async def restore(self, content: dict[str, Any]) -> Uuid:
+        """Put a network onto the coordinator and start that anew; the coordinator's address in that network.
+
+        Raises MalformedError, RadioUnavailableError.
+        """
+        found = backup.read(content)
+        await backup.put(self.radio.app, found)
+        self.radio.suspect("another network was restored onto it")
+        return Uuid(str(found.node_info.ieee).replace(":", ""))
 
     def refresh(self, uuids: Iterable[Uuid]) -> None:
         """Read the true state of these devices, soon."""

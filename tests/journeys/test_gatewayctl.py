@@ -1,0 +1,108 @@
+"""gatewayctl on a running daemon, as an operator calls it."""
+
+import asyncio
+import json
+import stat
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gatewayd import daemon
+from gatewayd.admin.console import Console, Nothing
+from gatewayd.demo import settings_for
+from gatewayd.simulator.radio import House, switch
+from gatewayd.simulator.world import COORDINATOR, PASSWORD, World, world
+
+LAMP = "00158d0002a00001"
+
+
+@dataclass(frozen=True, slots=True)
+class Ctl:
+    """gatewayctl as a process, on the socket of the daemon that runs here."""
+
+    socket: Path
+    world: World
+    console: Console
+
+    async def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        start = "from gatewayd.ctl import main; main(prog_name='gatewayctl')"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", start, "--socket", str(self.socket), *arguments,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    async def until_online(self) -> None:
+        async with asyncio.timeout(30):
+            while not (await self.console.status(Nothing()))["mqtt"]["up"]:
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def ctl(tmp_path: Path) -> AsyncIterator[Ctl]:
+    house = House(coordinator_ieee=COORDINATOR, seed=11)
+    house.form()
+    house.add(switch(LAMP, channels=1), joined=False)
+    async with world(house) as around, daemon.running(settings_for(around, tmp_path), PASSWORD, {}) as console:
+        found = Ctl(tmp_path / "admin.sock", around, console)
+        await found.until_online()
+        yield found
+
+
+async def test_a_device_is_let_in_looked_at_and_removed(ctl: Ctl) -> None:
+    assert await ctl("permit-join", "60") == (0, "devices may join for 60 s\n", "")
+    await ctl.world.house.join(ctl.world.house.devices[LAMP])
+    async with asyncio.timeout(20):
+        while not json.loads((await ctl("devices", "--json"))[1]):
+            await asyncio.sleep(0.1)
+    assert json.loads((await ctl("devices", "--json"))[1])[0]["uuid"] == LAMP
+    assert LAMP in (await ctl("devices"))[1]
+    assert json.loads((await ctl("show", LAMP))[1])["category"] == "switch"
+    assert await ctl("remove", LAMP) == (0, f"{LAMP} is removed\n", "")
+    code, out, err = await ctl("show", LAMP)
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+
+
+async def test_the_network_is_backed_up_for_its_owner_alone_and_restored(ctl: Ctl, tmp_path: Path) -> None:
+    file = tmp_path / "network.json"
+    assert await ctl("backup", str(file)) == (0, f"{file}: the network of {COORDINATOR} on channel 15\n", "")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    key = ctl.world.house.ncp.flash.network_key
+    assert json.loads(file.read_text())["network_key"]["key"] == key.hex()
+    ctl.world.house.form(pan_id=0x7777, channel=20)
+    code, out, _ = await ctl("restore", "--yes", str(file))
+    assert (code, COORDINATOR in out) == (0, True)
+    assert ctl.world.house.ncp.flash.network_key == key
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"{", "truncated"), (b"{}", "'metadata' is missing")])
+async def test_a_file_that_is_no_backup_is_refused_in_one_line(
+    ctl: Ctl, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    file = tmp_path / "network.json"
+    file.write_bytes(content)
+    code, _, err = await ctl("restore", "--yes", str(file))
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert reason in err
+
+
+async def test_a_backup_into_a_folder_that_is_not_there_says_so(ctl: Ctl, tmp_path: Path) -> None:
+    code, _, err = await ctl("backup", str(tmp_path / "nowhere" / "network.json"))
+    assert (code, err) == (
+        1,
+        f"gatewayctl: {tmp_path}/nowhere/network.json: cannot be written: No such file or directory\n",
+    )
+
+
+async def test_firmware_outbox_status_and_log_level_answer(ctl: Ctl) -> None:
+    assert await ctl("firmware", "check") == (0, "9.9.9 is newer than 0.1.0, which runs here\n", "")
+    assert json.loads((await ctl("outbox", "--json"))[1]).keys() == {"waiting", "dead"}
+    status = json.loads((await ctl("status", "--json"))[1])
+    assert (status["gateway"], status["mqtt"]["up"]) == (COORDINATOR, True)
+    assert await ctl("log-level", "warning") == (0, "log level is warning\n", "")
