@@ -163,7 +163,7 @@ class SimulatedCloud:
         if not isinstance(username, str) or not isinstance(password, str) or username in self.state.accounts:
             raise _SaidError("2.1", 400003)
         account = self.state.register(username, password)
-        return "2.4", 200012, _listed([{"id": account.id, "token": self.state.log_in(account)}], 1, 1)
+        return "2.4", 200012, {"data": {"id": account.id, "token": self.state.log_in(account)}}
 
     # §2.1.
 
