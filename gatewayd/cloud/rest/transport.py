@@ -59,11 +59,13 @@ class Transport:
         tls: ssl.SSLContext | None = None,
         chance: random.Random,
         timeout: aiohttp.ClientTimeout = _TIMEOUT,
+        first_pause_s: float = _FIRST_PAUSE_S,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._tls = tls
         self._chance = chance
         self._timeout = timeout
+        self._first_pause_s = first_pause_s
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Transport":
@@ -108,7 +110,7 @@ class Transport:
         body: Any,
         read: Callable[[Endpoint, str, _Raw], T],
     ) -> T:
-        pause = _FIRST_PAUSE_S
+        pause = self._first_pause_s
         for attempt in range(1, _TRIES + 1):
             try:
                 raw = await self._sent(endpoint, id_, token, query, body)

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from gatewayd.cloud.rest.client import EXISTS, GONE, CloudClient, Credentials
-from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError, UncertainError
+from gatewayd.cloud.rest.errors import AlreadyThereError, CloudUnavailableError, RefusedByCloudError, UncertainError
+from gatewayd.cloud.rest.keys import Key
 from gatewayd.cloud.rest.transport import MAX_ANSWER, Transport
 from gatewayd.model.errors import CloudError
 from gatewayd.model.outgoing import MessageDue
@@ -32,7 +33,9 @@ async def cloud() -> AsyncIterator[SimulatedCloud]:
 @asynccontextmanager
 async def connected(cloud: SimulatedCloud, **credentials: object) -> AsyncIterator[CloudClient]:
     who = Credentials(**{"username": USER, "password": PASSWORD, **credentials})  # type: ignore[arg-type]
-    async with CloudClient.connect(Transport(cloud.base_url, chance=random.Random(1)), who) as client:
+    async with CloudClient.connect(
+        Transport(cloud.base_url, chance=random.Random(1), first_pause_s=0.01), who
+    ) as client:
         yield client
 
 
@@ -149,7 +152,7 @@ async def test_a_post_without_an_answer_is_uncertain_and_not_sent_again(
 
 
 async def test_a_cloud_that_is_not_there_is_said_to_be() -> None:
-    transport = Transport("http://127.0.0.1:9", chance=random.Random(1))
+    transport = Transport("http://127.0.0.1:9", chance=random.Random(1), first_pause_s=0.01)
     async with CloudClient.connect(transport, Credentials(USER, PASSWORD)) as client:
         with pytest.raises(CloudUnavailableError, match="cannot connect"):
             await client.service.timestamp()
@@ -168,3 +171,17 @@ async def test_messages_that_look_alike_are_counted(client: CloudClient) -> None
         await client.messages.tell(info_id, message)
     await client.messages.tell(info_id, replace(message, flag="card_unlock"))
     assert await client.messages.count_like(info_id, message) == 3
+
+
+async def test_a_key_is_created_found_renamed_and_deleted_and_its_twin_refused(client: CloudClient) -> None:
+    info_id = await created(client)
+    key = await client.keys.create(Key(info_id=info_id, key_type=0, key_name="小红", key_number="12345678"))
+    with pytest.raises(AlreadyThereError, match="钥匙已存在"):
+        await client.keys.create(Key(info_id=info_id, key_type=0, key_name="twin", key_number="12345678"))
+    await client.keys.update(replace(key, key_name="小明"))
+    found = [one.key_name async for one in client.keys.list(info_id=info_id, key_type=0, key_number="12345678")]
+    assert found == ["小明"]
+    assert key.id is not None
+    await client.keys.delete(key.id)
+    assert [one async for one in client.keys.list()] == []
+    assert "12345678" not in repr(key)
