@@ -1,54 +1,19 @@
 """The REST client against the simulated cloud over real HTTP: what it says, what it believes, what it tries again."""
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
 
 from gatewayd.cloud.rest.client import EXISTS, GONE, CloudClient, Credentials
-from gatewayd.cloud.rest.errors import AlreadyThereError, CloudUnavailableError, RefusedByCloudError, UncertainError
-from gatewayd.cloud.rest.keys import Key
+from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError, UncertainError
 from gatewayd.cloud.rest.transport import MAX_ANSWER, Transport
 from gatewayd.model.errors import CloudError
 from gatewayd.model.outgoing import MessageDue
-from gatewayd.model.record import GatewayParam, Record, SensorParam
+from gatewayd.model.record import Record, SensorParam
 from gatewayd.model.words import Category, Uuid
 from gatewayd.simulator.cloud import SimulatedCloud
-
-USER, PASSWORD = "18900000001", "open-sesame-7"
-GATEWAY = Record(uuid=Uuid("00158d0000d04700"), category=Category.GATEWAY, type_sub="AA01GW-UG", title="网关",
-                 param=GatewayParam(zgb_ver="v1"))  # fmt: skip
-
-
-@pytest.fixture
-async def cloud() -> AsyncIterator[SimulatedCloud]:
-    async with SimulatedCloud(now=lambda: datetime.now(UTC)).serve() as cloud:
-        cloud.register(USER, PASSWORD)
-        yield cloud
-
-
-@asynccontextmanager
-async def connected(cloud: SimulatedCloud, **credentials: object) -> AsyncIterator[CloudClient]:
-    who = Credentials(**{"username": USER, "password": PASSWORD, **credentials})  # type: ignore[arg-type]
-    async with CloudClient.connect(
-        Transport(cloud.base_url, chance=random.Random(1), first_pause_s=0.01), who
-    ) as client:
-        yield client
-
-
-@pytest.fixture
-async def client(cloud: SimulatedCloud) -> AsyncIterator[CloudClient]:
-    async with connected(cloud) as client:
-        yield client
-
-
-async def created(client: CloudClient, record: Record = GATEWAY) -> int:
-    id_ = (await client.records.create(record)).id
-    assert id_ is not None
-    return id_
+from tests.cloud.rest.conftest import GATEWAY, PASSWORD, USER, connected, created
 
 
 async def test_a_record_is_created_changed_found_and_deleted(cloud: SimulatedCloud, client: CloudClient) -> None:
@@ -171,17 +136,3 @@ async def test_messages_that_look_alike_are_counted(client: CloudClient) -> None
         await client.messages.tell(info_id, message)
     await client.messages.tell(info_id, replace(message, flag="card_unlock"))
     assert await client.messages.count_like(info_id, message) == 3
-
-
-async def test_a_key_is_created_found_renamed_and_deleted_and_its_twin_refused(client: CloudClient) -> None:
-    info_id = await created(client)
-    key = await client.keys.create(Key(info_id=info_id, key_type=0, key_name="小红", key_number="12345678"))
-    with pytest.raises(AlreadyThereError, match="钥匙已存在"):
-        await client.keys.create(Key(info_id=info_id, key_type=0, key_name="twin", key_number="12345678"))
-    await client.keys.update(replace(key, key_name="小明"))
-    found = [one.key_name async for one in client.keys.list(info_id=info_id, key_type=0, key_number="12345678")]
-    assert found == ["小明"]
-    assert key.id is not None
-    await client.keys.delete(key.id)
-    assert [one async for one in client.keys.list()] == []
-    assert "12345678" not in repr(key)
