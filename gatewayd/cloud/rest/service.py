@@ -70,5 +70,7 @@ class Service:
         return await self._sent("service.send_push", record)
 
     async def _sent(self, name: str, record: Record) -> Record:
-        msg = await self._caller.msg(name, params=to_wire(record))
+        wire = to_wire(record)
+        wire["type"] = wire.pop("type_sub", record.type_sub)  # §11 says `type` of a gateway too
+        msg = await self._caller.msg(name, params=wire)
         return read_record(msg, f"{place(name)} msg")
