@@ -200,14 +200,14 @@ async def live_in_cloud(settings: Settings, password: str, house: House, clock: 
 
 async def latest_firmware(settings: Settings, client: CloudClient) -> str:
     """The newest version for this kind of gateway."""
-    return (await client.latest_version(settings.firmware.device_type)).version
+    return (await client.versions.latest(settings.firmware.device_type)).version
 
 
 async def keep_time(settings: Settings, client: CloudClient, clock: CloudClock) -> None:
     """Ask the cloud for the time (§2.13) at every sync, and soon again while it does not say."""
     while True:
         try:
-            clock.set(await client.timestamp())
+            clock.set(await client.service.timestamp())
         except CloudError as error:
             log.warning("cloud_time_unknown", reason=str(error))
             await asyncio.sleep(_TIME_AGAIN_S)

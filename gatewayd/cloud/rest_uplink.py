@@ -103,7 +103,7 @@ class RestUplink:
             return
         if record.id is not None:
             try:
-                await self._client.update_record(record)
+                await self._client.records.update(record)
             except RefusedByCloudError as error:
                 if error.code != GONE:
                     raise
@@ -113,7 +113,7 @@ class RestUplink:
                 ) from error
             return
         try:
-            await self._adopt(uuid, await self._client.create_record(record))
+            await self._adopt(uuid, (await self._client.records.create(record)).id)
         except UncertainError:
             await self._find(uuid)
         except RefusedByCloudError as error:
@@ -123,7 +123,7 @@ class RestUplink:
 
     async def _find(self, uuid: Uuid) -> None:
         """Adopt the id of the cloud's record of this device. Raises CloudUnavailableError where there is none."""
-        async for found in self._client.records(uuid=uuid):
+        async for found in self._client.records.list(uuid=uuid):
             if found.uuid == uuid and found.id is not None:
                 await self._adopt(uuid, found.id)
                 return
@@ -135,7 +135,7 @@ class RestUplink:
 
     async def _delete(self, id_: int) -> None:
         try:
-            await self._client.delete_record(id_)
+            await self._client.records.delete(id_)
         except RefusedByCloudError as error:
             if error.code != GONE:
                 raise
@@ -151,6 +151,6 @@ class RestUplink:
             if record is None or record.id is None:
                 raise CloudUnavailableError(f"{message.uuid}: the cloud has not taken its record yet")
         may_be_there = row.recovered or row.id in self._uncertain
-        if may_be_there and await self._client.count_messages(record.id, message) >= message.ordinal:
+        if may_be_there and await self._client.messages.count_like(record.id, message) >= message.ordinal:
             return
-        await self._client.create_message(record.id, message)
+        await self._client.messages.tell(record.id, message)

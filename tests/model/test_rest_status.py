@@ -39,3 +39,10 @@ def test_the_same_code_means_what_its_section_says() -> None:
 @pytest.mark.parametrize(("section", "code"), [("2.1", 200099), ("9.9", 200012)])
 def test_what_the_api_does_not_say_is_unknown(section: str, code: int) -> None:
     assert rest_status(section, code) is None
+
+
+@pytest.mark.parametrize("section", ["2.4", "2.8", "2.9", "2.12", "2.15"])
+def test_a_section_that_leaves_a_common_refusal_out_means_what_the_others_say(section: str) -> None:
+    status = rest_status(section, 400000)
+    assert status is not None
+    assert (status.desc, status.is_success) == ("认证令牌无效。", False)

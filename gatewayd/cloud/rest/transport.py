@@ -1,86 +1,120 @@
 """HTTP with the cloud: one session, bounded answers, retries where they are safe, no redirects.
 
-An answer's outcome is its `status`, not its HTTP code (§1 to §3). What the statuses of a section mean, and what the
-`msg` holds, is the endpoints' business.
+An answer's outcome is its `status`, not its HTTP code (§1 to §3). What an answer's `msg` holds is the endpoints'
+business.
 """
 
 import asyncio
 import random
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
+from yarl import URL
 
-from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError, UncertainError
+from gatewayd.cloud.rest.endpoints import Endpoint
+from gatewayd.cloud.rest.errors import CloudUnavailableError, UncertainError, refusal
+from gatewayd.model.errors import CloudError
 from gatewayd.model.rest_status import SERVER_ERROR, rest_status
+
+T = TypeVar("T")
 
 MAX_ANSWER: Final = 4 << 20
 """Bytes; a longer answer is cut off and refused."""
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
+_LONG: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=30)
 _TRIES: Final = 3
 _FIRST_PAUSE_S: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One row of the API: `section` decides what its statuses mean."""
-
-    section: str
-    method: str
-    path: str
-
-    @property
-    def is_repeatable(self) -> bool:
-        """True where the same call twice does what one does."""
-        return self.method != "POST"
 
 
 class _Answer(msgspec.Struct):
     status: int | str
     msg: Any = None
     desc: str = ""
+    err: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """What came back, before anybody has looked into it."""
+
+    status: int
+    content_type: str
+    content: bytes
 
 
 class Transport:
     """Sends calls. Use it as an async context manager."""
 
-    def __init__(self, base_url: str, *, tls: ssl.SSLContext | None = None, chance: random.Random) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        tls: ssl.SSLContext | None = None,
+        chance: random.Random,
+        timeout: aiohttp.ClientTimeout = _TIMEOUT,
+        first_pause_s: float = _FIRST_PAUSE_S,
+    ) -> None:
         self._base_url = base_url.rstrip("/")
         self._tls = tls
         self._chance = chance
+        self._timeout = timeout
+        self._first_pause_s = first_pause_s
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Transport":
         connector = aiohttp.TCPConnector(ssl=self._tls if self._tls is not None else True, limit=4)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
 
+    def url(self, endpoint: Endpoint, id_: int | str | None = None) -> str:
+        """Where an endpoint is."""
+        return self._base_url + _path(endpoint, id_)
+
     async def call(
         self,
         endpoint: Endpoint,
         *,
-        id_: int | None = None,
+        id_: int | str | None = None,
         token: str | None = None,
         query: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Any:
         """The `msg` of a success.
 
-        Raises RefusedByCloudError for any other documented or undocumented status, CloudUnavailableError where no
-        answer could be had after a few tries, UncertainError where a POST may have been carried out all the same.
+        Raises RefusedByCloudError for any other status, documented or not, CloudUnavailableError where no answer
+        could be had after a few tries, UncertainError where a POST may have been carried out all the same.
         """
-        pause = _FIRST_PAUSE_S
+        return await self._tried(endpoint, id_, token, query, body, _outcome)
+
+    async def picture(self, endpoint: Endpoint, *, id_: int, token: str | None) -> bytes:
+        """The image that a GET answers with instead of JSON (§1.10). Raises as `call` does."""
+        return await self._tried(endpoint, id_, token, None, None, _image)
+
+    async def _tried(
+        self,
+        endpoint: Endpoint,
+        id_: int | str | None,
+        token: str | None,
+        query: Mapping[str, str] | None,
+        body: Any,
+        read: Callable[[Endpoint, str, _Raw], T],
+    ) -> T:
+        pause = self._first_pause_s
         for attempt in range(1, _TRIES + 1):
             try:
-                return await self._once(endpoint, id_, token, query, body)
+                raw = await self._sent(endpoint, id_, token, query, body)
+                return read(endpoint, f"{endpoint.method} {_path(endpoint, id_)}", raw)
             except UncertainError:
                 raise
             except CloudUnavailableError:
@@ -90,48 +124,90 @@ class Transport:
             pause *= 2
         raise AssertionError("unreachable")
 
-    async def _once(
-        self, endpoint: Endpoint, id_: int | None, token: str | None, query: Mapping[str, str] | None, body: Any
-    ) -> Any:
-        path = endpoint.path if id_ is None else f"{endpoint.path}{id_}/"
-        call = f"{endpoint.method} {path}"
+    async def _sent(
+        self, endpoint: Endpoint, id_: int | str | None, token: str | None, query: Mapping[str, str] | None, body: Any
+    ) -> _Raw:
+        """One request and its answer, which is one of the API's as far as HTTP tells."""
+        call = f"{endpoint.method} {_path(endpoint, id_)}"
         assert self._session is not None
         headers = {"Authorization": f"Token {token}"} if token is not None else {}
         try:
             async with self._session.request(
                 endpoint.method,
-                self._base_url + path,
+                self.url(endpoint, id_),
                 params=query,
                 data=None if body is None else msgspec.json.encode(body),
                 headers=headers | {"Content-Type": "application/json"},
                 allow_redirects=False,  # the token goes to the host that it belongs to, and nowhere else
             ) as response:
-                content = await _bounded(response)
-                http_status = response.status
+                raw = _Raw(response.status, response.content_type, await _bounded(response))
         except aiohttp.ClientConnectorError as error:
             raise CloudUnavailableError(f"{call}: cannot connect ({_reason(error)})") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _lost(endpoint, f"{call}: no answer ({_reason(error)})") from error
-        if http_status >= 500:
-            raise _lost(endpoint, f"{call}: HTTP {http_status}")
-        if 300 <= http_status < 400:
-            raise CloudUnavailableError(f"{call}: HTTP {http_status}, a redirect; it is not followed")
-        return _outcome(endpoint, call, http_status, content)
+        if raw.status >= 500:
+            raise _lost(endpoint, f"{call}: HTTP {raw.status}")
+        if 300 <= raw.status < 400:
+            raise CloudUnavailableError(f"{call}: HTTP {raw.status}, a redirect; it is not followed")
+        return raw
+
+    @asynccontextmanager
+    async def file(self, address: str, *, token: str | None, start: int) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A file that the cloud names, from byte `start` on; `address` may be relative to the base URL.
+
+        The token goes along to the cloud's own host alone. Raises CloudError where the address cannot be used,
+        CloudUnavailableError where the file cannot be had; a break while it is read raises that too.
+        """
+        base = URL(self._base_url)
+        try:
+            url = base.join(URL(address))
+        except ValueError as error:
+            raise CloudError(f"GET {address}: no address of a file ({error})") from error
+        if url.scheme not in {"https", base.scheme}:
+            raise CloudError(f"GET {url}: not over TLS, as the cloud is")
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        if token is not None and url.origin() == base.origin():
+            headers["Authorization"] = f"Token {token}"
+        assert self._session is not None
+        try:
+            async with self._session.get(
+                url, headers=headers | {"Accept-Encoding": "identity"}, allow_redirects=False, timeout=_LONG
+            ) as response:
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise CloudUnavailableError(f"GET {url}: {_reason(error)}") from error
 
 
-def _outcome(endpoint: Endpoint, call: str, http_status: int, content: bytes) -> Any:
+def _path(endpoint: Endpoint, id_: int | str | None) -> str:
+    return endpoint.path.format(id=quote(str(id_), safe=""))
+
+
+def _outcome(endpoint: Endpoint, call: str, raw: _Raw) -> Any:
+    """The `msg`, or the error that the status is."""
     try:
-        answer = msgspec.json.decode(content, type=_Answer)
+        answer = msgspec.json.decode(raw.content, type=_Answer)
         code = int(answer.status)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        shown = content[:60].decode("utf-8", "replace")
-        raise _lost(endpoint, f"{call}: HTTP {http_status} with no answer of this API in it: {shown!r}") from error
+        shown = raw.content[:60].decode("utf-8", "replace")
+        raise _lost(endpoint, f"{call}: HTTP {raw.status} with no answer of this API in it: {shown!r}") from error
     if code == SERVER_ERROR:
         raise _lost(endpoint, f"{call}: {code} {answer.desc}")
-    known = rest_status(endpoint.section, code)
-    if known is None or not known.is_success:
-        raise RefusedByCloudError(call, code, answer.desc, known)
-    return answer.msg
+    if code in endpoint.success:
+        return answer.msg
+    raise refusal(call, code, answer.desc, rest_status(endpoint.section, code), _err(answer))
+
+
+def _image(endpoint: Endpoint, call: str, raw: _Raw) -> bytes:
+    if raw.status == 200 and raw.content_type.startswith("image/"):
+        return raw.content
+    _outcome(endpoint, call, raw)
+    raise CloudUnavailableError(f"{call}: {raw.content_type} instead of an image")
+
+
+def _err(answer: _Answer) -> str:
+    """The reason that goes with a status, where there is one: beside it, or in `msg`."""
+    err = answer.err if answer.err is not None else answer.msg.get("err") if isinstance(answer.msg, dict) else None
+    return "" if err is None else str(err)[:200]
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -2,9 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
+
+_PAGE: Final = "<html><body>Server Error</body></html>"
 
 
 @dataclass(slots=True)
@@ -13,8 +15,11 @@ class _Fault:
     times: int
     status: int = 0
     body: str = ""
+    content_type: str = "text/html"
+    location: str = ""
     delay_s: float = 0.0
     cut_after: bool = False
+    cut_at: int | None = None
 
 
 @dataclass(slots=True)
@@ -25,11 +30,15 @@ class Faults:
 
     def fail(self, path: str = "/", *, status: int = 500, times: int = 1) -> None:
         """Answer with an HTTP error and a page of HTML."""
-        self._faults.append(_Fault(path, times, status=status, body="<html><body>Server Error</body></html>"))
+        self._faults.append(_Fault(path, times, status=status, body=_PAGE))
 
     def answer(self, path: str, body: str, *, times: int = 1) -> None:
         """Answer 200 with any text."""
         self._faults.append(_Fault(path, times, status=200, body=body))
+
+    def redirect(self, path: str, location: str, *, times: int = 1) -> None:
+        """Send the caller somewhere else."""
+        self._faults.append(_Fault(path, times, status=302, location=location))
 
     def hang(self, path: str = "/", *, seconds: float = 3600, times: int = 1) -> None:
         """Answer late, or never."""
@@ -39,26 +48,46 @@ class Faults:
         """Carry the call out, and cut the line instead of answering."""
         self._faults.append(_Fault(path, times, cut_after=True))
 
+    def cut_within(self, path: str = "/", *, at: int = 20, times: int = 1) -> None:
+        """Carry the call out, and cut the line after `at` bytes of the answer."""
+        self._faults.append(_Fault(path, times, cut_at=at))
+
     def clear(self) -> None:
         """No more faults."""
         self._faults.clear()
 
     async def meet(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """A middleware: what happens to `request`."""
+        """What happens to `request`: a middleware's work."""
         fault = next((one for one in self._faults if request.path.startswith(one.path)), None)
         if fault is None:
-            return await self._handled(request, handler)
+            return await _handled(request, handler)
         fault.times -= 1
         if fault.times <= 0:
             self._faults.remove(fault)
         if fault.status:
-            return web.Response(status=fault.status, text=fault.body, content_type="text/html")
+            headers = {"Location": fault.location} if fault.location else {}
+            return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type, headers=headers)
         await asyncio.sleep(fault.delay_s)
-        response = await self._handled(request, handler)
+        response = await _handled(request, handler)
         if fault.cut_after and request.transport is not None:
             request.transport.abort()
+        if fault.cut_at is not None:
+            await _cut(request, response, fault.cut_at)
         return response
 
-    async def _handled(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        response: web.StreamResponse = await handler(request)
-        return response
+
+async def _handled(request: web.Request, handler: Any) -> web.StreamResponse:
+    response: web.StreamResponse = await handler(request)
+    return response
+
+
+async def _cut(request: web.Request, response: web.StreamResponse, at: int) -> None:
+    """Say how long the answer is, give the beginning of it, and hang up."""
+    assert isinstance(response, web.Response)
+    assert isinstance(response.body, bytes)
+    begun = web.StreamResponse(status=response.status, headers=response.headers)
+    begun.content_length = len(response.body)
+    await begun.prepare(request)
+    await begun.write(response.body[:at])
+    if request.transport is not None:
+        request.transport.close()

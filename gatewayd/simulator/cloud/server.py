@@ -1,105 +1,108 @@
-"""The cloud's HTTP side: routes, tokens, envelopes. §1.3, §2.1, §2.4, §2.9, §2.12, §2.13 so far."""
+"""The cloud's HTTP side: envelopes, tokens, ranges; what tests and the demo do to it and see of it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import hashlib
+import json
+import re
+import ssl
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
-from math import ceil
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
-from gatewayd.model.rest_status import rest_status
+from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, Call, Reply, Route, SaidError
+from gatewayd.simulator.cloud.database import Database
 from gatewayd.simulator.cloud.faults import Faults
-from gatewayd.simulator.cloud.state import Account, State
+from gatewayd.simulator.cloud.routes import desc, found, token_refused
+from gatewayd.simulator.cloud.state import State
 
-_A_PAGE: Final = 10
-_FILTERS: Final = ("ver", "type_sub", "category", "uuid", "icon", "title")
-_NEEDED: Final = ("category", "uuid", "title")
+_QUOTED: Final = frozenset({"2.4", "2.6"})
+"""Sections whose examples have their status in quotes."""
 
-
-Handler = Callable[[web.Request], Awaitable[tuple[str, int, Any]]]
-"""Answers with the section whose words apply, its status, and `msg`."""
-
-
-class _SaidError(Exception):
-    """A status that is the answer."""
-
-    def __init__(self, section: str, code: int) -> None:
-        super().__init__(section, code)
-        self.section = section
-        self.code = code
+_RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 class SimulatedCloud:
-    """The cloud. `requests` is what it was asked: (method, path with query, status)."""
+    """The cloud. `requests` is what it was asked: (method, path with query, HTTP status)."""
 
-    def __init__(self, *, now: Callable[[], datetime]) -> None:
-        self.state = State(now)
+    def __init__(self, *, now: Callable[[], datetime], path: Path | None = None) -> None:
+        self.state = State(Database(path), now)
         self.faults = Faults()
         self.requests: list[tuple[str, str, int]] = []
         self.base_url = ""
 
     @asynccontextmanager
-    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["SimulatedCloud"]:
+    async def serve(
+        self, host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator["SimulatedCloud"]:
         """Be there, until this is left; `base_url` says where. A port that is kept can be served again."""
         app = web.Application(middlewares=[self._watched], client_max_size=8 << 20)
-        for method, path, handler in self._routes():
-            app.router.add_route(method, path, self._answering(handler))
+        app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, host, port)
+            site = web.TCPSite(runner, host, port, ssl_context=tls)
             await site.start()
-            self.base_url = f"http://{host}:{runner.addresses[0][1]}"
+            self.base_url = f"{'http' if tls is None else 'https'}://{host}:{runner.addresses[0][1]}"
             yield self
         finally:
             await runner.cleanup()
 
-    def _routes(self) -> tuple[tuple[str, str, Handler], ...]:
-        return (
-            ("POST", "/api/accounts/login/", self._log_in),
-            ("POST", "/api/accounts/register/gw", self._register),
-            ("GET", "/api/iot/iot_manage_view/", self._list_records),
-            ("POST", "/api/iot/iot_manage_view/", self._create_record),
-            ("GET", "/api/iot/iot_manage_view/{id:\\d+}/", self._read_record),
-            ("PUT", "/api/iot/iot_manage_view/{id:\\d+}/", self._update_record),
-            ("DELETE", "/api/iot/iot_manage_view/{id:\\d+}/", self._delete_record),
-            ("GET", "/api/iot/messages/", self._list_messages),
-            ("POST", "/api/iot/messages/", self._create_message),
-            ("GET", "/api/iot/versions/latest/", self._latest_version),
-            ("GET", "/api/iot/get_timestamp/", self._timestamp),
-        )
+    # What tests and the demo do to it.
 
-    # What tests and the demo do to it, and see of it.
-
-    def register(self, username: str, password: str) -> Account:
-        """A user of the app."""
-        return self.state.register(username, password)
+    def register(self, username: str, password: str, *, is_admin: bool = False) -> int:
+        """A user of the app; his id."""
+        return self.state.register(username, password, user_admin=is_admin)
 
     def release(self, version: str, device_type: int = 2, *, checksum: str = "", filename: str = "") -> None:
-        """A firmware that can be had (§2.12)."""
-        row = {"id": self.state.next_id(), "device_type": device_type, "version": version, "filename": filename}
-        self.state.versions.append(row | {"create_time": self.state.stamp(), "description": "", "checksum": checksum})
+        """A firmware that can be had (§2.12), wherever its file is."""
+        row = {"device_type": device_type, "version": version, "filename": filename, "checksum": checksum}
+        self.state.db.add("versions", row | {"create_time": self.state.stamp()})
 
-    def mqtt_accounts(self) -> dict[str, str]:
-        """Who may log in at the broker (§4.1: the https user)."""
-        return {account.username: account.password for account in self.state.accounts.values()}
+    def publish(self, version: str, content: bytes, device_type: int = 2, *, name: str | None = None) -> str:
+        """A firmware whose file is here; its address. `checksum` is its SHA-256."""
+        name = name or f"gatewayd-{device_type}-{version}.bin"
+        self.put_file(name, content)
+        address = f"{self.base_url}/media/version/{name}"
+        self.release(version, device_type, checksum=hashlib.sha256(content).hexdigest(), filename=address)
+        return address
 
-    def records(self, owner: str) -> list[dict[str, Any]]:
-        """The records of a user."""
-        return self.state.records_of(self.state.accounts[owner])
-
-    def messages(self) -> list[dict[str, Any]]:
-        """Every message, oldest first."""
-        return self.state.messages
+    def put_file(self, name: str, content: bytes) -> None:
+        """A file under /media/version/, a signature for one."""
+        self.state.db.all("INSERT OR REPLACE INTO files (name, content) VALUES (?, ?)", name, content)
 
     def revoke_tokens(self) -> None:
         """Every token is refused from now on; logging in gives new ones."""
-        for account in self.state.accounts.values():
-            account.token = ""
+        self.state.db.all("UPDATE accounts SET token = ''")
 
-    # Between HTTP and the handlers.
+    def set_clock(self, offset: timedelta) -> None:
+        """The cloud's clock goes wrong by `offset`."""
+        self.state.clock_offset = offset
+
+    # What they see of it.
+
+    def mqtt_accounts(self) -> dict[str, str]:
+        """Who may log in at the broker (§4.1: the https user)."""
+        return {row["username"]: row["password"] for row in self.state.db.all("SELECT * FROM accounts")}
+
+    def records(self, owner: str) -> list[dict[str, Any]]:
+        """The records of a user, oldest first."""
+        query = "SELECT wire FROM records JOIN accounts ON accounts.id = user_id WHERE username = ? ORDER BY records.id"
+        return [json.loads(row["wire"]) for row in self.state.db.all(query, owner)]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Every message, oldest first."""
+        return self.state.db.all("SELECT * FROM messages ORDER BY id")
+
+    def sent(self, kind: str) -> list[tuple[str, Any]]:
+        """Receiver and words of what went out as SMS or push: "code", "alarm", "share", "sms", "push" …"""
+        rows = self.state.db.all("SELECT receiver, said FROM sent WHERE kind = ? ORDER BY id", kind)
+        return [(row["receiver"], json.loads(row["said"])) for row in rows]
+
+    # Between HTTP and the sections.
 
     @property
     def _watched(self) -> Any:
@@ -111,161 +114,50 @@ class SimulatedCloud:
 
         return watched
 
-    def _answering(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def answering(request: web.Request) -> web.StreamResponse:
-            try:
-                section, code, msg = await handler(request)
-            except _SaidError as said:
-                section, code, msg = said.section, said.code, {}
-            known = rest_status(section, code)
-            assert known is not None, (section, code)
-            body = msgspec.json.encode({"msg": msg, "status": code, "desc": known.desc})
-            return web.Response(body=body, content_type="application/json")
-
-        return answering
-
-    async def _body(self, request: web.Request, section: str) -> Mapping[str, Any]:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
-            body = msgspec.json.decode(await request.read())
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _SaidError(section, 400003) from error
-        if not isinstance(body, dict):
-            raise _SaidError(section, 400003)
-        return body
+            route, id_ = found(request.method, request.rel_url.raw_path)
+        except SaidError as said:
+            return web.Response(status=said.code, text=f"<h1>{said.code}</h1>", content_type="text/html")
+        try:
+            reply = await self._carried_out(route, id_, request)
+        except SaidError as said:
+            return _envelope(route.section, Reply(said.code), said.err)
+        return _file(request, reply) if reply.is_file else _envelope(route.section, reply)
 
-    async def _data(self, request: web.Request, section: str) -> Mapping[str, Any]:
-        data = (await self._body(request, section)).get("data")
-        if not isinstance(data, dict):
-            raise _SaidError(section, 400003)
-        return data
-
-    def _account(self, request: web.Request, section: str) -> Account:
+    async def _carried_out(self, route: Route, id_: str, request: web.Request) -> Reply:
         token = request.headers.get("Authorization", "").removeprefix("Token ")
-        if (account := self.state.account_of(token)) is None:
-            raise _SaidError(section, 400000)
-        return account
-
-    # §1.3 and §2.4.
-
-    async def _log_in(self, request: web.Request) -> tuple[str, int, Any]:
-        body = await self._body(request, "1.3")
-        account = self.state.accounts.get(str(body.get("username")))
-        if account is None:
-            return "1.3", 400010, {}
-        if account.password != body.get("password"):
-            return "1.3", 400012, {}
-        who = {"id": account.id, "username": account.username, "is_active": True, "language": "chs"}
-        return "1.3", 200003, who | {"token": self.state.log_in(account)}
-
-    async def _register(self, request: web.Request) -> tuple[str, int, Any]:
-        data = await self._data(request, "2.1")
-        username, password = data.get("username"), data.get("password")
-        if not isinstance(username, str) or not isinstance(password, str) or username in self.state.accounts:
-            raise _SaidError("2.1", 400003)
-        account = self.state.register(username, password)
-        return "2.4", 200012, _listed([{"id": account.id, "token": self.state.log_in(account)}], 1, 1)
-
-    # §2.1.
-
-    async def _list_records(self, request: web.Request) -> tuple[str, int, Any]:
-        account = self._account(request, "2.1")
-        wanted = {name: request.query[name] for name in _FILTERS if name in request.query}
-        rows = [
-            record
-            for record in self.state.records_of(account)
-            if all(str(record.get(name)) == value for name, value in wanted.items())
-        ]
-        return "2.1", 200016, _page(request, rows)
-
-    async def _create_record(self, request: web.Request) -> tuple[str, int, Any]:
-        account = self._account(request, "2.1")
-        data = await self._data(request, "2.1")
-        if any(not isinstance(data.get(name), str) or not data[name] for name in _NEEDED):
-            raise _SaidError("2.1", 400003)
-        if any(record["uuid"] == data["uuid"] for record in self.state.records.values()):
-            raise _SaidError("2.1", 400064)
-        return "2.1", 200013, {"data": self.state.add_record(account, data)}
-
-    async def _read_record(self, request: web.Request) -> tuple[str, int, Any]:
-        return "2.1", 200012, {"data": self._own_record(request)}
-
-    async def _update_record(self, request: web.Request) -> tuple[str, int, Any]:
-        record = self._own_record(request)
-        self.state.change_record(record, await self._data(request, "2.1"))
-        return "2.1", 200015, {"data": record}
-
-    async def _delete_record(self, request: web.Request) -> tuple[str, int, Any]:
-        record = self._own_record(request)
-        del self.state.records[record["id"]]
-        return "2.1", 200014, {}
-
-    def _own_record(self, request: web.Request) -> dict[str, Any]:
-        account = self._account(request, "2.1")
-        record = self.state.records.get(int(request.match_info["id"]))
-        if record is None:
-            raise _SaidError("2.1", 400065)
-        if record["user_id"] != account.id:
-            raise _SaidError("2.1", 400042)
-        return record
-
-    # §2.9.
-
-    async def _list_messages(self, request: web.Request) -> tuple[str, int, Any]:
-        account = self._account(request, "2.1")
-        query = request.query
-        rows = [
-            message
-            for message in self.state.messages
-            if message["user_id"] == account.id
-            and query.get("info_id", str(message["info_id"])) == str(message["info_id"])
-            and query.get("date_gte", "") <= message["occur_time"] <= query.get("date_lte", "9999")
-            and int(query.get("level_gte", 0)) <= message["level"] <= int(query.get("level_lte", 9))
-        ]
-        return "2.9", 200041, _page(request, rows)
-
-    async def _create_message(self, request: web.Request) -> tuple[str, int, Any]:
-        account = self._account(request, "2.1")
-        data = await self._data(request, "2.1")
-        record = self.state.records.get(data.get("info_id", 0))
-        if record is None or record["user_id"] != account.id:
-            raise _SaidError("2.9", 400065)
-        message = {
-            "id": self.state.next_id(),
-            "user_id": account.id,
-            "info_id": record["id"],
-            "category": record["category"],
-            "level": data.get("level", 1),
-            "message_type": data.get("message_type"),
-            "flag": data.get("flag"),
-            "created_time": self.state.stamp(),
-            "occur_time": data.get("occur_time") or self.state.stamp(),
-            "content": f"{record['title']}: {data.get('flag')}",
-        }
-        self.state.messages.append(message)
-        return "2.9", 200039, {"data": message}
-
-    # §2.12 and §2.13.
-
-    async def _latest_version(self, request: web.Request) -> tuple[str, int, Any]:
-        self._account(request, "2.1")
-        wanted = int(request.query.get("device_type", 0))
-        found = [version for version in self.state.versions if version["device_type"] == wanted]
-        if not found:
-            raise _SaidError("2.1", 400003)
-        return "2.12", 200037, {"data": found[-1]}
-
-    async def _timestamp(self, request: web.Request) -> tuple[str, int, Any]:
-        self._account(request, "2.1")
-        return "2.13", 200049, {"data": {"timestamp": int(self.state.time().timestamp())}}
+        if route.has_token and self.state.account_of(token) is None:
+            raise SaidError(token_refused(route.section))
+        body = _decoded(await request.read())
+        return route.handler(Call(self.state, request.query, body, id_, token))
 
 
-def _page(request: web.Request, rows: Sequence[Any]) -> dict[str, Any]:
-    """The page that `limit` and `page` ask for; ten rows where they do not (分页说明)."""
-    limit = max(1, int(request.query.get("limit", _A_PAGE)))
-    number = max(1, int(request.query.get("page", 1)))
-    return _listed(rows[(number - 1) * limit : number * limit], number, max(1, ceil(len(rows) / limit)), len(rows))
+def _decoded(content: bytes) -> Any:
+    try:
+        return msgspec.json.decode(content) if content else None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SaidError(BAD_PARAMETERS, "the body is no JSON") from error
 
 
-def _listed(rows: Sequence[Any], page: int, pages: int, total: int | None = None) -> dict[str, Any]:
-    shown = {"total_page": pages, "current_page": page, "page_pieces": len(rows), "total_pieces": total or len(rows)}
-    return {"page": shown, "data": list(rows)}
+def _envelope(section: str, reply: Reply, err: str | None = None) -> web.Response:
+    status = str(reply.code) if section in _QUOTED and reply.code // 100_000 == 2 else reply.code
+    envelope = {"msg": reply.msg, "status": status, "desc": desc(section, reply.code)}
+    if err is not None:
+        envelope["err"] = err
+    return web.Response(body=msgspec.json.encode(envelope), content_type="application/json")
+
+
+def _file(request: web.Request, reply: Reply) -> web.Response:
+    """The whole of it, or from the byte on that `Range` asks for."""
+    if reply.file is None:
+        return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
+    wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if wanted is None:
+        return web.Response(body=reply.file, content_type=reply.content_type, headers={"Accept-Ranges": "bytes"})
+    size, first = len(reply.file), int(wanted[1])
+    last = min(int(wanted[2] or size - 1), size - 1)
+    if first > last:
+        return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
+    headers = {"Content-Range": f"bytes {first}-{last}/{size}"}
+    return web.Response(status=206, body=reply.file[first : last + 1], content_type=reply.content_type, headers=headers)

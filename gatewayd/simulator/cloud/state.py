@@ -1,56 +1,27 @@
-"""What the simulated cloud knows: accounts, tokens, records, messages, versions. In memory; no I/O."""
+"""What the simulated cloud knows, and the rules that more than one section needs: who is who, and who may what (§7)."""
 
-import secrets
-from collections.abc import Callable, Mapping
+import json
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from gatewayd.model.permission import Permission
+from gatewayd.simulator.cloud.database import Database, Row
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(slots=True)
-class Account:
-    """A user (§1), or a gateway's account (§2.4)."""
-
-    id: int
-    username: str
-    password: str = field(repr=False)
-    token: str = field(default="", repr=False)
-
-
-@dataclass(slots=True)
 class State:
-    """Everything, and the rules that need more than one thing."""
+    """The database, the clock, and chance (for tokens and codes)."""
 
+    db: Database
     now: Callable[[], datetime]
     clock_offset: timedelta = timedelta()
-    accounts: dict[str, Account] = field(default_factory=dict)
-    records: dict[int, dict[str, Any]] = field(default_factory=dict)
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    versions: list[dict[str, Any]] = field(default_factory=list)
-    _ids: "count[int]" = field(default_factory=lambda: count(1))
-
-    def next_id(self) -> int:
-        """Ids are never used twice."""
-        return next(self._ids)
-
-    def register(self, username: str, password: str) -> Account:
-        """A new account."""
-        account = Account(self.next_id(), username, password)
-        self.accounts[username] = account
-        return account
-
-    def log_in(self, account: Account) -> str:
-        """The account's token, made if there is none."""
-        account.token = account.token or secrets.token_hex(20)
-        return account.token
-
-    def account_of(self, token: str) -> Account | None:
-        """Whose token it is."""
-        return next((one for one in self.accounts.values() if token and one.token == token), None)
+    chance: random.Random = field(default_factory=random.SystemRandom)
 
     def time(self) -> datetime:
         """The cloud's clock."""
@@ -60,25 +31,54 @@ class State:
         """The cloud's clock as the API writes it."""
         return self.time().astimezone(_ZONE).strftime("%Y-%m-%d %H:%M:%S")
 
-    def records_of(self, account: Account) -> list[dict[str, Any]]:
-        """The records that the account owns, oldest first."""
-        return [record for record in self.records.values() if record["user_id"] == account.id]
+    def register(self, username: str, password: str, **columns: Any) -> int:
+        """A new account's id; with a home, its default unit, floor and room, and himself as its member (§2.7)."""
+        joined = self.time().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        row = {"username": username, "password": password, "date_joined": joined, **columns}
+        id_ = self.db.add("accounts", row)
+        home_id = self.db.add("homes", {"user_id": id_, "title": "我的家", "icon": "local:5001"})
+        self.db.add("members", {"home_id": home_id, "user_id": id_, "title": username, "icon": "local:5001"})
+        above = None
+        for kind, title in (("unit", "默认单元"), ("floor", "默认楼层"), ("room", "默认房间")):
+            space = {"home_id": home_id, "superior_id": above, "type": kind, "title": title, "is_default": True}
+            above = self.db.add("spaces", space)
+        return id_
 
-    def add_record(self, account: Account, data: Mapping[str, Any]) -> dict[str, Any]:
-        """A new record, with what the cloud gives it."""
-        id_ = self.next_id()
-        stamp = self.stamp()
-        record = {"perm": None, "authorization_id": None, **data}
-        record |= {"id": id_, "user_id": account.id, "create_time": stamp, "update_time": stamp}
-        record["param"] = {**data.get("param", {}), "id": self.next_id(), "info_id": id_}
-        self.records[id_] = record
-        return record
+    def log_in(self, account_id: int) -> str:
+        """The account's token, made if there is none."""
+        account = self.db.get("accounts", account_id)
+        assert account is not None
+        token = account["token"] or f"{self.chance.getrandbits(160):040x}"
+        self.db.change("accounts", account_id, {"token": token, "last_login": self.stamp()})
+        return str(token)
 
-    def change_record(self, record: dict[str, Any], data: Mapping[str, Any]) -> None:
-        """Take over what `data` says; ids and owner stay."""
-        kept = {name: record[name] for name in ("id", "user_id", "create_time", "uuid")}
-        param = {**record["param"], **data.get("param", {})}
-        param |= {name: record["param"][name] for name in ("id", "info_id")}
-        record.update(data)
-        record.update(kept)
-        record |= {"param": param, "update_time": self.stamp()}
+    def account_of(self, token: str) -> Row | None:
+        """Whose token it is."""
+        return self.db.one("SELECT * FROM accounts WHERE token = ? AND token != ''", token)
+
+    def account_named(self, username: str) -> Row | None:
+        """The account of that name."""
+        return self.db.one("SELECT * FROM accounts WHERE username = ?", username)
+
+    def home_of(self, account_id: int) -> int:
+        """The user's own home."""
+        home = self.db.one("SELECT id FROM homes WHERE user_id = ? ORDER BY id", account_id)
+        assert home is not None
+        return int(home["id"])
+
+    def level(self, account_id: int, record: Row) -> Permission:
+        """What a user may do with a device: all with his own, else what §2.2 says, else nothing."""
+        if record["user_id"] == account_id:
+            return Permission.DELETE
+        given = self.authorization(account_id, record["id"])
+        return Permission.NONE if given is None else Permission(given["perm"])
+
+    def authorization(self, account_id: int, record_id: int) -> Row | None:
+        """What was given to a user of a device."""
+        query = "SELECT * FROM authorizations WHERE authorized_id = ? AND info_id = ?"
+        return self.db.one(query, account_id, record_id)
+
+    def send(self, kind: str, receiver: str, said: Any) -> int:
+        """An SMS or a push on its way."""
+        said_as = json.dumps(said, ensure_ascii=False)
+        return self.db.add("sent", {"kind": kind, "receiver": receiver, "said": said_as})

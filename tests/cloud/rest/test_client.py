@@ -1,9 +1,6 @@
 """The REST client against the simulated cloud over real HTTP: what it says, what it believes, what it tries again."""
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
@@ -13,92 +10,69 @@ from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudErro
 from gatewayd.cloud.rest.transport import MAX_ANSWER, Transport
 from gatewayd.model.errors import CloudError
 from gatewayd.model.outgoing import MessageDue
-from gatewayd.model.record import GatewayParam, Record, SensorParam
+from gatewayd.model.record import Record, SensorParam
 from gatewayd.model.words import Category, Uuid
 from gatewayd.simulator.cloud import SimulatedCloud
-
-USER, PASSWORD = "18900000001", "open-sesame-7"
-GATEWAY = Record(uuid=Uuid("00158d0000d04700"), category=Category.GATEWAY, type_sub="AA01GW-UG", title="网关",
-                 param=GatewayParam(zgb_ver="v1"))  # fmt: skip
-
-
-@pytest.fixture
-async def cloud() -> AsyncIterator[SimulatedCloud]:
-    async with SimulatedCloud(now=lambda: datetime.now(UTC)).serve() as cloud:
-        cloud.register(USER, PASSWORD)
-        yield cloud
-
-
-@asynccontextmanager
-async def connected(cloud: SimulatedCloud, **credentials: object) -> AsyncIterator[CloudClient]:
-    who = Credentials(**{"username": USER, "password": PASSWORD, **credentials})  # type: ignore[arg-type]
-    async with CloudClient.connect(Transport(cloud.base_url, chance=random.Random(1)), who) as client:
-        yield client
-
-
-@pytest.fixture
-async def client(cloud: SimulatedCloud) -> AsyncIterator[CloudClient]:
-    async with connected(cloud) as client:
-        yield client
+from tests.cloud.rest.conftest import GATEWAY, PASSWORD, USER, connected, created
 
 
 async def test_a_record_is_created_changed_found_and_deleted(cloud: SimulatedCloud, client: CloudClient) -> None:
-    id_ = await client.create_record(GATEWAY)
-    await client.update_record(replace(GATEWAY, id=id_, title="4K智能管家(USB)"))
+    id_ = await created(client)
+    await client.records.update(replace(GATEWAY, id=id_, title="4K智能管家(USB)"))
     (kept,) = cloud.records(USER)
     assert (kept["title"], kept["type_sub"], kept["param"]["zgb_ver"]) == ("4K智能管家(USB)", "AA01GW-UG", "v1")
-    (found,) = [record async for record in client.records(uuid=GATEWAY.uuid)]
+    (found,) = [record async for record in client.records.list(uuid=GATEWAY.uuid)]
     assert (found.id, found.title) == (id_, "4K智能管家(USB)")
-    await client.delete_record(id_)
+    await client.records.delete(id_)
     assert cloud.records(USER) == []
 
 
 async def test_every_page_is_read(cloud: SimulatedCloud, client: CloudClient) -> None:
     for number in range(120):
         uuid = Uuid(f"{number:016x}")
-        await client.create_record(Record(uuid=uuid, category=Category.SENSOR, title="温", param=SensorParam()))
-    assert len([record async for record in client.records()]) == 120
+        await client.records.create(Record(uuid=uuid, category=Category.SENSOR, title="温", param=SensorParam()))
+    assert len([record async for record in client.records.list()]) == 120
 
 
 async def test_refusals_are_told_apart(client: CloudClient) -> None:
-    id_ = await client.create_record(GATEWAY)
+    id_ = await created(client)
     with pytest.raises(RefusedByCloudError, match="设备已存在") as exists:
-        await client.create_record(GATEWAY)
-    await client.delete_record(id_)
+        await client.records.create(GATEWAY)
+    await client.records.delete(id_)
     with pytest.raises(RefusedByCloudError, match="设备不存在") as gone:
-        await client.delete_record(id_)
+        await client.records.delete(id_)
     assert (exists.value.code, gone.value.code) == (EXISTS, GONE)
 
 
 async def test_an_account_that_the_cloud_does_not_know_is_registered(cloud: SimulatedCloud) -> None:
     async with connected(cloud, username="gw-new") as client:
-        assert await client.timestamp() > 0
+        assert await client.service.timestamp() > 0
     assert "gw-new" in cloud.mqtt_accounts()
 
 
 async def test_it_is_not_registered_where_that_is_turned_off(cloud: SimulatedCloud) -> None:
     async with connected(cloud, username="gw-new", register=False) as client:
         with pytest.raises(RefusedByCloudError, match="not valid"):
-            await client.timestamp()
+            await client.service.timestamp()
     assert "gw-new" not in cloud.mqtt_accounts()
 
 
 async def test_a_refused_token_is_renewed_once_and_never_in_a_loop(cloud: SimulatedCloud, client: CloudClient) -> None:
-    await client.timestamp()
+    await client.service.timestamp()
     cloud.revoke_tokens()
-    await client.timestamp()
+    await client.service.timestamp()
     assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 2
     refused = '{"msg": {}, "status": 400000, "desc": "认证令牌无效。"}'
     cloud.faults.answer("/api/iot/get_timestamp/", refused, times=10)
     with pytest.raises(RefusedByCloudError):
-        await client.timestamp()
+        await client.service.timestamp()
     assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 3
 
 
 async def test_a_wrong_password_is_said_without_being_shown(cloud: SimulatedCloud) -> None:
     async with connected(cloud, password="hunter22") as client:
         with pytest.raises(RefusedByCloudError, match="Invalid credentials") as refused:
-            await client.timestamp()
+            await client.service.timestamp()
     assert "hunter22" not in str(refused.value)
     assert "hunter22" not in repr(Credentials(USER, "hunter22"))
 
@@ -122,35 +96,35 @@ async def test_an_answer_that_is_none_is_an_error_that_names_the_call(
 ) -> None:
     cloud.faults.answer("/api/iot/get_timestamp/", body, times=3)
     with pytest.raises(CloudError, match="/api/iot/get_timestamp/"):
-        await client.timestamp()
+        await client.service.timestamp()
 
 
 async def test_a_server_that_fails_is_tried_again(cloud: SimulatedCloud, client: CloudClient) -> None:
     cloud.faults.fail("/api/iot/get_timestamp/", status=502, times=2)
-    assert await client.timestamp() > 0
+    assert await client.service.timestamp() > 0
 
 
 async def test_a_post_without_an_answer_is_uncertain_and_not_sent_again(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
-    await client.timestamp()
+    await client.service.timestamp()
     cloud.faults.cut_after("/api/iot/iot_manage_view/")
     with pytest.raises(UncertainError):
-        await client.create_record(GATEWAY)
+        await client.records.create(GATEWAY)
     assert len(cloud.records(USER)) == 1
     posts = [request for request in cloud.requests if request[0] == "POST" and "iot_manage_view" in request[1]]
     assert len(posts) == 1
 
 
 async def test_a_cloud_that_is_not_there_is_said_to_be() -> None:
-    transport = Transport("http://127.0.0.1:9", chance=random.Random(1))
+    transport = Transport("http://127.0.0.1:9", chance=random.Random(1), first_pause_s=0.01)
     async with CloudClient.connect(transport, Credentials(USER, PASSWORD)) as client:
         with pytest.raises(CloudUnavailableError, match="cannot connect"):
-            await client.timestamp()
+            await client.service.timestamp()
 
 
 async def test_messages_that_look_alike_are_counted(client: CloudClient) -> None:
-    info_id = await client.create_record(GATEWAY)
+    info_id = await created(client)
     message = MessageDue(
         uuid=GATEWAY.uuid,
         message_type="operation_info",
@@ -159,6 +133,6 @@ async def test_messages_that_look_alike_are_counted(client: CloudClient) -> None
         occur_time="2026-11-24 08:00",
     )
     for _ in range(3):
-        await client.create_message(info_id, message)
-    await client.create_message(info_id, replace(message, flag="card_unlock"))
-    assert await client.count_messages(info_id, message) == 3
+        await client.messages.tell(info_id, message)
+    await client.messages.tell(info_id, replace(message, flag="card_unlock"))
+    assert await client.messages.count_like(info_id, message) == 3

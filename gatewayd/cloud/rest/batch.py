@@ -1,0 +1,89 @@
+"""§2.5: many calls as one, each with its own outcome."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from gatewayd.cloud.rest.caller import Caller, place
+from gatewayd.cloud.rest.endpoints import ENDPOINTS
+from gatewayd.cloud.rest.errors import RefusedByCloudError, UncertainError, UnreadableAnswerError, refusal
+from gatewayd.cloud.rest.records import said_of
+from gatewayd.cloud.rest.rows import Row, convert, params_of
+from gatewayd.model.errors import CloudError
+from gatewayd.model.record import Record
+from gatewayd.model.rest_status import SERVER_ERROR, rest_status
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a batch: the endpoint's name, what it is about, and for an existing thing its id."""
+
+    name: str
+    about: Row | Record | None = None
+    id: int | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one part: `data` as the cloud has it now, or the error that the call alone would have raised."""
+
+    part: Part
+    data: Any = None
+    error: CloudError | None = None
+
+
+class _Answered(msgspec.Struct):
+    seq: str
+    status_sub: int
+    desc_sub: str = ""
+    data: Any = None
+    err: str | None = None
+
+
+class Batch:
+    """§2.5."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def send(self, parts: Sequence[Part]) -> list[Outcome]:
+        """Send `parts` as one call; an outcome each, in the order of `parts`.
+
+        A part that the answer does not speak of is uncertain. Raises UncertainError where no answer came at all,
+        RefusedByCloudError where the cloud takes no batch.
+        """
+        wire = [self._wire(str(number), part) for number, part in enumerate(parts, 1)]
+        msg = await self._caller.msg("batch.send", data=wire)
+        if not isinstance(msg, list):
+            raise UnreadableAnswerError(f"{place('batch.send')} msg: Expected `array`, got `{type(msg).__name__}`")
+        answers = {answer.seq: answer for answer in convert(msg, list[_Answered], f"{place('batch.send')} msg")}
+        return [_outcome(part, answers.get(str(number))) for number, part in enumerate(parts, 1)]
+
+    def _wire(self, seq: str, part: Part) -> dict[str, Any]:
+        endpoint = ENDPOINTS[part.name]
+        match part.about:
+            case Record():
+                body = said_of(part.about)
+            case Row():
+                body = params_of(endpoint, part.about)
+            case _:
+                body = {}
+        return {
+            "seq": seq,
+            "method": endpoint.method,
+            "url": self._caller.transport.url(endpoint, part.id),
+            "body": body,
+        }
+
+
+def _outcome(part: Part, answer: _Answered | None) -> Outcome:
+    call = place(part.name)
+    if answer is None:
+        return Outcome(part=part, error=UncertainError(f"{call}: the batch's answer does not speak of it"))
+    endpoint = ENDPOINTS[part.name]
+    if answer.status_sub in endpoint.success:
+        return Outcome(part=part, data=answer.data)
+    if answer.status_sub == SERVER_ERROR:
+        return Outcome(part=part, error=UncertainError(f"{call}: {answer.status_sub} {answer.desc_sub}"))
+    known = rest_status(endpoint.section, answer.status_sub) or rest_status("2.5", answer.status_sub)
+    error: RefusedByCloudError = refusal(call, answer.status_sub, answer.desc_sub, known, answer.err or "")
+    return Outcome(part=part, error=error)

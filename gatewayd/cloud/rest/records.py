@@ -1,0 +1,62 @@
+"""§2.1: the records of the user's devices."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+from gatewayd.cloud.rest.caller import Caller, place
+from gatewayd.cloud.rest.errors import UnreadableAnswerError
+from gatewayd.model.errors import MalformedError
+from gatewayd.model.record import Record
+from gatewayd.model.record_wire import from_wire, to_wire
+
+# Keys that the cloud gives itself, and that no POST or PUT says.
+_CLOUDS_OWN: Final = frozenset({"id", "user_id", "create_time", "update_time", "perm", "authorization_id"})
+
+
+class Records:
+    """§2.1, call by call."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def list(self, **filters: str) -> AsyncIterator[Record]:
+        """Every record that the user may see and `filters` (ver, type_sub, category, uuid, icon, title) let through."""
+        async for where, wire in self._caller.pages("records.list", **filters):
+            yield read_record(wire, where)
+
+    async def get(self, id_: int) -> Record:
+        """Raises NotThereError, ForbiddenError."""
+        return await self._read("records.get", id_=id_)
+
+    async def create(self, record: Record) -> Record:
+        """A new record as the cloud has it now, with its id. Raises AlreadyThereError, UncertainError."""
+        return await self._read("records.create", data=said_of(record))
+
+    async def update(self, record: Record) -> Record:
+        """Change the record of that id. Raises NotThereError, ForbiddenError."""
+        return await self._read("records.update", id_=record.id, data=said_of(record))
+
+    async def delete(self, id_: int) -> None:
+        """Raises NotThereError, ForbiddenError."""
+        await self._caller.msg("records.delete", id_=id_)
+
+    async def _read(self, name: str, **call: Any) -> Record:
+        wire = await self._caller.data(name, dict[str, Any], **call)
+        return read_record(wire, f"{place(name)} msg.data")
+
+
+def said_of(record: Record) -> dict[str, Any]:
+    """What a POST or PUT says of a record: not what is the cloud's own; `type_sub`, as §2.1's examples have it."""
+    wire = {name: value for name, value in to_wire(record).items() if name not in _CLOUDS_OWN}
+    wire["type_sub"] = wire.pop("type", record.type_sub)
+    return wire
+
+
+def read_record(wire: Any, where: str) -> Record:
+    """The record that a JSON object is. Raises UnreadableAnswerError with the place."""
+    if not isinstance(wire, Mapping):
+        raise UnreadableAnswerError(f"{where}: Expected `object`, got `{type(wire).__name__}`")
+    try:
+        return from_wire(wire)
+    except MalformedError as error:
+        raise UnreadableAnswerError(f"{where}: {error}") from error

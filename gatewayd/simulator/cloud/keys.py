@@ -1,0 +1,112 @@
+"""§2.8: keys."""
+
+from typing import Any, Final
+
+from gatewayd.model.permission import Permission
+from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, Call, Reply, Route, SaidError, may, need
+from gatewayd.simulator.cloud.database import Row
+from gatewayd.simulator.cloud.records import VISIBLE, allowed
+
+_EXISTS: Final = 400099
+_MISSING: Final = 400098
+
+
+def list_keys(call: Call) -> Reply:
+    """The keys of the devices that the user sees."""
+    query = f"SELECT keys.* FROM keys WHERE info_id IN ({VISIBLE})"  # noqa: S608  (constants alone)
+    values: list[Any] = [call.account["id"], call.account["id"]]
+    for name in ("info_id", "key_type"):
+        if (wanted := call.filter_number(name)) is not None:
+            query, values = f"{query} AND {name} = ?", [*values, wanted]
+    if "key_number" in call.query:
+        query, values = f"{query} AND CAST(key_number AS TEXT) = ?", [*values, call.query["key_number"]]
+    return Reply(200033, call.page_of(f"{query} ORDER BY id", *values, shown=lambda row: _shown(call, row)))
+
+
+def get_key(call: Call) -> Reply:
+    """One."""
+    return Reply(200029, {"data": _shown(call, _key(call, Permission.QUERY))})
+
+
+def create_key(call: Call) -> Reply:
+    """A new one; a number is a lock's once a type."""
+    allowed(call, need(call.data, "info_id", int), Permission.CREATE)
+    row = {
+        "info_id": need(call.data, "info_id", int),
+        "key_type": need(call.data, "key_type", int),
+        "key_name": need(call.data, "key_name", str),
+        "key_number": _number(call.data),
+        "member_id": _member(call),
+    }
+    _refuse_twins(call, row, 0)
+    id_ = call.state.db.add("keys", row)
+    return Reply(200030, {"data": _shown(call, row | {"id": id_})})
+
+
+def update_key(call: Call) -> Reply:
+    """Change what is said."""
+    key = _key(call, Permission.UPDATE)
+    changes = {name: call.data[name] for name in ("info_id", "key_type") if may(call.data, name, int) is not None}
+    if may(call.data, "key_name", str) is not None:
+        changes["key_name"] = call.data["key_name"]
+    if "key_number" in call.data:
+        changes["key_number"] = _number(call.data)
+    if "member_id" in call.data:
+        changes["member_id"] = _member(call)
+    if "info_id" in changes:
+        allowed(call, changes["info_id"], Permission.UPDATE)
+    changed = key | changes
+    _refuse_twins(call, changed, key["id"])
+    call.state.db.change("keys", key["id"], changes)
+    return Reply(200031, {"data": _shown(call, changed)})
+
+
+def delete_key(call: Call) -> Reply:
+    """Gone."""
+    call.state.db.remove("keys", _key(call, Permission.DELETE)["id"])
+    return Reply(200032)
+
+
+def _key(call: Call, needed: Permission) -> Row:
+    key = call.state.db.get("keys", call.number)
+    if key is None:
+        raise SaidError(_MISSING)
+    allowed(call, key["info_id"], needed)
+    return key
+
+
+def _number(data: dict[str, Any]) -> int | str:
+    """The example has a number, §2.7's a text."""
+    number = data.get("key_number")
+    if isinstance(number, bool) or not isinstance(number, int | str) or number == "":
+        raise SaidError(BAD_PARAMETERS, "param 'key_number' is needed")
+    return number
+
+
+def _member(call: Call) -> int | None:
+    member_id = may(call.data, "member_id", int)
+    if member_id is not None and call.state.db.get("members", member_id) is None:
+        raise SaidError(BAD_PARAMETERS, "param 'member_id' is nobody's")
+    return member_id
+
+
+def _refuse_twins(call: Call, key: Row, id_: int) -> None:
+    query = "SELECT id FROM keys WHERE info_id = ? AND key_type = ? AND key_number = ? AND id != ?"
+    if call.state.db.one(query, key["info_id"], key["key_type"], key["key_number"], id_) is not None:
+        raise SaidError(_EXISTS)
+
+
+def _shown(call: Call, key: Row) -> Row:
+    member = None if key["member_id"] is None else call.state.db.get("members", key["member_id"])
+    whose = {"title": member["title"], "icon": member["icon"]} if member is not None else {"title": None, "icon": None}
+    names = ("id", "info_id", "key_type", "key_name", "key_number", "member_id")
+    return {name: key[name] for name in names} | whose
+
+
+ROUTES: Final = (
+    Route("2.8", "GET", "/api/iot/keys/", list_keys),
+    Route("2.8", "GET", "/api/iot/keys/{id}/", get_key),
+    Route("2.8", "POST", "/api/iot/keys/", create_key),
+    Route("2.8", "PUT", "/api/iot/keys/{id}/", update_key),
+    Route("2.8", "DELETE", "/api/iot/keys/{id}/", delete_key),
+)

@@ -1,0 +1,51 @@
+"""A simulated cloud on loopback, and clients of it."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from gatewayd.cloud.rest.client import CloudClient, Credentials
+from gatewayd.cloud.rest.transport import Transport
+from gatewayd.model.record import GatewayParam, LockParam, Record
+from gatewayd.model.words import Category, Uuid
+from gatewayd.simulator.cloud import SimulatedCloud
+
+USER, GUEST, FRIEND, ADMIN, PASSWORD = "18900000001", "18900000002", "18900000003", "18900000009", "open-sesame-7"
+GATEWAY = Record(uuid=Uuid("00158d0000d04700"), category=Category.GATEWAY, type_sub="AA01GW-UG", title="网关",
+                 param=GatewayParam(zgb_ver="v1"))  # fmt: skip
+LOCK = Record(uuid=Uuid("00158d0003b00001"), category=Category.LOCK, type_sub="AA02SL-HE", title="门锁",
+              param=LockParam())  # fmt: skip
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[SimulatedCloud]:
+    async with SimulatedCloud(now=lambda: datetime.now(UTC)).serve() as cloud:
+        for user in (USER, GUEST, FRIEND):
+            cloud.register(user, PASSWORD)
+        cloud.register(ADMIN, PASSWORD, is_admin=True)
+        yield cloud
+
+
+@asynccontextmanager
+async def connected(cloud: SimulatedCloud, **credentials: object) -> AsyncIterator[CloudClient]:
+    """A client that does not wait long before it tries again."""
+    who = Credentials(**{"username": USER, "password": PASSWORD, **credentials})  # type: ignore[arg-type]
+    transport = Transport(cloud.base_url, chance=random.Random(1), first_pause_s=0.01)
+    async with CloudClient.connect(transport, who) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(cloud: SimulatedCloud) -> AsyncIterator[CloudClient]:
+    async with connected(cloud) as client:
+        yield client
+
+
+async def created(client: CloudClient, record: Record = GATEWAY) -> int:
+    """The id of a record that the cloud has now."""
+    id_ = (await client.records.create(record)).id
+    assert id_ is not None
+    return id_
