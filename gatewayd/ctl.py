@@ -1,9 +1,11 @@
 """gatewayctl: asks the running daemon over its admin socket and shows what it says to people, or as JSON."""
 
 import functools
+import itertools
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -18,6 +20,8 @@ from gatewayd.model.errors import GatewayError
 
 _WIDE: Final = 1000
 """Columns of a table before a cell is cut short: a uuid that is cut cannot be copied."""
+
+_LOOK_AGAIN_S: Final = 0.1
 
 _as_json: Final = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 
@@ -106,6 +110,34 @@ def outbox(ask: Ask, as_json: bool) -> None:
     if answer["dead"]:
         click.echo("\nnot taken, and never sent again:")
         _print_table(answer["dead"], ("id", "kind", "uuid", "reason"))
+
+
+@main.command()
+@_as_json
+@_pass_ask
+def sync(ask: Ask, as_json: bool) -> None:
+    """Bring mirror and cloud to agree now, and say section by section what came of it."""
+    wanted, said = ask("sync"), 0
+    while True:
+        progress = ask("sync-progress")
+        if progress["run"] >= wanted:
+            finished = list(itertools.takewhile(lambda row: row["state"] in ("done", "failed"), progress["sections"]))
+            for section in () if as_json else finished[said:]:
+                click.echo(f"{section['name'] + ':':20}{_synced(section)}")
+            said = len(finished)
+            if not progress["running"]:
+                break
+        time.sleep(_LOOK_AGAIN_S)
+    if as_json:
+        _print_json(progress["sections"])
+    if any(section["state"] == "failed" for section in progress["sections"]):
+        _fail("not everything was synced; it is tried again by itself")
+
+
+def _synced(section: Mapping[str, Any]) -> str:
+    if section["error"]:
+        return f"failed: {section['error']}"
+    return f"{section['seen']} there, {section['changed']} changed"
 
 
 @main.group()

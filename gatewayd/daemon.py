@@ -17,7 +17,7 @@ import structlog
 from gatewayd import __version__
 from gatewayd.admin.console import Console
 from gatewayd.admin.server import AdminServer
-from gatewayd.cloud.audience import OwnerOnly
+from gatewayd.cloud.audience import Audience
 from gatewayd.cloud.clock import CloudClock
 from gatewayd.cloud.downlink import Downlink, Handlers
 from gatewayd.cloud.edits import Edits
@@ -25,13 +25,14 @@ from gatewayd.cloud.rest.client import CloudClient, Credentials
 from gatewayd.cloud.rest.transport import Transport
 from gatewayd.cloud.rest_uplink import RestUplink
 from gatewayd.cloud.session import Account, Session
+from gatewayd.cloud.sync.sync import Sync
 from gatewayd.cloud.uplink import Uplink, last_will
 from gatewayd.config import Settings
 from gatewayd.firmware.watch import FirmwareWatch
 from gatewayd.lifecycle import Notifier, Parts
 from gatewayd.locks.events import LockEvents
 from gatewayd.locks.keys import Keys
-from gatewayd.model.errors import CloudError, GatewayError
+from gatewayd.model.errors import GatewayError
 from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
 from gatewayd.model.gateway import gateway_record
 from gatewayd.model.outgoing import RecordDue
@@ -46,7 +47,6 @@ from gatewayd.zigbee.room import ZigbeeRoom
 log = structlog.get_logger()
 
 _IDENTITY = "gateway-uuid"
-_TIME_AGAIN_S = 30.0
 
 
 def now() -> datetime:
@@ -157,18 +157,19 @@ async def live_in_cloud(settings: Settings, password: str, house: House, clock: 
     uuid = await house.uuid
     record = house.store.mirror.get(uuid)
     assert record is not None
-    owner = OwnerOnly(settings.owner)
+    audience = Audience(settings.owner, house.store.mirror)
     downlink = Downlink(
         records=house.store.mirror,
         journal=house.store.journal,
         outbox=house.store.outbox,
-        permissions=owner,
+        permissions=audience,
         handlers=handlers(house),
         cloud_now=clock.now,
         ttl=timedelta(seconds=settings.locks.command_ttl_s),
         zone=settings.zone,
+        rights_changed=partial(look_up_rights, settings.owner, console),
     )
-    uplink = Uplink(house.store.mirror, house.store.outbox, owner, settings.owner)
+    uplink = Uplink(house.store.mirror, house.store.outbox, audience, settings.owner)
     account = Account(
         settings.mqtt.host,
         settings.mqtt.port,
@@ -186,33 +187,35 @@ async def live_in_cloud(settings: Settings, password: str, house: House, clock: 
     transport = Transport(settings.cloud.base_url, tls=private_ca(settings), chance=random.Random())  # noqa: S311
     async with CloudClient.connect(transport, credentials) as client, asyncio.TaskGroup() as tasks:
         rest = RestUplink(client, house.store.mirror, house.store.outbox, now=now)
-        console.rest = rest
+        sync = Sync(
+            client,
+            house.store.mirror,
+            house.store.copies,
+            audience,
+            clock,
+            interval_s=settings.cloud.sync_interval_s,
+        )
+        console.rest, console.sync = rest, sync
         firmware = FirmwareWatch(
             __version__, partial(latest_firmware, settings, client), settings.firmware.check_interval_s
         )
         console.firmware = firmware
         tasks.create_task(firmware.run(), name="firmware")
-        tasks.create_task(keep_time(settings, client, clock), name="clock")
+        tasks.create_task(sync.run(), name="sync")
         tasks.create_task(rest.run(), name="rest")
         tasks.create_task(downlink.run(), name="downlink")
         tasks.create_task(session.run(), name="session")
 
 
+def look_up_rights(owner: str, console: Console, user: str) -> None:
+    """Somebody says that rights have changed: what the owner's side says is looked up in the cloud, never believed."""
+    if user == owner and console.sync is not None:
+        console.sync.ask()
+
+
 async def latest_firmware(settings: Settings, client: CloudClient) -> str:
     """The newest version for this kind of gateway."""
     return (await client.versions.latest(settings.firmware.device_type)).version
-
-
-async def keep_time(settings: Settings, client: CloudClient, clock: CloudClock) -> None:
-    """Ask the cloud for the time (§2.13) at every sync, and soon again while it does not say."""
-    while True:
-        try:
-            clock.set(await client.service.timestamp())
-        except CloudError as error:
-            log.warning("cloud_time_unknown", reason=str(error))
-            await asyncio.sleep(_TIME_AGAIN_S)
-        else:
-            await asyncio.sleep(settings.cloud.sync_interval_s)
 
 
 def handlers(house: House) -> Handlers:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,7 @@ from gatewayd.admin.server import Method
 from gatewayd.cloud.downlink import Downlink
 from gatewayd.cloud.rest_uplink import RestUplink
 from gatewayd.cloud.session import Session
+from gatewayd.cloud.sync.sync import Sync
 from gatewayd.firmware.watch import FirmwareWatch
 from gatewayd.model.errors import CloudError, UnknownDeviceError
 from gatewayd.model.record import Record, SwitchParam, ZigbeeParam
@@ -20,6 +21,8 @@ from gatewayd.model.record_wire import to_wire
 from gatewayd.model.words import Uuid
 from gatewayd.store.store import Store
 from gatewayd.zigbee.room import ZigbeeRoom
+
+_NOBODY_YET: Final = "who the gateway is, the radio has not said yet; without that there is no cloud"
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +65,7 @@ class Console:
         self.downlink: Downlink | None = None
         self.rest: RestUplink | None = None
         self.firmware: FirmwareWatch | None = None
+        self.sync: Sync | None = None
 
     @property
     def radio_starts(self) -> int:
@@ -81,6 +85,8 @@ class Console:
             "permit-join": Method(ForSeconds, self.permit_join),
             "remove": Method(OfDevice, self.remove),
             "outbox": Method(Nothing, self.outbox),
+            "sync": Method(Nothing, self.sync_now),
+            "sync-progress": Method(Nothing, self.sync_progress),
             "firmware-check": Method(Nothing, self.firmware_check),
             "backup": Method(Nothing, self.backup),
             "restore": Method(Network, self.restore),
@@ -168,10 +174,28 @@ class Console:
             ],
         }
 
+    async def sync_now(self, _params: Nothing) -> int:
+        """Sync with the cloud now; the number of the run that does it."""
+        if self.sync is None:
+            raise CloudError(_NOBODY_YET)
+        return self.sync.ask()
+
+    async def sync_progress(self, _params: Nothing) -> dict[str, Any]:
+        """How far the latest run is."""
+        if self.sync is None:
+            raise CloudError(_NOBODY_YET)
+        progress = self.sync.progress
+        shown = ("name", "state", "seen", "changed", "error")
+        return {
+            "run": progress.number,
+            "running": progress.running,
+            "sections": [{name: getattr(step, name) for name in shown} for step in progress.steps],
+        }
+
     async def firmware_check(self, _params: Nothing) -> dict[str, Any]:
         """Ask the cloud now whether there is newer firmware."""
         if self.firmware is None:
-            raise CloudError("who the gateway is, the radio has not said yet; without that there is no cloud")
+            raise CloudError(_NOBODY_YET)
         found = await self.firmware.look()
         return {"installed": found.installed, "latest": found.latest, "newer": found.is_newer}
 
@@ -209,7 +233,7 @@ def _row(record: Record) -> dict[str, Any]:
         "online": param.status == 1,
         "battery": param.battery,
         "state": state_in_words(record),
-        "linked": record.id is not None,
+        "linked": "no longer" if record.unlinked else record.id is not None,
     }
 
 

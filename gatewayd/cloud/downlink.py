@@ -100,7 +100,10 @@ class _Queue:
 
 
 class Downlink:
-    """Takes requests off a line. What is begun is finished even if the line breaks: its answer waits in the outbox."""
+    """Takes requests off a line. What is begun is finished even if the line breaks: its answer waits in the outbox.
+
+    `rights_changed` hears who says 授权失效: rights are to be looked up now and not at the next sync.
+    """
 
     def __init__(
         self,
@@ -113,6 +116,7 @@ class Downlink:
         cloud_now: Callable[[], datetime | None],
         ttl: timedelta,
         zone: tzinfo,
+        rights_changed: Callable[[str], None],
     ) -> None:
         self._records = records
         self._journal = journal
@@ -122,6 +126,7 @@ class Downlink:
         self._cloud_now = cloud_now
         self._ttl = ttl
         self._zone = zone
+        self._rights_changed = rights_changed
         self._queues: dict[Uuid, _Queue] = {}
         self._begun: asyncio.Queue[tuple[Request, Line]] = asyncio.Queue(MOST_AT_ONCE)
         self.counters: Counter[str] = Counter()
@@ -169,6 +174,8 @@ class Downlink:
             return
         if not envelope.is_request:
             self.counters["not_requests"] += 1
+            if envelope.meaning is Operation.AUTHORIZATION_EXPIRED and not arrived.retained:
+                self._rights_changed(topic.user)
             return
         if arrived.retained:
             self._count("retained", arrived, "a retained request is never carried out")
@@ -225,6 +232,8 @@ class Downlink:
         record = self._records.get(request.uuid)
         if record is None or record.category is not request.category:
             raise UnknownDeviceError(f"no {request.category} {request.uuid} is hosted here")
+        if record.unlinked:
+            raise UnknownDeviceError(f"the cloud has no device {request.uuid} any more")
 
     async def _carry_out(self, asked: _Asked) -> None:
         request = asked.request

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from gatewayd.model.errors import UnknownDeviceError
@@ -40,5 +41,11 @@ class Edits:
 
 
 def edit(record: Record, action: UpdateRecord) -> Record:
-    """`record` with the fields that `action` names."""
-    return replace(record, **action.header, param=replace(record.param, **action.param))
+    """`record` with the fields that `action` names, and which of them are others than before."""
+    after = replace(record, **action.header, param=replace(record.param, **action.param))
+    spelled = {item.name: item.encode_name for item in msgspec.structs.fields(type(record.param))}
+    edited = {name for name in action.header if getattr(after, name) != getattr(record, name)}
+    edited |= {
+        f"param.{spelled[name]}" for name in action.param if getattr(after.param, name) != getattr(record.param, name)
+    }
+    return replace(after, edited=tuple(sorted(edited.union(record.edited))))

@@ -38,8 +38,12 @@ class Envelope(msgspec.Struct, frozen=True):
         """
         if self.status is None or self.status == Mqtt.PUBLISHED.value[0]:
             return True
-        meaning = operation(self.status, self.desc)
-        return meaning is not None and meaning.is_request
+        return self.meaning is not None and self.meaning.is_request
+
+    @property
+    def meaning(self) -> Operation | None:
+        """What it says; None for what the API does not know."""
+        return None if self.status is None else operation(self.status, self.desc)
 
 
 def read_envelope(payload: bytes) -> Envelope:

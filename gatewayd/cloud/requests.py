@@ -15,6 +15,7 @@ from gatewayd.cloud.envelope import Envelope
 from gatewayd.cloud.topics import Topic
 from gatewayd.model.change import Scalar
 from gatewayd.model.errors import MalformedError, RefusedError
+from gatewayd.model.masters import HOUSEHOLD, household_param
 from gatewayd.model.record import PARAM_OF
 from gatewayd.model.request import (
     Action,
@@ -40,24 +41,6 @@ _OPERATES: Final[Mapping[Category, frozenset[int]]] = MappingProxyType(
         Category.SOCKET: frozenset({0, 1, 2}),  # off, on, toggle
         Category.LOCK: frozenset({0, 1, 2}),  # lock, unlock, hold open
         Category.CURTAIN: frozenset({0, 1, 2}),  # close, open, stop
-    }
-)
-
-# What the household says of its devices; everything else is the radio's or the cloud's to say.
-_HEADER_FIELDS: Final = frozenset({"title", "icon"})
-_PLACE_FIELDS: Final = frozenset({"unit_id", "floor_id", "room_id"})
-_PARAM_FIELDS: Final[Mapping[Category, frozenset[str]]] = MappingProxyType(
-    {
-        Category.GATEWAY: _PLACE_FIELDS
-        | {"env_thsensor_id", "env_pmsensor_id", "is_local_env", "is_remind_devoff"}
-        | {"remind_start_time", "remind_stop_time"}
-        | {f"shortcut_dev_id{number}" for number in (1, 2, 3, 4)},
-        Category.LOCK: _PLACE_FIELDS
-        | {"door_contact_id", "is_remind_status", "no_open_remtime", "no_close_remtime"}
-        | {"lowpower_limit", "pass_error_limit", "is_push_operate", "is_push_lowpower", "is_push_noopen"}
-        | {"is_push_passerr", "is_push_hijack", "is_push_illegalunlcok"}
-        | {"hijack_name", "hijack_contact", "hijack_contact_phone", "hijack_contact_addr"}
-        | {f"illegalunlcok_alarm_{what}{number}" for what in ("phone", "contact") for number in (1, 2)},
     }
 )
 
@@ -151,8 +134,8 @@ def _add_key(_category: Category, msg: Msg, param: Msg) -> Action:
 
 
 def _edit(category: Category, msg: Msg, param: Msg) -> Action:
-    header = {name: msg[name] for name in _HEADER_FIELDS & msg.keys()}
-    wanted = {name: param[name] for name in _PARAM_FIELDS.get(category, _PLACE_FIELDS) & param.keys()}
+    header = {name: msg[name] for name in HOUSEHOLD & msg.keys()}
+    wanted = {name: param[name] for name in household_param(category) & param.keys()}
     if not header and not wanted:
         raise MalformedError("msg: nothing in it that the household can change")
     for name, value in header.items():

@@ -20,7 +20,9 @@ log = structlog.get_logger()
 
 
 class Audience(Protocol):
-    """Who may ask things of a device: the owner, and whom the cloud has authorized."""
+    """Who may ask things of a device: the owner, and whom the cloud has authorized. `version` changes with them."""
+
+    version: int
 
     def users_of(self, uuid: Uuid) -> Iterable[str]: ...
 
@@ -45,12 +47,14 @@ class Uplink:
             tasks.create_task(self._due(line))
 
     async def _states(self, line: Line) -> None:
-        known = {record.uuid for record in self._mirror.all()}
+        known, version = {record.uuid for record in self._mirror.all()}, self._audience.version
         while True:
             for uuid in await self._mirror.changed.take():
                 record = self._mirror.get(uuid)
-                if (record is None) == (uuid in known):
-                    known.symmetric_difference_update({uuid})
+                is_news = (record is None) == (uuid in known)
+                if is_news or self._audience.version != version:
+                    known ^= {uuid} if is_news else set()
+                    version = self._audience.version
                     await self._resubscribe(line)
                 if record is not None:
                     await line.publish(state_of(record, self._owner))

@@ -1,5 +1,6 @@
 """Who may do what (§7): the seven levels and what each exectype asks for."""
 
+from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
@@ -34,3 +35,12 @@ NEEDED: Final = MappingProxyType(
 def may(level: Permission, exectype: ExecType) -> bool:
     """True if a user of `level` may ask for `exectype`."""
     return level >= NEEDED[exectype]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a user (by the name in his topics) may do with the device whose record has this id in the cloud (§2.2)."""
+
+    user: str
+    record_id: int
+    level: Permission

@@ -255,8 +255,12 @@ class Header(_Struct, frozen=True, kw_only=True):
 
 
 class Record(Header, frozen=True, kw_only=True):
-    """One device as §12 shows it."""
+    """One device as §12 shows it, and how the cloud's copy stands to it, which is no key of §12."""
 
     param: Param
     extra: Extra = field(default_factory=dict)
     param_extra: Extra = field(default_factory=dict)
+    unlinked: bool = False  # the cloud had it and has it no longer; the radio still has the device
+    edited: tuple[
+        str, ...
+    ] = ()  # what the household changed here and the cloud has not taken: "title", "param.room_id"

@@ -17,6 +17,8 @@ def to_wire(record: Record) -> dict[str, Any]:
     """`record` as a new JSON object of §12: `type_sub` in a gateway's (§12.1), `type` in the others' (§12.2 on)."""
     wire: dict[str, Any] = msgspec.to_builtins(record)
     extra, param_extra = wire.pop("extra"), wire.pop("param_extra")
+    for ours in ("unlinked", "edited"):
+        del wire[ours]
     if record.category is not Category.GATEWAY:
         wire["type"] = wire.pop("type_sub")
     del wire["param"]["type"]  # the struct's tag

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 
 from gatewayd.model.outgoing import Due
 from gatewayd.model.words import Uuid
@@ -42,7 +42,8 @@ def _id(entry: Entry) -> int:
 class LaneQueue:
     """The rows of a lane, a queue for each device in the order of their ids.
 
-    With `heads_only` a device has one row on its way at a time; without, all that wait before its first obstacle.
+    With `heads_only` a device has one row on its way at a time; without, all that wait before its first obstacle. A
+    record that is put off is none: what comes after it (an alarm) does not wait for a copy to be brought up to date.
     """
 
     def __init__(self, *, heads_only: bool) -> None:
@@ -82,8 +83,8 @@ class LaneQueue:
 
     def next_retry(self, now: float) -> float | None:
         """When the next device that is put off may go again (the loop's seconds); None if none is."""
-        heads = (queue[0] for queue in self._queues.values())
-        return min((head.not_before for head in heads if head.not_before > now), default=None)
+        held = chain.from_iterable(_held_back(queue, now) for queue in self._queues.values())
+        return min((entry.not_before for entry in held), default=None)
 
     def coalescing(self, uuid: Uuid) -> Entry | None:
         """The "record" row of `uuid` that a new one would only repeat: not on its way, and no removal after it."""
@@ -106,5 +107,19 @@ class LaneQueue:
 
     def _run(self, queue: list[Entry], now: float) -> list[Entry]:
         """What may go of one device's queue: from its head to the first row that is away, put off or not on disk."""
-        free = takewhile(lambda entry: entry.state is State.WAITING and entry.not_before <= now, queue)
+        awaited = (entry for entry in queue if not _may_be_passed(entry, now))
+        free = takewhile(lambda entry: entry.state is State.WAITING and entry.not_before <= now, awaited)
         return list(islice(free, 1) if self._heads_only else free)
+
+
+def _may_be_passed(entry: Entry, now: float) -> bool:
+    return entry.kind == "record" and entry.state is State.WAITING and entry.not_before > now
+
+
+def _held_back(queue: list[Entry], now: float) -> Iterator[Entry]:
+    """The rows of a device that are put off and hold it back, or are passed meanwhile."""
+    for entry in queue:
+        if entry.not_before > now:
+            yield entry
+        if not _may_be_passed(entry, now):
+            return

@@ -15,6 +15,7 @@ from gatewayd.model.times import write_time
 from gatewayd.store.cipher import Cipher
 from gatewayd.store.codec import Codec
 from gatewayd.store.connection import Connection, code_of
+from gatewayd.store.copies import Copies
 from gatewayd.store.database import Database
 from gatewayd.store.facts import Facts
 from gatewayd.store.journal import Journal
@@ -61,6 +62,7 @@ class Store:
         self.journal = Journal(self._database, codec, self.outbox, now, self._refuses_commands)
         self.vault = Vault(self._database, cipher)
         self.facts = Facts(self._database)
+        self.copies = Copies(self._database, cipher)
 
     @classmethod
     @asynccontextmanager
@@ -125,7 +127,7 @@ class Store:
         await self._database.read(lambda raw: raw.execute("VACUUM INTO ?", (str(target),)))
 
     async def _load(self) -> None:
-        for part in (self.mirror, self.outbox, self.journal, self.locks, self.vault, self.facts):
+        for part in (self.mirror, self.outbox, self.journal, self.locks, self.vault, self.facts, self.copies):
             await part.load()
         self._space.keep()
 

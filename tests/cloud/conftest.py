@@ -43,6 +43,7 @@ class Bench:
     ran: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     failing: Exception | None = None
+    rights_changed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -57,6 +58,8 @@ class Bench:
 
 class Audience:
     """The owner may all, the guest may look, others nothing."""
+
+    version = 0
 
     def users_of(self, uuid: Uuid) -> tuple[str, ...]:
         return (OWNER, GUEST)
@@ -113,6 +116,7 @@ async def running(broker: Broker, path: Path, *, password: str = PASSWORD) -> As
             cloud_now=lambda: cloud_time[0],
             ttl=timedelta(seconds=30),
             zone=ZONE,
+            rights_changed=bench.rights_changed.append,
         )
         uplink = Uplink(store.mirror, store.outbox, audience, OWNER)
         account = Account(broker.host, broker.port, OWNER, password, GATEWAY)

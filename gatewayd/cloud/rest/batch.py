@@ -1,12 +1,12 @@
 """§2.5: many calls as one, each with its own outcome."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from gatewayd.cloud.rest.caller import Caller, place
-from gatewayd.cloud.rest.endpoints import ENDPOINTS
+from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint
 from gatewayd.cloud.rest.errors import RefusedByCloudError, UncertainError, UnreadableAnswerError, refusal
 from gatewayd.cloud.rest.records import said_of
 from gatewayd.cloud.rest.rows import Row, convert, params_of
@@ -16,10 +16,10 @@ from gatewayd.model.rest_status import SERVER_ERROR, rest_status
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a batch: the endpoint's name, what it is about, and for an existing thing its id."""
+    """One call of a batch: the endpoint's name, what it is about (or the very fields), and an existing thing's id."""
 
     name: str
-    about: Row | Record | None = None
+    about: Row | Record | Mapping[str, Any] | None = None
     id: int | None = None
 
 
@@ -58,21 +58,36 @@ class Batch:
         answers = {answer.seq: answer for answer in convert(msg, list[_Answered], f"{place('batch.send')} msg")}
         return [_outcome(part, answers.get(str(number))) for number, part in enumerate(parts, 1)]
 
+    async def send_alone(self, part: Part) -> Outcome:
+        """The same for one part, by its own endpoint."""
+        endpoint = ENDPOINTS[part.name]
+        body = _body(endpoint, part)
+        try:
+            msg = await self._caller.msg(part.name, id_=part.id, data=body or None)
+        except CloudError as error:
+            return Outcome(part=part, error=error)
+        return Outcome(part=part, data=msg.get("data") if isinstance(msg, dict) else None)
+
     def _wire(self, seq: str, part: Part) -> dict[str, Any]:
         endpoint = ENDPOINTS[part.name]
-        match part.about:
-            case Record():
-                body = said_of(part.about)
-            case Row():
-                body = params_of(endpoint, part.about)
-            case _:
-                body = {}
         return {
             "seq": seq,
             "method": endpoint.method,
             "url": self._caller.transport.url(endpoint, part.id),
-            "body": body,
+            "body": _body(endpoint, part),
         }
+
+
+def _body(endpoint: Endpoint, part: Part) -> dict[str, Any]:
+    match part.about:
+        case Record():
+            return said_of(part.about)
+        case Row():
+            return params_of(endpoint, part.about)
+        case None:
+            return {}
+        case fields:
+            return dict(fields)
 
 
 def _outcome(part: Part, answer: _Answered | None) -> Outcome:

@@ -77,19 +77,6 @@ class Messages:
         """Raises RefusedByCloudError."""
         await self._caller.msg("messages.delete", id_=id_)
 
-    async def tell(self, info_id: int, due: MessageDue) -> None:
-        """Create the message that is due of the device `info_id`. Raises as `create` does."""
-        message = Message(
-            info_id=info_id,
-            level=due.level,
-            message_type=due.message_type,
-            flag=due.flag,
-            key_id=due.key_id,
-            occur_time=due.occur_time,
-            receiver=due.receiver,
-        )
-        await self.create(message)
-
     async def count_like(self, info_id: int, due: MessageDue) -> int:
         """How many messages of this device, flag and moment the cloud has."""
         moment = due.occur_time
@@ -100,3 +87,16 @@ class Messages:
         """§2.6: an SMS to the phone `receiver`; the serial number that it got. Raises UncertainError."""
         params = {"msg_type": alarm.value, "device": device, "name": name, "receiver": receiver}
         return await self._caller.data("messages.send_alarm", str, params=params)
+
+
+def message_of(info_id: int, due: MessageDue) -> Message:
+    """The message that is due of the device `info_id`."""
+    return Message(
+        info_id=info_id,
+        level=due.level,
+        message_type=due.message_type,
+        flag=due.flag,
+        key_id=due.key_id,
+        occur_time=due.occur_time,
+        receiver=due.receiver,
+    )

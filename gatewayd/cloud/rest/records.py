@@ -24,6 +24,14 @@ class Records:
         async for where, wire in self._caller.pages("records.list", **filters):
             yield read_record(wire, where)
 
+    def wires(self, **filters: str) -> AsyncIterator[tuple[str, Any]]:
+        """The same as they came, each with its place: what the cloud did not say is told apart from a null."""
+        return self._caller.pages("records.list", **filters)
+
+    async def wire(self, id_: int) -> tuple[str, Any]:
+        """One record as it came, with its place. Raises NotThereError, ForbiddenError."""
+        return f"{place('records.get')} msg.data", await self._caller.data("records.get", dict[str, Any], id_=id_)
+
     async def get(self, id_: int) -> Record:
         """Raises NotThereError, ForbiddenError."""
         return await self._read("records.get", id_=id_)

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from gatewayd.cloud.rest.client import EXISTS, GONE, CloudClient, Credentials
 from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError, UncertainError
+from gatewayd.cloud.rest.messages import message_of
 from gatewayd.cloud.rest.transport import MAX_ANSWER, Transport
 from gatewayd.model.errors import CloudError
 from gatewayd.model.outgoing import MessageDue
@@ -133,6 +134,6 @@ async def test_messages_that_look_alike_are_counted(client: CloudClient) -> None
         occur_time="2026-11-24 08:00",
     )
     for _ in range(3):
-        await client.messages.tell(info_id, message)
-    await client.messages.tell(info_id, replace(message, flag="card_unlock"))
+        await client.messages.create(message_of(info_id, message))
+    await client.messages.create(message_of(info_id, replace(message, flag="card_unlock")))
     assert await client.messages.count_like(info_id, message) == 3

@@ -1,0 +1,179 @@
+"""The sync: at start, every interval, and when somebody asks; section by section, each with its own outcome.
+
+A section that fails leaves what is known of it as it was, and the others go on.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from msgspec.structs import replace
+
+from gatewayd.cloud.audience import Audience
+from gatewayd.cloud.clock import CloudClock
+from gatewayd.cloud.rest.accounts import User
+from gatewayd.cloud.rest.authorizations import Authorization
+from gatewayd.cloud.rest.client import CloudClient
+from gatewayd.cloud.rest.errors import CloudUnavailableError, NotThereError
+from gatewayd.cloud.rest.members import Member
+from gatewayd.cloud.rest.rows import Row, read_row, write_row
+from gatewayd.cloud.sync.progress import Progress, Step
+from gatewayd.cloud.sync.records import RecordSync
+from gatewayd.cloud.sync.rights import grants, names
+from gatewayd.model.errors import GatewayError
+from gatewayd.store.copies import Copies, Copy
+from gatewayd.store.mirror import Mirror
+
+log = structlog.get_logger()
+
+_AGAIN_S: Final = 30.0
+"""After a run that failed somewhere, unless the interval is shorter."""
+
+_AUTHORIZATION, _MEMBER, _PROFILE = "authorization", "member", "profile"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the cloud that is copied as it is."""
+
+    kind: str
+    list: Callable[[], AsyncIterator[Row]]
+
+
+class Sync:
+    """Runs the sync. `progress` is that of the latest run."""
+
+    def __init__(
+        self,
+        client: CloudClient,
+        mirror: Mirror,
+        copies: Copies,
+        audience: Audience,
+        clock: CloudClock,
+        *,
+        interval_s: float,
+    ) -> None:
+        self._client = client
+        self._mirror = mirror
+        self._copies = copies
+        self._audience = audience
+        self._clock = clock
+        self._interval_s = interval_s
+        self._asked = asyncio.Event()
+        self.progress = Progress()
+        self._sections = (
+            Section("home", client.homes.list),
+            Section("space", client.spaces.list),
+            Section(_MEMBER, client.members.list),
+            Section("key", client.keys.list),
+            Section("temporary_password", client.passwords.list),
+            Section("version", client.versions.list),
+        )
+        self._learn()
+
+    def ask(self) -> int:
+        """Sync now, or once more if a run is under way; the number of the run that will have heard of it."""
+        self._asked.set()
+        return self.progress.number + 1
+
+    async def run(self) -> None:
+        """Sync at start, then every interval and whenever asked, until cancelled."""
+        while True:
+            self._asked.clear()
+            await self._run_once()
+            pause = min(self._interval_s, _AGAIN_S) if self.progress.failed else self._interval_s
+            try:
+                async with asyncio.timeout(pause):
+                    await self._asked.wait()
+            except TimeoutError:
+                continue
+
+    async def _run_once(self) -> None:
+        jobs: list[tuple[str, Callable[[Step], Awaitable[None]]]] = [
+            ("timestamp", self._time),
+            ("record", RecordSync(self._client, self._mirror).run),
+            (_PROFILE, self._profile),
+            *((section.kind, _copying(section, self._copies)) for section in self._sections),
+            (_AUTHORIZATION, self._authorizations),
+        ]
+        steps = [Step(name) for name, _ in jobs]
+        self.progress = Progress(self.progress.number + 1, running=True, steps=steps)
+        for step, (_, job) in zip(steps, jobs, strict=True):
+            if _is_out_of_reach(steps):
+                step.state, step.error = "failed", "not tried: the cloud did not answer"
+            else:
+                await _attempt(step, job)
+        self._learn()
+        self.progress.running = False
+        changed = {step.name: step.changed for step in steps if step.changed}
+        log.info("synced", failed=[step.name for step in steps if step.error], **changed)
+
+    async def _time(self, step: Step) -> None:
+        """§2.13."""
+        self._clock.set(await self._client.service.timestamp())
+        step.seen = 1
+
+    async def _profile(self, step: Step) -> None:
+        """§1.4: who this account is."""
+        profile = replace(await self._client.accounts.profile(), token=None)
+        step.seen = 1
+        step.changed = await self._copies.replace(_PROFILE, {profile.id: write_row(profile)})
+
+    async def _authorizations(self, step: Step) -> None:
+        """§2.2. What is no longer listed is asked for by itself: a right is neither kept nor lost by mistake."""
+        found: dict[int, Copy] = {}
+        async for one in self._client.authorizations.list():
+            if one.id is not None:
+                found[one.id] = write_row(one)
+        step.seen = len(found)
+        known = self._copies.of(_AUTHORIZATION)
+        for id_ in known.keys() - found.keys():
+            try:
+                found[id_] = write_row(await self._client.authorizations.get(id_))
+            except NotThereError:
+                continue
+        step.changed = await self._copies.replace(_AUTHORIZATION, found)
+
+    def _learn(self) -> None:
+        """Rights come from the copies, so that they are there after a restart without the cloud."""
+        members = [read_row(copy, Member, _MEMBER) for copy in self._copies.of(_MEMBER).values()]
+        profiles = [read_row(copy, User, _PROFILE) for copy in self._copies.of(_PROFILE).values()]
+        given = [read_row(copy, Authorization, _AUTHORIZATION) for copy in self._copies.of(_AUTHORIZATION).values()]
+        before = self._audience.version
+        self._audience.learn(grants(given, names(members, profiles[0] if profiles else None)))
+        if self._audience.version != before:
+            for record in self._mirror.all():
+                self._mirror.changed.add(record.uuid)  # somebody else's topics are to be listened to
+
+
+def _copying(section: Section, copies: Copies) -> Callable[[Step], Awaitable[None]]:
+    async def copy(step: Step) -> None:
+        found: dict[int, Copy] = {}
+        async for row in section.list():
+            step.seen += 1
+            wire = write_row(row)
+            if isinstance(id_ := wire.get("id"), int):
+                found[id_] = wire
+        if found:  # an empty answer erases nothing
+            step.changed = await copies.replace(section.kind, found)
+
+    return copy
+
+
+def _is_out_of_reach(steps: Sequence[Step]) -> bool:
+    """True where the first two sections got no answer at all: the others would only wait for theirs."""
+    return all(step.unanswered for step in steps[:2])
+
+
+async def _attempt(step: Step, job: Callable[[Step], Awaitable[None]]) -> None:
+    step.state = "running"
+    try:
+        await job(step)
+    except GatewayError as error:
+        step.state, step.error = "failed", str(error)
+        step.unanswered = isinstance(error, CloudUnavailableError)
+        log.warning("sync_failed", section=step.name, reason=str(error))
+    else:
+        step.state = "done"
