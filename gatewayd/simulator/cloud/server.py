@@ -41,7 +41,7 @@ class SimulatedCloud:
         """Be there, until this is left; `base_url` says where. A port that is kept can be served again."""
         app = web.Application(middlewares=[self._watched], client_max_size=8 << 20)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)  # a call that hangs is not waited for
         await runner.setup()
         try:
             site = web.TCPSite(runner, host, port, ssl_context=tls)
