@@ -156,7 +156,7 @@ class Transport:
         """A file that the cloud names, from byte `start` on; `address` may be relative to the base URL.
 
         The token goes along to the cloud's own host alone. Raises CloudError where the address cannot be used,
-        CloudUnavailableError where the file cannot be had; a break while it is read raises that too.
+        CloudUnavailableError where the file cannot be had.
         """
         base = URL(self._base_url)
         try:
@@ -168,14 +168,14 @@ class Transport:
         headers = {"Range": f"bytes={start}-"} if start else {}
         if token is not None and url.origin() == base.origin():
             headers["Authorization"] = f"Token {token}"
+        headers["Accept-Encoding"] = "identity"  # a range is one of the file's own bytes
         assert self._session is not None
         try:
-            async with self._session.get(
-                url, headers=headers | {"Accept-Encoding": "identity"}, allow_redirects=False, timeout=_LONG
-            ) as response:
-                yield response
+            response = await self._session.get(url, headers=headers, allow_redirects=False, timeout=_LONG)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise CloudUnavailableError(f"GET {url}: {_reason(error)}") from error
+        async with response:
+            yield response
 
 
 def _path(endpoint: Endpoint, id_: int | str | None) -> str:
