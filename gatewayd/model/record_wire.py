@@ -37,8 +37,13 @@ def from_wire(wire: Mapping[str, Any]) -> Record:
     param_wire = extra.pop("param", None)
     if "type" in extra:
         known.setdefault("type_sub", extra.pop("type"))
-    if known.get("category") not in _CATEGORIES:
-        extra["category"] = known.get("category")
+    category = known.get("category")
+    if not isinstance(category, str | None):
+        raise MalformedError(
+            f"record {wire.get('uuid')!r}: Expected `str`, got `{type(category).__name__}` - at `$.category`"
+        )
+    if category not in _CATEGORIES:
+        extra["category"] = category
         known["category"] = Category.UNKNOWN
     place = f"record {wire.get('uuid')!r}"
     try:

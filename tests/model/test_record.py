@@ -58,6 +58,7 @@ def test_a_category_of_somebody_else_is_given_back_as_it_came() -> None:
     [
         ({"param": {"battery": "voll"}}, "$.battery"),
         ({"title": 7}, "$.title"),
+        ({"category": ["lock"]}, "$.category"),
         ({"param": []}, "param"),
         ({"param": {"channel": [{"id": "one"}]}}, "$.channel[0].id"),
         ({"param": {"channel": [3]}}, "param"),
