@@ -13,11 +13,11 @@ class CloudUnavailableError(CloudError):
 
 
 class UncertainError(CloudUnavailableError):
-    """A POST was sent and its answer never came: it may have been carried out. Look before sending it again."""
+    """A POST was sent and no answer came that can be read: it may have been carried out. Look before another try."""
 
 
 class UnreadableAnswerError(CloudError):
-    """The cloud reported success, and what came with it does not fit the API. The message names the place."""
+    """A GET, PUT or DELETE succeeded, and what came with it does not fit the API. The message names the place."""
 
 
 class RefusedByCloudError(CloudError):

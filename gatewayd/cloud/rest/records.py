@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-from gatewayd.cloud.rest.caller import Caller, place
+from gatewayd.cloud.rest.caller import Caller, data_of
 from gatewayd.cloud.rest.errors import UnreadableAnswerError
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.record import Record
@@ -41,8 +41,7 @@ class Records:
         await self._caller.msg("records.delete", id_=id_)
 
     async def _read(self, name: str, **call: Any) -> Record:
-        wire = await self._caller.data(name, dict[str, Any], **call)
-        return read_record(wire, f"{place(name)} msg.data")
+        return await self._caller.read(name, _read_data, **call)
 
 
 def said_of(record: Record) -> dict[str, Any]:
@@ -50,6 +49,13 @@ def said_of(record: Record) -> dict[str, Any]:
     wire = {name: value for name, value in to_wire(record).items() if name not in _CLOUDS_OWN}
     wire["type_sub"] = wire.pop("type", record.type_sub)
     return wire
+
+
+def _read_data(msg: Any, where: str) -> Record:
+    record = read_record(data_of(msg, where), f"{where}.data")
+    if record.id is None:
+        raise UnreadableAnswerError(f"{where}.data.id is missing")
+    return record
 
 
 def read_record(wire: Any, where: str) -> Record:

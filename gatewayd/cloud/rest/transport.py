@@ -31,6 +31,8 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 _LONG: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=30)
 _TRIES: Final = 3
 _FIRST_PAUSE_S: Final = 0.5
+_UNAUTHORIZED: Final = 401
+_TOKEN_REFUSED: Final = 400000
 
 
 class _Answer(msgspec.Struct):
@@ -188,6 +190,8 @@ def _outcome(endpoint: Endpoint, call: str, raw: _Raw) -> Any:
         answer = msgspec.json.decode(raw.content, type=_Answer)
         code = int(answer.status)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        if raw.status == _UNAUTHORIZED:  # in HTTP's words instead of the API's
+            raise refusal(call, _TOKEN_REFUSED, "", rest_status("2.1", _TOKEN_REFUSED)) from error
         shown = raw.content[:60].decode("utf-8", "replace")
         raise _lost(endpoint, f"{call}: HTTP {raw.status} with no answer of this API in it: {shown!r}") from error
     if code == SERVER_ERROR:

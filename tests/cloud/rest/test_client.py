@@ -69,6 +69,13 @@ async def test_a_refused_token_is_renewed_once_and_never_in_a_loop(cloud: Simula
     assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 3
 
 
+async def test_a_token_that_http_refuses_is_renewed_too(cloud: SimulatedCloud, client: CloudClient) -> None:
+    await client.log_in()
+    cloud.faults.fail("/api/iot/get_timestamp/", status=401)
+    assert await client.service.timestamp() > 0
+    assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 2
+
+
 async def test_a_wrong_password_is_said_without_being_shown(cloud: SimulatedCloud) -> None:
     async with connected(cloud, password="hunter22") as client:
         with pytest.raises(RefusedByCloudError, match="Invalid credentials") as refused:

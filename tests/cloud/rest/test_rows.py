@@ -152,5 +152,5 @@ async def test_a_part_that_met_a_server_error_or_an_unknown_status_did_not_succe
 
 @pytest.mark.parametrize("msg", [None, {}, 7, [7], [{"seq": 1}], [{"seq": "1", "status_sub": "done"}]])
 async def test_a_batch_answer_that_is_none_is_an_error(msg: Any) -> None:
-    with pytest.raises(UnreadableAnswerError, match="/api/iot/patch/ msg"):
+    with pytest.raises(UncertainError, match="/api/iot/patch/ msg"):
         await outcomes(msg, [Part(name="keys.delete", id=1)])
