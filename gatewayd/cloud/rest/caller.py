@@ -33,7 +33,7 @@ class Caller:
     ) -> Any:
         """The `msg` of a success. `params` go where the endpoint's stand; `data` goes out as `{"data": data}`."""
         endpoint = ENDPOINTS[name]
-        query, body = _sorted(endpoint, params, data)
+        query, body = _placed(endpoint, params, data)
 
         async def once(token: str | None) -> Any:
             return await self.transport.call(endpoint, id_=id_, token=token, query=query, body=body)
@@ -130,7 +130,7 @@ def data_of(msg: Any, where: str) -> Any:
     return msg["data"]
 
 
-def _sorted(endpoint: Endpoint, params: Mapping[str, Any] | None, data: Any) -> tuple[Mapping[str, str] | None, Any]:
+def _placed(endpoint: Endpoint, params: Mapping[str, Any] | None, data: Any) -> tuple[Mapping[str, str] | None, Any]:
     """The query and the body that `params` or `data` make."""
     match endpoint.says:
         case Says.QUERY:

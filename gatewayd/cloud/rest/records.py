@@ -19,8 +19,18 @@ class Records:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def list(self, **filters: str) -> AsyncIterator[Record]:
-        """Every record that the user may see and `filters` (ver, type_sub, category, uuid, icon, title) let through."""
+    async def list(
+        self,
+        *,
+        ver: str | None = None,
+        type_sub: str | None = None,
+        category: str | None = None,
+        uuid: str | None = None,
+        icon: str | None = None,
+        title: str | None = None,
+    ) -> AsyncIterator[Record]:
+        """Every record that the user may see and the filters let through."""
+        filters = {"ver": ver, "type_sub": type_sub, "category": category, "uuid": uuid, "icon": icon, "title": title}
         async for where, wire in self._caller.pages("records.list", **filters):
             yield read_record(wire, where)
 

@@ -128,3 +128,9 @@ async def test_a_part_of_a_batch_that_is_no_call_is_told_what_is_wrong(user: Cal
     answer = await user.ask("POST", "/api/iot/patch/", {"data": [part, good]})
     assert [one["status_sub"] for one in answer["msg"]] == [status, 200022]
     assert answer["status"] == 200201
+
+
+async def test_a_slash_at_the_end_makes_no_difference(user: Caller) -> None:
+    lock = await user.made("/api/iot/iot_manage_view", **LOCK)
+    for path in (f"/api/iot/iot_manage_view/{lock}", f"/api/iot/iot_manage_view/{lock}/"):
+        assert (await user.ask("GET", path))["status"] == 200012
