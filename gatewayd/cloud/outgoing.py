@@ -73,6 +73,7 @@ class Outgoing:
             self._uncertain.add(row.id)
         match call.part.name:
             case "records.create" if error is None:
+                self._uncertain.add(row.id)  # until its id could be read
                 await self._adopt(call, read_record(outcome.data, "the created record"))
             case "records.create" if isinstance(error, AlreadyThereError):
                 self._uncertain.add(row.id)  # the next attempt finds it, and makes it ours

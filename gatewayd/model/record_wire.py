@@ -1,6 +1,7 @@
 """Records as JSON objects of §12 and back. Keys that this gateway does not know are kept and given back."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,16 @@ from gatewayd.model.record import PARAM_OF, Channel, Extra, Header, Param, Recor
 from gatewayd.model.words import Category
 
 _CATEGORIES: Final = frozenset(Category)
+
+# The vendor's spellings, which go out, by the dictionary's, which §2.6 has and somebody may correct the others to.
+_ALSO: Final[Mapping[str, str]] = MappingProxyType(
+    {"switch_id": "swtich_id", "is_push_illegalunlock": "is_push_illegalunlcok"}
+    | {
+        f"illegalunlock_alarm_{what}{number}": f"illegalunlcok_alarm_{what}{number}"
+        for what in ("phone", "contact")
+        for number in (1, 2)
+    }
+)
 
 
 def to_wire(record: Record) -> dict[str, Any]:
@@ -39,12 +50,17 @@ def from_wire(wire: Mapping[str, Any]) -> Record:
     param_wire = extra.pop("param", None)
     if "type" in extra:
         known.setdefault("type_sub", extra.pop("type"))
-    if known.get("category") not in _CATEGORIES:
-        extra["category"] = known.get("category")
+    category = known.get("category")
+    if not isinstance(category, str | None):
+        raise MalformedError(
+            f"record {wire.get('uuid')!r}: Expected `str`, got `{type(category).__name__}` - at `$.category`"
+        )
+    if category not in _CATEGORIES:
+        extra["category"] = category
         known["category"] = Category.UNKNOWN
     place = f"record {wire.get('uuid')!r}"
     try:
-        header = msgspec.convert(known, Header)
+        header = msgspec.convert(known, Header, strict=False)  # §2.2 writes `"perm": "7"`
         place += " param"
         param, param_extra = _param_from_wire(header.category, {} if param_wire is None else param_wire)
     except (msgspec.ValidationError, TypeError) as error:
@@ -73,8 +89,9 @@ def _split(wire: Mapping[str, Any], kind: type[msgspec.Struct]) -> tuple[dict[st
     known: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for key, value in wire.items():
-        if key not in fields or key == "extra":
+        name = _ALSO.get(key, key)
+        if name not in fields or name == "extra":
             extra[key] = value
-        elif value is not None or fields[key].default in (None, UNSET):
-            known[key] = value
+        elif value is not None or fields[name].default in (None, UNSET):
+            known[name] = value
     return known, extra

@@ -53,7 +53,9 @@ async def world(
         house.form()  # forming takes bellows eight seconds over TCP, and is not what anybody came to see
     async with AsyncExitStack() as stack:
         radio_url = await stack.enter_async_context(house.serve())
-        cloud = await stack.enter_async_context(SimulatedCloud(now=lambda: datetime.now(UTC)).serve())
+        cloud = await stack.enter_async_context(
+            SimulatedCloud(now=lambda: datetime.now(UTC), numbers_members=True).serve()
+        )
         for user in (OWNER, GUEST):
             cloud.register(user, PASSWORD)
         cloud.release("9.9.9")

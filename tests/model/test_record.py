@@ -58,6 +58,7 @@ def test_a_category_of_somebody_else_is_given_back_as_it_came() -> None:
     [
         ({"param": {"battery": "voll"}}, "$.battery"),
         ({"title": 7}, "$.title"),
+        ({"category": ["lock"]}, "$.category"),
         ({"param": []}, "param"),
         ({"param": {"channel": [{"id": "one"}]}}, "$.channel[0].id"),
         ({"param": {"channel": [3]}}, "param"),
@@ -91,3 +92,12 @@ def test_secrets_are_not_in_a_repr() -> None:
 def test_the_store_can_keep_a_record_and_read_it_back() -> None:
     record = from_wire(SWITCH)
     assert msgspec.json.decode(msgspec.json.encode(record), type=Record) == record
+
+
+def test_the_dictionarys_spellings_are_read_and_the_vendors_go_out() -> None:
+    lock = {"uuid": "0" * 16, "category": "lock", "perm": "7", "param": {"is_push_illegalunlock": False}}
+    wire = to_wire(from_wire(lock))
+    assert (wire["perm"], wire["param"]["is_push_illegalunlcok"]) == (7, False)
+    assert "is_push_illegalunlock" not in wire["param"]
+    switch = {"uuid": "0" * 16, "category": "switch", "param": {"channel": [{"id": 1, "switch_id": 4}]}}
+    assert to_wire(from_wire(switch))["param"]["channel"][0]["swtich_id"] == 4

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from gatewayd.cloud.rest.caller import Caller, place
+from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
-from gatewayd.cloud.rest.rows import Row, read_row
+from gatewayd.cloud.rest.rows import Row
 
 
 class User(Row, frozen=True, kw_only=True):
@@ -120,8 +120,7 @@ class Accounts:
         """§1.9: the picture's address stands in the answer. Raises RefusedByCloudError (400031, 400032)."""
         name = "accounts.update_avatar"
         said = msgspec.to_builtins(avatar)
-        msg = await self._caller.msg(name, params={one: said[one] for one in ENDPOINTS[name].known})
-        return read_row(msg, Avatar, f"{place(name)} msg")
+        return await self._caller.bare(name, Avatar, params={one: said[one] for one in ENDPOINTS[name].known})
 
     async def avatar(self, user_id: int) -> bytes:
         """§1.10: the picture. Raises RefusedByCloudError (400036: there is none)."""
@@ -138,4 +137,4 @@ class Accounts:
         return await self._caller.row("accounts.register_gateway", GatewayAccount, params=params)
 
     async def _user(self, name: str, **call: Any) -> User:
-        return read_row(await self._caller.msg(name, **call), User, f"{place(name)} msg")
+        return await self._caller.bare(name, User, **call)

@@ -7,7 +7,7 @@ import msgspec
 
 from gatewayd.cloud.rest.caller import Caller, place
 from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint
-from gatewayd.cloud.rest.errors import RefusedByCloudError, UncertainError, UnreadableAnswerError, refusal
+from gatewayd.cloud.rest.errors import RefusedByCloudError, UncertainError, refusal
 from gatewayd.cloud.rest.records import said_of
 from gatewayd.cloud.rest.rows import Row, convert, params_of
 from gatewayd.model.errors import CloudError
@@ -48,14 +48,12 @@ class Batch:
     async def send(self, parts: Sequence[Part]) -> list[Outcome]:
         """Send `parts` as one call; an outcome each, in the order of `parts`.
 
-        A part that the answer does not speak of is uncertain. Raises UncertainError where no answer came at all,
+        A part that the answer does not speak of is uncertain. Raises UncertainError where no answer came,
         RefusedByCloudError where the cloud takes no batch.
         """
         wire = [self._wire(str(number), part) for number, part in enumerate(parts, 1)]
-        msg = await self._caller.msg("batch.send", data=wire)
-        if not isinstance(msg, list):
-            raise UnreadableAnswerError(f"{place('batch.send')} msg: Expected `array`, got `{type(msg).__name__}`")
-        answers = {answer.seq: answer for answer in convert(msg, list[_Answered], f"{place('batch.send')} msg")}
+        said = await self._caller.read("batch.send", lambda msg, where: convert(msg, list[_Answered], where), data=wire)
+        answers = {answer.seq: answer for answer in said}
         return [_outcome(part, answers.get(str(number))) for number, part in enumerate(parts, 1)]
 
     async def send_alone(self, part: Part) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint, Says
-from gatewayd.cloud.rest.errors import RefusedByCloudError, UnreadableAnswerError
+from gatewayd.cloud.rest.errors import RefusedByCloudError, UncertainError, UnreadableAnswerError
 from gatewayd.cloud.rest.rows import R, T, convert, params_of, read_row
 from gatewayd.cloud.rest.transport import Transport
 
@@ -33,7 +33,7 @@ class Caller:
     ) -> Any:
         """The `msg` of a success. `params` go where the endpoint's stand; `data` goes out as `{"data": data}`."""
         endpoint = ENDPOINTS[name]
-        query, body = _sorted(endpoint, params, data)
+        query, body = _placed(endpoint, params, data)
 
         async def once(token: str | None) -> Any:
             return await self.transport.call(endpoint, id_=id_, token=token, query=query, body=body)
@@ -67,13 +67,30 @@ class Caller:
         """A new token, whatever there is."""
         await self.renew(self._token)
 
+    async def read(self, name: str, reader: Callable[[Any, str], T], **call: Any) -> T:
+        """The `msg` of a success as `reader` reads it; the reader is told the place.
+
+        A success that cannot be read is one all the same: after a POST it is an UncertainError.
+        """
+        msg = await self.msg(name, **call)
+        try:
+            return reader(msg, f"{place(name)} msg")
+        except UnreadableAnswerError as error:
+            if ENDPOINTS[name].is_repeatable:
+                raise
+            raise UncertainError(str(error)) from error
+
     async def data(self, name: str, kind: type[T], **call: Any) -> T:
         """`msg.data` as `kind`."""
-        return convert(_data(name, await self.msg(name, **call)), kind, f"{place(name)} msg.data")
+        return await self.read(name, lambda msg, where: convert(data_of(msg, where), kind, f"{where}.data"), **call)
 
     async def row(self, name: str, kind: type[R], **call: Any) -> R:
         """`msg.data` as one row."""
-        return read_row(_data(name, await self.msg(name, **call)), kind, f"{place(name)} msg.data")
+        return await self.read(name, lambda msg, where: read_row(data_of(msg, where), kind, f"{where}.data"), **call)
+
+    async def bare(self, name: str, kind: type[R], **call: Any) -> R:
+        """`msg` itself as one row, as §1 and §3.2 have it."""
+        return await self.read(name, lambda msg, where: read_row(msg, kind, where), **call)
 
     async def say(self, name: str, row: R, *, id_: int | None = None) -> R:
         """Say `row` to an endpoint that answers with the row as it is now."""
@@ -90,7 +107,7 @@ class Caller:
         page, pages = 1, 1
         while page <= pages:
             msg = await self.msg(name, params={**said, "page": str(page), "limit": str(PAGE)})
-            data = _data(name, msg)
+            data = data_of(msg, f"{place(name)} msg")
             wires = data if isinstance(data, list) else [data]
             for number, wire in enumerate(wires):
                 yield f"{place(name)} page {page} msg.data[{number}]", wire
@@ -106,13 +123,14 @@ def place(name: str) -> str:
     return f"{endpoint.method} {endpoint.path}"
 
 
-def _data(name: str, msg: Any) -> Any:
+def data_of(msg: Any, where: str) -> Any:
+    """`msg.data`. Raises UnreadableAnswerError."""
     if not isinstance(msg, dict) or "data" not in msg:
-        raise UnreadableAnswerError(f"{place(name)}: msg.data is missing")
+        raise UnreadableAnswerError(f"{where}.data is missing")
     return msg["data"]
 
 
-def _sorted(endpoint: Endpoint, params: Mapping[str, Any] | None, data: Any) -> tuple[Mapping[str, str] | None, Any]:
+def _placed(endpoint: Endpoint, params: Mapping[str, Any] | None, data: Any) -> tuple[Mapping[str, str] | None, Any]:
     """The query and the body that `params` or `data` make."""
     match endpoint.says:
         case Says.QUERY:

@@ -13,11 +13,11 @@ class CloudUnavailableError(CloudError):
 
 
 class UncertainError(CloudUnavailableError):
-    """A POST was sent and its answer never came: it may have been carried out. Look before sending it again."""
+    """A POST was sent and no answer came that can be read: it may have been carried out. Look before another try."""
 
 
 class UnreadableAnswerError(CloudError):
-    """The cloud reported success, and what came with it does not fit the API. The message names the place."""
+    """A GET, PUT or DELETE succeeded, and what came with it does not fit the API. The message names the place."""
 
 
 class RefusedByCloudError(CloudError):
@@ -40,11 +40,11 @@ class RefusedByCloudError(CloudError):
 
 
 class AlreadyThereError(RefusedByCloudError):
-    """What was to be created is there (设备已存在 and its like)."""
+    """What was to be created is there (设备已存在 and its like; a user of §1)."""
 
 
 class NotThereError(RefusedByCloudError):
-    """What was asked for, or what it belongs to, is not there (设备不存在 and its like)."""
+    """What was asked for, or what it belongs to, is not there (设备不存在 and its like; a user of §1)."""
 
 
 class ForbiddenError(RefusedByCloudError):
@@ -57,8 +57,23 @@ class BadParametersError(RefusedByCloudError):
 
 _KINDS: Final[Mapping[type[RefusedByCloudError], tuple[int, ...]]] = MappingProxyType(
     {
-        AlreadyThereError: (400064, 400080, 400088, 400094, 400099),
-        NotThereError: (400065, 400074, 400079, 400084, 400087, 400093, 400098, 400101),
+        AlreadyThereError: (400001, 400004, 400007, 400064, 400080, 400088, 400094, 400099),
+        NotThereError: (
+            400010,
+            400015,
+            400018,
+            400025,
+            400036,
+            400038,
+            400065,
+            400074,
+            400079,
+            400084,
+            400087,
+            400093,
+            400098,
+            400101,
+        ),
         ForbiddenError: (400042, 400048, 400302),
         BadParametersError: (400003,),
     }

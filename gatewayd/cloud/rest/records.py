@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-from gatewayd.cloud.rest.caller import Caller, place
+from gatewayd.cloud.rest.caller import Caller, data_of
 from gatewayd.cloud.rest.errors import UnreadableAnswerError
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.record import Record
@@ -19,8 +19,18 @@ class Records:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def list(self, **filters: str) -> AsyncIterator[Record]:
-        """Every record that the user may see and `filters` (ver, type_sub, category, uuid, icon, title) let through."""
+    async def list(
+        self,
+        *,
+        ver: str | None = None,
+        type_sub: str | None = None,
+        category: str | None = None,
+        uuid: str | None = None,
+        icon: str | None = None,
+        title: str | None = None,
+    ) -> AsyncIterator[Record]:
+        """Every record that the user may see and the filters let through."""
+        filters = {"ver": ver, "type_sub": type_sub, "category": category, "uuid": uuid, "icon": icon, "title": title}
         async for where, wire in self._caller.pages("records.list", **filters):
             yield read_record(wire, where)
 
@@ -30,7 +40,9 @@ class Records:
 
     async def wire(self, id_: int) -> tuple[str, Any]:
         """One record as it came, with its place. Raises NotThereError, ForbiddenError."""
-        return f"{place('records.get')} msg.data", await self._caller.data("records.get", dict[str, Any], id_=id_)
+        return await self._caller.read(
+            "records.get", lambda msg, where: (f"{where}.data", data_of(msg, where)), id_=id_
+        )
 
     async def get(self, id_: int) -> Record:
         """Raises NotThereError, ForbiddenError."""
@@ -49,8 +61,7 @@ class Records:
         await self._caller.msg("records.delete", id_=id_)
 
     async def _read(self, name: str, **call: Any) -> Record:
-        wire = await self._caller.data(name, dict[str, Any], **call)
-        return read_record(wire, f"{place(name)} msg.data")
+        return await self._caller.read(name, _read_data, **call)
 
 
 def said_of(record: Record) -> dict[str, Any]:
@@ -58,6 +69,13 @@ def said_of(record: Record) -> dict[str, Any]:
     wire = {name: value for name, value in to_wire(record).items() if name not in _CLOUDS_OWN}
     wire["type_sub"] = wire.pop("type", record.type_sub)
     return wire
+
+
+def _read_data(msg: Any, where: str) -> Record:
+    record = read_record(data_of(msg, where), f"{where}.data")
+    if record.id is None:
+        raise UnreadableAnswerError(f"{where}.data.id is missing")
+    return record
 
 
 def read_record(wire: Any, where: str) -> Record:

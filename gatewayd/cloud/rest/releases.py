@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from msgspec import field
 
-from gatewayd.cloud.rest.caller import Caller, place
+from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
-from gatewayd.cloud.rest.rows import Row, params_of, read_row
+from gatewayd.cloud.rest.rows import Row, params_of
 
 
 class Release(Row, frozen=True, kw_only=True):
@@ -49,5 +49,5 @@ class Releases:
         await self._caller.msg("releases.delete", id_=id_)
 
     async def _said(self, name: str, release: Release) -> Release:
-        msg = await self._caller.msg(name, id_=release.id, params=params_of(ENDPOINTS[name], release))
-        return read_row(msg, Release, f"{place(name)} msg")
+        params = params_of(ENDPOINTS[name], release)
+        return await self._caller.bare(name, Release, id_=release.id, params=params)

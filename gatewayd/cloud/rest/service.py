@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gatewayd.cloud.rest.caller import Caller, place
+from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.records import read_record
 from gatewayd.cloud.rest.rows import Row
 from gatewayd.model.record import Record
@@ -72,5 +72,4 @@ class Service:
     async def _sent(self, name: str, record: Record) -> Record:
         wire = to_wire(record)
         wire["type"] = wire.pop("type_sub", record.type_sub)  # §11 says `type` of a gateway too
-        msg = await self._caller.msg(name, params=wire)
-        return read_record(msg, f"{place(name)} msg")
+        return await self._caller.read(name, read_record, params=wire)

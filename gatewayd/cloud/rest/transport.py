@@ -31,6 +31,9 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 _LONG: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=30)
 _TRIES: Final = 3
 _FIRST_PAUSE_S: Final = 0.5
+_SHOWN: Final = 200  # letters of the cloud's own words in an error
+_UNAUTHORIZED: Final = 401
+_TOKEN_REFUSED: Final = 400000
 
 
 class _Answer(msgspec.Struct):
@@ -47,6 +50,11 @@ class _Raw:
     status: int
     content_type: str
     content: bytes
+
+    def __str__(self) -> str:
+        """A page's beginning, and of anything else only how much it is: it may be half an answer with a token in it."""
+        is_page = self.content.lstrip()[:1] == b"<"
+        return repr(self.content[:60].decode("utf-8", "replace")) if is_page else f"{len(self.content)} bytes"
 
 
 class Transport:
@@ -156,7 +164,7 @@ class Transport:
         """A file that the cloud names, from byte `start` on; `address` may be relative to the base URL.
 
         The token goes along to the cloud's own host alone. Raises CloudError where the address cannot be used,
-        CloudUnavailableError where the file cannot be had; a break while it is read raises that too.
+        CloudUnavailableError where the file cannot be had.
         """
         base = URL(self._base_url)
         try:
@@ -168,14 +176,14 @@ class Transport:
         headers = {"Range": f"bytes={start}-"} if start else {}
         if token is not None and url.origin() == base.origin():
             headers["Authorization"] = f"Token {token}"
+        headers["Accept-Encoding"] = "identity"  # a range is one of the file's own bytes
         assert self._session is not None
         try:
-            async with self._session.get(
-                url, headers=headers | {"Accept-Encoding": "identity"}, allow_redirects=False, timeout=_LONG
-            ) as response:
-                yield response
+            response = await self._session.get(url, headers=headers, allow_redirects=False, timeout=_LONG)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise CloudUnavailableError(f"GET {url}: {_reason(error)}") from error
+        async with response:
+            yield response
 
 
 def _path(endpoint: Endpoint, id_: int | str | None) -> str:
@@ -188,13 +196,14 @@ def _outcome(endpoint: Endpoint, call: str, raw: _Raw) -> Any:
         answer = msgspec.json.decode(raw.content, type=_Answer)
         code = int(answer.status)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        shown = raw.content[:60].decode("utf-8", "replace")
-        raise _lost(endpoint, f"{call}: HTTP {raw.status} with no answer of this API in it: {shown!r}") from error
+        if raw.status == _UNAUTHORIZED:  # in HTTP's words instead of the API's
+            raise refusal(call, _TOKEN_REFUSED, "", rest_status("2.1", _TOKEN_REFUSED)) from error
+        raise _lost(endpoint, f"{call}: HTTP {raw.status} with no answer of this API in it: {raw}") from error
     if code == SERVER_ERROR:
         raise _lost(endpoint, f"{call}: {code} {answer.desc}")
     if code in endpoint.success:
         return answer.msg
-    raise refusal(call, code, answer.desc, rest_status(endpoint.section, code), _err(answer))
+    raise refusal(call, code, answer.desc[:_SHOWN], rest_status(endpoint.section, code), _err(answer))
 
 
 def _image(endpoint: Endpoint, call: str, raw: _Raw) -> bytes:
@@ -207,7 +216,7 @@ def _image(endpoint: Endpoint, call: str, raw: _Raw) -> bytes:
 def _err(answer: _Answer) -> str:
     """The reason that goes with a status, where there is one: beside it, or in `msg`."""
     err = answer.err if answer.err is not None else answer.msg.get("err") if isinstance(answer.msg, dict) else None
-    return "" if err is None else str(err)[:200]
+    return "" if err is None else str(err)[:_SHOWN]
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -16,6 +16,7 @@ NO_DEVICE: Final = 400065
 
 _A_PAGE: Final = 10
 _MOST: Final = 1000
+_HIGHEST: Final = 2**40  # SQLite's integers have 64 bits, and so have products of these
 
 
 class SaidError(Exception):
@@ -52,7 +53,7 @@ class Call:
     @property
     def number(self) -> int:
         """The id in the path."""
-        return int(self.id)
+        return min(int(self.id), _HIGHEST)
 
     @property
     def account(self) -> Row:
@@ -82,7 +83,7 @@ class Call:
             return None
         if not self.query[name].isdecimal():
             raise SaidError(BAD_PARAMETERS, f"param '{name}' is no number")
-        return int(self.query[name])
+        return min(int(self.query[name]), _HIGHEST)
 
     def page_of(self, query: str, *values: Any, shown: Callable[[Row], Row]) -> dict[str, Any]:
         """The page that `limit` and `page` ask for; ten rows where they do not (分页说明)."""
@@ -109,6 +110,8 @@ def typed(data: Mapping[str, Any], name: str, kind: type[T]) -> T:
     value = data[name]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise SaidError(BAD_PARAMETERS, f"param '{name}' is no {kind.__name__}")
+    if isinstance(value, int) and abs(value) > _HIGHEST:
+        raise SaidError(BAD_PARAMETERS, f"param '{name}' is too large")
     return value
 
 

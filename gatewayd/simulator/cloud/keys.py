@@ -78,9 +78,9 @@ def _key(call: Call, needed: Permission) -> Row:
 def _number(data: dict[str, Any]) -> int | str:
     """The example has a number, §2.7's a text."""
     number = data.get("key_number")
-    if isinstance(number, bool) or not isinstance(number, int | str) or number == "":
-        raise SaidError(BAD_PARAMETERS, "param 'key_number' is needed")
-    return number
+    if isinstance(number, str) and number:
+        return number
+    return need(data, "key_number", int)
 
 
 def _member(call: Call) -> int | None:

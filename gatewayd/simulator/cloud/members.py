@@ -98,7 +98,10 @@ def _shown(call: Call, member: Row) -> Row:
     whose = {"title": member["title"], "icon": member["icon"]} | reminders
     names = ("id", "info_id", "key_type", "key_name", "key_number")
     held = [{name: key[name] for name in names} | whose for key in keys]
-    return wire | {"username": account["username"] if account else None} | reminders | {"keys": held}
+    who = {"username": account["username"] if account else None}
+    if call.state.numbers_members:
+        who["user_id"] = member["user_id"]
+    return wire | who | reminders | {"keys": held}
 
 
 ROUTES: Final = (

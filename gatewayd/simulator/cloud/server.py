@@ -26,10 +26,15 @@ _RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 class SimulatedCloud:
-    """The cloud. `requests` is what it was asked: (method, path with query, HTTP status)."""
+    """The cloud. `requests` is what it was asked: (method, path with query, HTTP status).
 
-    def __init__(self, *, now: Callable[[], datetime], path: Path | None = None) -> None:
+    `numbers_members`: members are answered with their `user_id`. The API's examples (§2.7) do not show it, and without
+    it nobody can tell whose an authorization (§2.2) is.
+    """
+
+    def __init__(self, *, now: Callable[[], datetime], path: Path | None = None, numbers_members: bool = False) -> None:
         self.state = State(Database(path), now)
+        self.state.numbers_members = numbers_members
         self.faults = Faults()
         self.requests: list[tuple[str, str, int]] = []
         self.base_url = ""
@@ -41,7 +46,7 @@ class SimulatedCloud:
         """Be there, until this is left; `base_url` says where. A port that is kept can be served again."""
         app = web.Application(middlewares=[self._watched], client_max_size=8 << 20)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)  # a call that hangs is not waited for
         await runner.setup()
         try:
             site = web.TCPSite(runner, host, port, ssl_context=tls)

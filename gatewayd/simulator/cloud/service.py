@@ -47,6 +47,8 @@ def send_push(call: Call) -> Reply:
 
 
 def _about_device(call: Call, kind: str) -> Reply:
+    for name in ("category", "uuid", "title"):
+        need(call.whole, name, str)
     try:
         record = from_wire(call.whole)
     except MalformedError as error:

@@ -21,6 +21,7 @@ class State:
     db: Database
     now: Callable[[], datetime]
     clock_offset: timedelta = timedelta()
+    numbers_members: bool = False
     chance: random.Random = field(default_factory=random.SystemRandom)
 
     def time(self) -> datetime:

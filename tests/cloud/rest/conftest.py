@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -30,10 +31,17 @@ async def cloud() -> AsyncIterator[SimulatedCloud]:
 
 
 @asynccontextmanager
-async def connected(cloud: SimulatedCloud, **credentials: object) -> AsyncIterator[CloudClient]:
+async def connected(
+    cloud: SimulatedCloud,
+    username: str = USER,
+    password: str = PASSWORD,
+    *,
+    register: bool = True,
+    **transport_settings: Any,
+) -> AsyncIterator[CloudClient]:
     """A client that does not wait long before it tries again."""
-    who = Credentials(**{"username": USER, "password": PASSWORD, **credentials})  # type: ignore[arg-type]
-    transport = Transport(cloud.base_url, chance=random.Random(1), first_pause_s=0.01)
+    who = Credentials(username, password, register=register)
+    transport = Transport(cloud.base_url, chance=random.Random(1), first_pause_s=0.01, **transport_settings)
     async with CloudClient.connect(transport, who) as client:
         yield client
 

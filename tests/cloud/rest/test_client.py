@@ -1,5 +1,6 @@
 """The REST client against the simulated cloud over real HTTP: what it says, what it believes, what it tries again."""
 
+import asyncio
 import random
 
 import pytest
@@ -70,6 +71,22 @@ async def test_a_refused_token_is_renewed_once_and_never_in_a_loop(cloud: Simula
     assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 3
 
 
+async def test_many_calls_that_are_refused_at_once_log_in_once(cloud: SimulatedCloud, client: CloudClient) -> None:
+    await client.log_in()
+    cloud.revoke_tokens()
+    async with asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(client.service.timestamp()) for _ in range(8)]
+    assert all(one.result() > 0 for one in asked)
+    assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 2
+
+
+async def test_a_token_that_http_refuses_is_renewed_too(cloud: SimulatedCloud, client: CloudClient) -> None:
+    await client.log_in()
+    cloud.faults.fail("/api/iot/get_timestamp/", status=401)
+    assert await client.service.timestamp() > 0
+    assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 2
+
+
 async def test_a_wrong_password_is_said_without_being_shown(cloud: SimulatedCloud) -> None:
     async with connected(cloud, password="hunter22") as client:
         with pytest.raises(RefusedByCloudError, match="Invalid credentials") as refused:
@@ -98,6 +115,18 @@ async def test_an_answer_that_is_none_is_an_error_that_names_the_call(
     cloud.faults.answer("/api/iot/get_timestamp/", body, times=3)
     with pytest.raises(CloudError, match="/api/iot/get_timestamp/"):
         await client.service.timestamp()
+
+
+async def test_an_answer_that_is_none_is_shown_where_it_is_a_page_and_nowhere_else(
+    cloud: SimulatedCloud, client: CloudClient
+) -> None:
+    cloud.faults.answer("/api/accounts/login/", '{"token": "811d00a468a3a1f8"}')
+    with pytest.raises(UncertainError, match="29 bytes") as half:
+        await client.log_in()
+    assert "811d00" not in str(half.value)
+    cloud.faults.fail("/api/accounts/login/", status=404)
+    with pytest.raises(UncertainError, match="<html>"):
+        await client.log_in()
 
 
 async def test_a_server_that_fails_is_tried_again(cloud: SimulatedCloud, client: CloudClient) -> None:

@@ -1,0 +1,231 @@
+"""Mirror and cloud agree, whatever is changed where, and whatever fails on the way."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from gatewayd.cloud.rest.authorizations import Authorization
+from gatewayd.cloud.rest.batch import Part
+from gatewayd.cloud.rest.client import CloudClient
+from gatewayd.cloud.rest.members import Member
+from gatewayd.model.change import Change
+from gatewayd.model.outgoing import MessageDue, RecordDue
+from gatewayd.model.permission import Permission
+from gatewayd.model.record import LockParam, Record
+from gatewayd.model.words import Category, Uuid
+from tests.cloud.rest.conftest import connected
+from tests.cloud.sync.conftest import AIR, DOOR, GATEWAY, GUEST, OWNER, PASSWORD, Both, both_ends, now
+
+
+async def edit_there(both: Both, uuid: Uuid, **fields: Any) -> None:
+    """What the app does: says a few fields of a record."""
+    async with connected(both.cloud, username=OWNER, password=PASSWORD) as app:
+        await app.batch.send_alone(part_of(both.mine(uuid), fields))
+
+
+def part_of(record: Record, fields: dict[str, Any]) -> Part:
+    return Part(name="records.update", about=fields, id=record.id)
+
+
+async def test_what_the_household_says_there_arrives_here_and_what_the_radio_knows_stays(both: Both) -> None:
+    await edit_there(both, DOOR, title="大门", param={"room_id": 6, "battery": 3})
+    assert set((await both.synced()).values()) == {None}
+    door = both.mine(DOOR)
+    assert isinstance(door.param, LockParam)
+    assert (door.title, door.param.room_id, door.param.battery) == ("大门", 6, 80)
+    await both.drained()
+    param = both.theirs(DOOR)["param"]
+    assert isinstance(param, dict)
+    assert (param["battery"], param["room_id"]) == (80, 6)  # what the radio knows was said again
+
+
+async def test_a_reading_does_not_undo_a_name_that_was_given_there(both: Both) -> None:
+    await edit_there(both, DOOR, title="大门")
+    both.store.mirror.report(DOOR, (Change("battery", 42),), now())
+    await both.store.mirror.flush()
+    await both.drained()
+    assert both.theirs(DOOR)["title"] == "大门"
+    await both.synced()
+    assert both.mine(DOOR).title == "大门"
+
+
+async def test_a_name_given_here_while_the_cloud_is_away_wins_when_it_is_back(both: Both) -> None:
+    both.cloud.faults.fail("/", status=503, times=1000)
+    edited = replace(both.mine(DOOR), title="后门", edited=("title",))
+    await both.store.mirror.put(edited, RecordDue(uuid=DOOR))
+    failed = await both.synced()
+    assert "503" in str(failed["record"])
+    both.cloud.faults.clear()
+    await both.synced()
+    assert both.mine(DOOR).title == "后门"
+    await both.drained()
+    assert both.theirs(DOOR)["title"] == "后门"
+    assert both.mine(DOOR).edited == ()
+
+
+async def test_a_device_that_the_cloud_has_no_longer_is_kept_unlinked_and_linked_when_it_is_back(both: Both) -> None:
+    door = both.mine(DOOR)
+    assert door.id is not None
+    await both.client.records.delete(door.id)
+    await both.synced()
+    assert (both.mine(DOOR).unlinked, both.mine(DOOR).id) == (True, None)
+    both.store.mirror.report(DOOR, (Change("battery", 9),), now())
+    await both.store.mirror.flush()
+    await both.drained()
+    assert [record["uuid"] for record in both.cloud.records(OWNER)] == [GATEWAY, AIR]
+    await both.client.records.create(door)
+    await both.synced()
+    assert (both.mine(DOOR).unlinked, both.mine(DOOR).id is None) == (False, False)
+
+
+async def test_a_put_that_finds_nothing_there_unlinks_and_a_message_is_buried_with_its_reason(both: Both) -> None:
+    door = both.mine(DOOR)
+    assert door.id is not None
+    await both.client.records.delete(door.id)
+    message = MessageDue(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
+    await both.store.outbox.add(message, replace(message, level=2))
+    await both.drained()
+    assert both.mine(DOOR).unlinked
+    first, second = [letter.reason for letter in await both.store.outbox.dead_letters()]
+    assert "no device" in first
+    assert "设备不存在" in second
+
+
+async def test_the_gateway_itself_is_told_anew(both: Both) -> None:
+    gateway = both.mine(GATEWAY)
+    assert gateway.id is not None
+    await both.client.records.delete(gateway.id)
+    await both.synced()
+    await both.drained()
+    assert both.theirs(GATEWAY)["id"] == both.mine(GATEWAY).id != gateway.id
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"status": 200016, "msg": {}, "desc": ""}', b"[]"])
+async def test_an_answer_that_cannot_be_read_erases_nothing(both: Both, body: bytes) -> None:
+    before = both.store.mirror.all()
+    both.cloud.faults.answer("/api/iot/iot_manage_view/", body.decode(), times=10)
+    assert (await both.synced())["record"] is not None
+    assert both.store.mirror.all() == before
+
+
+async def test_an_empty_list_erases_nothing(both: Both) -> None:
+    await both.synced()
+    spaces = dict(both.store.copies.of("space"))
+    assert spaces
+    empty = {"status": 200026, "msg": {"data": [], "page": {"total_page": 1}}, "desc": ""}
+    both.cloud.faults.answer("/api/iot/space/", json.dumps(empty))
+    await both.synced()
+    assert both.store.copies.of("space") == spaces
+    empty["status"] = 200016
+    both.cloud.faults.answer("/api/iot/iot_manage_view/", json.dumps(empty))
+    await both.synced()
+    assert not any(record.unlinked for record in both.store.mirror.all())
+
+
+async def test_one_section_that_fails_does_not_hold_up_the_others(both: Both) -> None:
+    both.cloud.faults.fail("/api/iot/space/", status=500, times=10)
+    failed = {name for name, error in (await both.synced()).items() if error}
+    assert failed == {"space"}
+
+
+async def test_a_cloud_that_does_not_answer_is_not_asked_for_every_section(both: Both) -> None:
+    both.cloud.faults.fail("/", status=503, times=1000)
+    asked = len(both.cloud.requests)
+    errors = (await both.synced()).values()
+    assert sum("not tried" in str(error) for error in errors) == len(errors) - 2
+    assert len(both.cloud.requests) - asked == 6  # two sections, three attempts each
+
+
+async def test_a_right_that_was_given_is_known_by_the_users_name_until_it_is_taken_back(both: Both) -> None:
+    door = both.mine(DOOR)
+    guest_id = await member_of_the_home(both, GUEST)
+    given = await both.client.authorizations.create(Authorization(info_id=door.id, authorized_id=guest_id, perm=3))
+    assert given.id is not None
+    version = both.audience.version
+    await both.synced()
+    assert both.audience.level(GUEST, DOOR) is Permission.CONTROL
+    assert both.audience.users_of(DOOR) == (OWNER, GUEST)
+    assert both.audience.level(GUEST, AIR) is Permission.NONE
+    assert both.audience.version == version + 1
+    await both.client.authorizations.delete(given.id)
+    await both.synced()
+    assert both.audience.level(GUEST, DOOR) is Permission.NONE
+    assert both.audience.users_of(DOOR) == (OWNER,)
+
+
+async def test_a_right_that_a_bad_answer_leaves_out_is_kept(both: Both) -> None:
+    guest_id = await member_of_the_home(both, GUEST)
+    await both.client.authorizations.create(Authorization(info_id=both.mine(DOOR).id, authorized_id=guest_id, perm=3))
+    await both.synced()
+    empty = {"status": 200021, "msg": {"data": [], "page": {"total_page": 1}}, "desc": ""}
+    both.cloud.faults.answer("/api/iot/authorization/", json.dumps(empty))
+    await both.synced()
+    assert both.audience.level(GUEST, DOOR) is Permission.CONTROL
+
+
+async def test_rights_are_known_after_a_restart_without_the_cloud(tmp_path: Path) -> None:
+    async with both_ends(tmp_path) as both:
+        await both.drained()
+        guest_id = await member_of_the_home(both, GUEST)
+        right = Authorization(info_id=both.mine(DOOR).id, authorized_id=guest_id, perm=4)
+        await both.client.authorizations.create(right)
+        await both.synced()
+    async with both_ends(tmp_path, with_records=False) as again:
+        again.cloud.faults.fail("/", status=503, times=1000)
+        assert again.audience.level(GUEST, DOOR) is Permission.UPDATE
+
+
+async def test_many_changes_go_as_one_batch_each_with_its_own_outcome(both: Both) -> None:
+    both.cloud.requests.clear()
+    sensors = [
+        Record(
+            uuid=Uuid(f"00158d0005{n:06x}"), category=Category.SENSOR, title=f"传感器{n}", param=both.mine(AIR).param
+        )
+        for n in range(40)
+    ]
+    gone = both.mine(DOOR)
+    assert gone.id is not None
+    await both.client.records.delete(gone.id)
+    both.cloud.faults.fail("/", status=503, times=1000)
+    for sensor in sensors:
+        await both.store.mirror.put(sensor, RecordDue(uuid=sensor.uuid))
+    await both.store.outbox.add(RecordDue(uuid=DOOR))
+    both.cloud.faults.clear()
+    both.cloud.requests.clear()
+    await both.drained()
+    assert {record["uuid"] for record in both.cloud.records(OWNER)} == {GATEWAY, AIR, *(one.uuid for one in sensors)}
+    assert all(both.mine(sensor.uuid).id is not None for sensor in sensors)
+    assert both.mine(DOOR).unlinked
+    calls = [path for method, path, _ in both.cloud.requests if method == "POST"]
+    assert any(path.startswith("/api/iot/patch/") for path in calls)
+    assert len(calls) < len(sensors)
+
+
+async def test_a_poison_row_is_buried_with_its_reason_and_the_rest_goes_on(both: Both) -> None:
+    bad = MessageDue(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="no time at all")
+    good = replace(bad, occur_time="2026-11-24 08:00:00")
+    await both.store.outbox.add(bad, good)
+    await both.drained()
+    (letter,) = await both.store.outbox.dead_letters()
+    assert "400003" in letter.reason
+    assert [message["occur_time"] for message in both.cloud.messages()] == ["2026-11-24 08:00:00"]
+
+
+async def member_of_the_home(both: Both, user: str) -> int:
+    """Make `user` a member of the owner's home, as the app does; his id."""
+    async with connected(both.cloud, username=user, password=PASSWORD) as app:
+        user_id = (await app.accounts.profile()).id
+    home_id = await home_of(both.client)
+    member = await both.client.members.create(Member(home_id=home_id, title="邻居"))
+    await both.client.members.update(replace(member, user_id=user_id))
+    return user_id
+
+
+async def home_of(client: CloudClient) -> int:
+    async for home in client.homes.list():
+        if home.id is not None:
+            return home.id
+    raise AssertionError("no home")
