@@ -1,0 +1,77 @@
+"""Says that the gateway is here (§10, 200601): at start, on a change of address, every so often, and when asked."""
+
+import secrets
+from collections.abc import Callable
+
+import structlog
+
+from gatewayd.model.record import Record
+from gatewayd.model.wifi import Link
+from gatewayd.provisioning.datagrams import announcement
+from gatewayd.provisioning.endpoint import Asker
+from gatewayd.provisioning.guard import Bucket, Nonces, Rate
+from gatewayd.provisioning.interfaces import Subnet
+from gatewayd.provisioning.names import to_text
+from gatewayd.provisioning.outlet import Outlet
+from gatewayd.provisioning.seal import GatewayKey
+
+log = structlog.get_logger()
+
+_BROADCASTS_ASKED_FOR = Rate(per_s=1, burst=3)
+
+
+class Discovery:
+    """Makes announcements and sends them. `record` is the gateway's own; None while the gateway does not know it."""
+
+    def __init__(
+        self,
+        record: Callable[[], Record | None],
+        key: GatewayKey,
+        nonces: Nonces,
+        outlet: Outlet,
+        now: Callable[[], float],
+    ) -> None:
+        self._record = record
+        self._key = key
+        self._nonces = nonces
+        self._outlet = outlet
+        self._now = now
+        self._broadcasts = Bucket(_BROADCASTS_ASKED_FOR, now())
+        self.link: Link | None = None
+        """The Wi-Fi network that is joined, as last known."""
+
+    def announce(self, subnets: tuple[Subnet, ...]) -> None:
+        """Tell everybody on `subnets`."""
+        for subnet in subnets:
+            if (datagram := self._announcement(subnet)) is not None:
+                self._outlet.broadcast(datagram, subnet)
+
+    def answer(self, asker: Asker, sn: str | None = None) -> None:
+        """Tell the asker, and everybody beside him unless they have just heard it."""
+        subnet = self._outlet.subnet_of(asker)
+        datagram = None if subnet is None else self._announcement(subnet, sn)
+        if datagram is None:
+            return
+        if self._broadcasts.take(1, self._now()):
+            self._outlet.answer(datagram, (asker,))
+        else:
+            self._outlet.direct(datagram, (asker,))
+
+    def tell(self, askers: frozenset[Asker]) -> None:
+        """Tell `askers` alone, those who can be reached."""
+        for asker in askers:
+            subnet = self._outlet.subnet_of(asker)
+            if subnet is not None and (datagram := self._announcement(subnet)) is not None:
+                self._outlet.direct(datagram, (asker,))
+
+    def _announcement(self, subnet: Subnet, sn: str | None = None) -> bytes | None:
+        if (record := self._record()) is None:
+            return None
+        return announcement(
+            record,
+            sn=sn or secrets.token_hex(8),
+            ip=str(subnet.address.ip),
+            access_ssid=None if self.link is None else to_text(self.link.ssid),
+            key=self._key.public,
+            nonce=self._nonces.current(self._now()),
+        )

@@ -1,0 +1,141 @@
+"""The whole of provisioning as one part: `run()` is found by phones, lists networks and joins one (§10, §13).
+
+Wi-Fi itself, the gateway's record, the cloud and the place where keys are kept come in as parameters.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from gatewayd.model.record import Record
+from gatewayd.model.wifi import Link
+from gatewayd.provisioning.desk import Desk
+from gatewayd.provisioning.discovery import Discovery
+from gatewayd.provisioning.endpoint import Asker, Endpoint
+from gatewayd.provisioning.guard import Guard, Limits, Nonces, Verdict
+from gatewayd.provisioning.interfaces import Changes, Subnet
+from gatewayd.provisioning.joining import Joining
+from gatewayd.provisioning.listing import Listing
+from gatewayd.provisioning.outlet import Outlet
+from gatewayd.provisioning.seal import GatewayKey
+from gatewayd.provisioning.unsealing import Unsealing
+from gatewayd.provisioning.wifi import Wifi
+from gatewayd.provisioning.window import Window
+
+log = structlog.get_logger()
+
+_BIND_AGAIN_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """§10: 9820 is heard, 9830 is spoken to."""
+
+    listen: int = 9820
+    announce: int = 9830
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What provisioning needs of the rest of the daemon.
+
+    `record`: the gateway's own (§12.1), None while nobody knows it. `own`: the subnets of this machine now.
+    `is_newest`: asks the cloud about the firmware; raises CloudError. `joined`: hears of each network joined.
+    """
+
+    record: Callable[[], Record | None]
+    own: Callable[[], tuple[Subnet, ...]]
+    is_newest: Callable[[], Awaitable[bool]]
+    joined: Callable[[Link], Awaitable[None]]
+    now: Callable[[], float]
+
+
+class Provisioning:
+    """Times are monotonic seconds."""
+
+    def __init__(
+        self,
+        house: House,
+        wifi: Wifi,
+        key: GatewayKey,
+        window: Window,
+        *,
+        ports: Ports,
+        announce_interval_s: float,
+        sealed_only: bool,
+        limits: Limits | None = None,
+    ) -> None:
+        self.refused: Counter[Verdict] = Counter()
+        self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """The port that is heard, once it is."""
+        self._house = house
+        self._wifi = wifi
+        self._ports = ports
+        self._announce_interval_s = announce_interval_s
+        self._subnets = house.own()
+        self._guard = Guard(limits or Limits(), house.now())
+        self._endpoint = Endpoint(self._received)
+        outlet = Outlet(self._endpoint, ports.announce, self._guard, lambda: self._subnets, house.now)
+        nonces, radio = Nonces(), asyncio.Lock()
+        self._discovery = Discovery(house.record, key, nonces, outlet, house.now)
+        self._listing = Listing(wifi, radio, outlet, house.now)
+        self._joining = Joining(wifi, radio, outlet, self._joined, self._discovery.answer, house.is_newest, house.now)
+        self._desk = Desk(
+            house.record,
+            self._discovery,
+            self._listing,
+            self._joining,
+            Unsealing(key, nonces, sealed_only=sealed_only),
+            window,
+            outlet,
+            house.now,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled. A port that somebody else has is tried again and again."""
+        while True:
+            try:
+                async with self._endpoint.bound(self._ports.listen) as port, asyncio.TaskGroup() as tasks:
+                    log.info("provisioning_reachable", port=port)
+                    if not self.bound.done():
+                        self.bound.set_result(port)
+                    tasks.create_task(self._listing.run())
+                    tasks.create_task(self._joining.run())
+                    tasks.create_task(self._announce())
+            except OSError as error:
+                log.warning("provisioning_not_reachable", port=self._ports.listen, reason=str(error))
+                await asyncio.sleep(_BIND_AGAIN_S)
+
+    def _received(self, datagram: bytes, asker: Asker) -> None:
+        verdict = self._guard.admit(asker.address, len(datagram), self._subnets, self._house.now())
+        if verdict is Verdict.ADMITTED:
+            self._desk.take(datagram, asker)
+        else:
+            self.refused[verdict] += 1
+
+    async def _announce(self) -> None:
+        """At start, on a change of address, and every so often."""
+        with Changes.followed() as changes:
+            self._discovery.link = await self._wifi.link()
+            due = self._house.now()
+            while True:
+                before, self._subnets = self._subnets, self._house.own()
+                if self._house.now() >= due:
+                    self._discovery.announce(self._subnets)
+                    due = self._house.now() + self._announce_interval_s
+                elif self._subnets != before:
+                    log.info("addresses_changed", addresses=[str(subnet.address) for subnet in self._subnets])
+                    self._discovery.link = await self._wifi.link()
+                    self._discovery.announce(tuple(subnet for subnet in self._subnets if subnet not in before))
+                await changes.wait(due - self._house.now())
+
+    async def _joined(self, link: Link, askers: frozenset[Asker]) -> None:
+        self._subnets = self._house.own()
+        self._discovery.link = link
+        self._discovery.announce(self._subnets)
+        self._discovery.tell(askers)
+        await self._house.joined(link)
