@@ -28,6 +28,9 @@ MAX_ANSWER: Final = 1400
 """Bytes of a list of networks: what goes through any network in one piece, some 23 networks, the strongest."""
 
 
+_MAX_SN: Final = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Discover:
     """Who is there? A §10 envelope for `category` "gw". `sn` comes back in the answer."""
@@ -52,13 +55,14 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class JoinNetwork:
-    """200554. `ssid` is text as a list of networks shows it."""
+    """200554. `ssid` is text as a list of networks shows it. `sn`, an extension, comes back in the 200601."""
 
     ssid: str
     auth: Auth
     encryption: Encryption
     passphrase: str | Sealed = field(repr=False)
     uuid: str | None = None
+    sn: str | None = None
 
 
 Request = Discover | ListNetworks | JoinNetwork
@@ -90,6 +94,7 @@ class _Envelope(msgspec.Struct, frozen=True):
     msg: msgspec.Raw = msgspec.Raw(b"null")
     data: msgspec.Raw = msgspec.Raw(b"null")
     uuid: str | None = None
+    sn: str | int | None = None
 
 
 def decode(datagram: bytes) -> Request:
@@ -109,7 +114,7 @@ def decode(datagram: bytes) -> Request:
     asked = _read(bytes(envelope.msg), _Asked | None, "msg")
     if asked is None or asked.category != Category.GATEWAY:
         raise MalformedError("datagram: neither 200552 nor 200554, nor a msg of category gw")
-    return Discover(None if asked.sn is None else str(asked.sn)[:64])
+    return Discover(_short(asked.sn))
 
 
 def _join(envelope: _Envelope) -> JoinNetwork:
@@ -118,7 +123,11 @@ def _join(envelope: _Envelope) -> JoinNetwork:
         passphrase = _sealed(wire.pwd) if isinstance(wire.pwd, _SealedWire) else wire.pwd or ""
     except MalformedError as error:
         raise MalformedJoinError(str(error)) from error
-    return JoinNetwork(wire.ssid, wire.auth, wire.encry, passphrase, envelope.uuid)
+    return JoinNetwork(wire.ssid, wire.auth, wire.encry, passphrase, envelope.uuid, _short(envelope.sn))
+
+
+def _short(sn: str | int | None) -> str | None:
+    return None if sn is None else str(sn)[:_MAX_SN]
 
 
 def _sealed(wire: _SealedWire) -> Sealed:

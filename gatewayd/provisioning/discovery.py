@@ -1,7 +1,7 @@
 """Says that the gateway is here (§10, 200601): at start, on a change of address, every so often, and when asked."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -40,11 +40,12 @@ class Discovery:
         self.link: Link | None = None
         """The Wi-Fi network that is joined, as last known."""
 
-    def announce(self, subnets: tuple[Subnet, ...]) -> None:
-        """Tell everybody on `subnets`."""
+    def announce(self, subnets: Iterable[Subnet], sn: str | None = None) -> bool:
+        """Tell everybody on `subnets`. False while there is nothing to tell: the gateway does not know itself yet."""
         for subnet in subnets:
-            if (datagram := self._announcement(subnet)) is not None:
+            if (datagram := self._announcement(subnet, sn)) is not None:
                 self._outlet.broadcast(datagram, subnet)
+        return self._record() is not None
 
     def answer(self, asker: Asker, sn: str | None = None) -> None:
         """Tell the asker, and everybody beside him unless they have just heard it."""
@@ -57,14 +58,14 @@ class Discovery:
         else:
             self._outlet.direct(datagram, (asker,))
 
-    def tell(self, askers: frozenset[Asker]) -> None:
+    def tell(self, askers: Iterable[Asker], sn: str | None = None) -> None:
         """Tell `askers` alone, those who can be reached."""
         for asker in askers:
             subnet = self._outlet.subnet_of(asker)
-            if subnet is not None and (datagram := self._announcement(subnet)) is not None:
+            if subnet is not None and (datagram := self._announcement(subnet, sn)) is not None:
                 self._outlet.direct(datagram, (asker,))
 
-    def _announcement(self, subnet: Subnet, sn: str | None = None) -> bytes | None:
+    def _announcement(self, subnet: Subnet, sn: str | None) -> bytes | None:
         if (record := self._record()) is None:
             return None
         return announcement(

@@ -13,7 +13,6 @@ from typing import Final
 
 import netifaces
 
-_RTMGRP_LINK: Final = 0x1
 _RTMGRP_IPV4_IFADDR: Final = 0x10
 
 Raw = Mapping[str, Mapping[int, Iterable[Mapping[str, str]]]]
@@ -66,7 +65,7 @@ def _subnet(name: str, one: Mapping[str, str]) -> Subnet | None:
 
 
 class Changes:
-    """Says when addresses or links of this machine may have changed."""
+    """Says when addresses of this machine may have changed."""
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
@@ -77,7 +76,7 @@ class Changes:
         """Listen to the kernel as long as this is entered."""
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as line:
             line.setblocking(False)
-            line.bind((0, _RTMGRP_LINK | _RTMGRP_IPV4_IFADDR))
+            line.bind((0, _RTMGRP_IPV4_IFADDR))
             yield cls(line)
 
     async def wait(self, timeout_s: float) -> None:

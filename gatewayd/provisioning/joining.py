@@ -22,8 +22,8 @@ _JOIN_TIMEOUT_S: Final = 120.0
 _FIRMWARE_TIMEOUT_S: Final = 60.0
 _OUTCOME_KEPT_S: Final = 60.0
 
-Joined = Callable[[Link, frozenset[Asker]], Awaitable[None]]
-"""Says 200601 with the new address to everybody, and to those who asked."""
+Joined = Callable[[Link, frozenset[Asker], str | None], Awaitable[None]]
+"""Says 200601 with the new address and the request's sn to everybody, and to those who asked."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Joining:
     radio: asyncio.Lock
     outlet: Outlet
     joined: Joined
-    announce_to: Callable[[Asker], None]
+    announce_to: Callable[[Asker, str | None], None]
     is_newest: Callable[[], Awaitable[bool]]
     now: Callable[[], float]
     _job: _Job | None = None
@@ -76,7 +76,7 @@ class Joining:
         elif job.failure is not None:
             self.outlet.direct(job.failure, (asker,))
         else:
-            self.announce_to(asker)
+            self.announce_to(asker, job.request.sn)
             self._check_soon(frozenset((asker,)))
 
     async def run(self) -> None:
@@ -105,7 +105,7 @@ class Joining:
             else:
                 log.info("wifi_joined", ssid=to_text(link.ssid), interface=link.interface, address=str(link.address))
                 askers = frozenset(job.askers)
-                await self.joined(link, askers)
+                await self.joined(link, askers, job.request.sn)
                 self._check_soon(askers)
             job.ended_at = self.now()
 

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 MAX_ASKERS: Final = 16
 _FRESH_S: Final = 5.0
-"""For so long a list answers who asks again: scanning without a pause would keep the radio from its own network."""
+"""For so long an outcome answers who asks again: scanning without a pause would keep the radio from its own network."""
 
 
 class Listing:
@@ -47,6 +47,7 @@ class Listing:
         while True:
             await self._asked.wait()
             answer = await self._scan()
+            self._last = (answer, self._now())
             self._asked.clear()
             askers, self._askers = self._askers, set()
             self._outlet.answer(answer, askers)
@@ -59,7 +60,5 @@ class Listing:
             log.warning("networks_not_listed", reason=str(error))
             return list_failed()
         self.names = Names(network.ssid for network in networks)
-        answer = network_list(networks, self.names)
-        self._last = (answer, self._now())
-        log.info("networks_listed", count=len(networks), bytes=len(answer))
-        return answer
+        log.info("networks_listed", count=len(networks))
+        return network_list(networks, self.names)

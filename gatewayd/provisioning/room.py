@@ -29,6 +29,7 @@ from gatewayd.provisioning.window import Window
 log = structlog.get_logger()
 
 _BIND_AGAIN_S: Final = 30.0
+_UNKNOWN_AGAIN_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +126,17 @@ class Provisioning:
             while True:
                 before, self._subnets = self._subnets, self._house.own()
                 if self._house.now() >= due:
-                    self._discovery.announce(self._subnets)
-                    due = self._house.now() + self._announce_interval_s
+                    known = self._discovery.announce(self._subnets)
+                    due = self._house.now() + (self._announce_interval_s if known else _UNKNOWN_AGAIN_S)
                 elif self._subnets != before:
                     log.info("addresses_changed", addresses=[str(subnet.address) for subnet in self._subnets])
                     self._discovery.link = await self._wifi.link()
-                    self._discovery.announce(tuple(subnet for subnet in self._subnets if subnet not in before))
+                    self._discovery.announce(subnet for subnet in self._subnets if subnet not in before)
                 await changes.wait(due - self._house.now())
 
-    async def _joined(self, link: Link, askers: frozenset[Asker]) -> None:
+    async def _joined(self, link: Link, askers: frozenset[Asker], sn: str | None) -> None:
         self._subnets = self._house.own()
         self._discovery.link = link
-        self._discovery.announce(self._subnets)
-        self._discovery.tell(askers)
+        self._discovery.announce(self._subnets, sn)
+        self._discovery.tell(askers, sn)
         await self._house.joined(link)
