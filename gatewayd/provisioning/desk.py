@@ -65,10 +65,10 @@ class Desk:
             case ListNetworks() if self._is_meant(word.uuid):
                 self._listing.ask(asker)
             case JoinNetwork() if self._is_meant(word.uuid):
-                self._join(word, asker)
+                self._join(word, datagram, asker)
 
-    def _join(self, word: JoinNetwork, asker: Asker) -> None:
-        if self._joining.is_known(word):
+    def _join(self, word: JoinNetwork, datagram: bytes, asker: Asker) -> None:
+        if self._joining.is_known(datagram):
             self._joining.again(asker)
         elif not self._window.is_open(self._now()):
             self._refuse(asker, "the provisioning window is shut; open it with gatewayctl or the button")
@@ -80,7 +80,7 @@ class Desk:
             except MalformedError as error:
                 self._refuse(asker, str(error))
             else:
-                self._joining.begin(word, choice, asker)
+                self._joining.begin(datagram, word.sn, choice, asker)
 
     def _refuse(self, asker: Asker, reason: str) -> None:
         log.info("join_refused", asker=str(asker.address), reason=reason)

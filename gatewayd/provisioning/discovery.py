@@ -2,8 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable
-
-import structlog
+from ipaddress import IPv4Interface
 
 from gatewayd.model.record import Record
 from gatewayd.model.wifi import Link
@@ -14,8 +13,6 @@ from gatewayd.provisioning.interfaces import Subnet
 from gatewayd.provisioning.names import to_text
 from gatewayd.provisioning.outlet import Outlet
 from gatewayd.provisioning.seal import GatewayKey
-
-log = structlog.get_logger()
 
 _BROADCASTS_ASKED_FOR = Rate(per_s=1, burst=3)
 
@@ -40,17 +37,25 @@ class Discovery:
         self.link: Link | None = None
         """The Wi-Fi network that is joined, as last known."""
 
-    def announce(self, subnets: Iterable[Subnet], sn: str | None = None) -> bool:
+    def announce(self, subnets: Iterable[Subnet]) -> bool:
         """Tell everybody on `subnets`. False while there is nothing to tell: the gateway does not know itself yet."""
         for subnet in subnets:
-            if (datagram := self._announcement(subnet, sn)) is not None:
+            if (datagram := self._announcement(subnet.address)) is not None:
                 self._outlet.broadcast(datagram, subnet)
         return self._record() is not None
+
+    def announce_joined(self, link: Link, subnets: Iterable[Subnet], askers: Iterable[Asker], sn: str | None) -> None:
+        """Tell `askers`, and everybody on `subnets`, of the address that a network just joined gave."""
+        self.link = link
+        if (datagram := self._announcement(link.address, sn)) is not None:
+            self._outlet.direct(datagram, askers)
+            for subnet in subnets:
+                self._outlet.broadcast(datagram, subnet)
 
     def answer(self, asker: Asker, sn: str | None = None) -> None:
         """Tell the asker, and everybody beside him unless they have just heard it."""
         subnet = self._outlet.subnet_of(asker)
-        datagram = None if subnet is None else self._announcement(subnet, sn)
+        datagram = None if subnet is None else self._announcement(subnet.address, sn)
         if datagram is None:
             return
         if self._broadcasts.take(1, self._now()):
@@ -58,20 +63,18 @@ class Discovery:
         else:
             self._outlet.direct(datagram, (asker,))
 
-    def tell(self, askers: Iterable[Asker], sn: str | None = None) -> None:
-        """Tell `askers` alone, those who can be reached."""
-        for asker in askers:
-            subnet = self._outlet.subnet_of(asker)
-            if subnet is not None and (datagram := self._announcement(subnet, sn)) is not None:
-                self._outlet.direct(datagram, (asker,))
+    def answer_joined(self, link: Link, asker: Asker, sn: str | None) -> None:
+        """Tell `asker` once more what `announce_joined` said."""
+        if (datagram := self._announcement(link.address, sn)) is not None:
+            self._outlet.direct(datagram, (asker,))
 
-    def _announcement(self, subnet: Subnet, sn: str | None) -> bytes | None:
+    def _announcement(self, address: IPv4Interface, sn: str | None = None) -> bytes | None:
         if (record := self._record()) is None:
             return None
         return announcement(
             record,
             sn=sn or secrets.token_hex(8),
-            ip=str(subnet.address.ip),
+            ip=str(address.ip),
             access_ssid=None if self.link is None else to_text(self.link.ssid),
             key=self._key.public,
             nonce=self._nonces.current(self._now()),

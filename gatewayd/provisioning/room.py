@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from gatewayd.model.errors import GatewayError
 from gatewayd.model.record import Record
 from gatewayd.model.wifi import Link
 from gatewayd.provisioning.desk import Desk
@@ -70,7 +71,8 @@ class Provisioning:
         sealed_only: bool,
         limits: Limits | None = None,
     ) -> None:
-        self.refused: Counter[Verdict] = Counter()
+        self.verdicts: Counter[Verdict] = Counter()
+        """What became of the datagrams that came in."""
         self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         """The port that is heard, once it is."""
         self._house = house
@@ -84,7 +86,15 @@ class Provisioning:
         nonces, radio = Nonces(), asyncio.Lock()
         self._discovery = Discovery(house.record, key, nonces, outlet, house.now)
         self._listing = Listing(wifi, radio, outlet, house.now)
-        self._joining = Joining(wifi, radio, outlet, self._joined, self._discovery.answer, house.is_newest, house.now)
+        self._joining = Joining(
+            wifi,
+            radio,
+            outlet,
+            joined=self._joined,
+            joined_before=self._discovery.answer_joined,
+            is_newest=house.is_newest,
+            now=house.now,
+        )
         self._desk = Desk(
             house.record,
             self._discovery,
@@ -113,10 +123,9 @@ class Provisioning:
 
     def _received(self, datagram: bytes, asker: Asker) -> None:
         verdict = self._guard.admit(asker.address, len(datagram), self._subnets, self._house.now())
+        self.verdicts[verdict] += 1
         if verdict is Verdict.ADMITTED:
             self._desk.take(datagram, asker)
-        else:
-            self.refused[verdict] += 1
 
     async def _announce(self) -> None:
         """At start, on a change of address, and every so often."""
@@ -136,7 +145,8 @@ class Provisioning:
 
     async def _joined(self, link: Link, askers: frozenset[Asker], sn: str | None) -> None:
         self._subnets = self._house.own()
-        self._discovery.link = link
-        self._discovery.announce(self._subnets, sn)
-        self._discovery.tell(askers, sn)
-        await self._house.joined(link)
+        self._discovery.announce_joined(link, self._subnets, askers, sn)
+        try:
+            await self._house.joined(link)
+        except GatewayError as error:
+            log.warning("joined_network_not_kept", reason=str(error))

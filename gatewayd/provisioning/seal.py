@@ -72,10 +72,9 @@ class GatewayKey:
 def seal(passphrase: str, public: bytes, bound: Bound) -> bytes:
     """`passphrase`, for the holder of `public`'s private half alone. Raises MalformedError for what is no key."""
     try:
-        key = X25519PublicKey.from_public_bytes(public)
+        return _SUITE.encrypt(passphrase.encode(), X25519PublicKey.from_public_bytes(public), bound.info())
     except ValueError as error:
-        raise MalformedError("pubkey: an X25519 key has 32 bytes") from error
-    return _SUITE.encrypt(passphrase.encode(), key, bound.info())
+        raise MalformedError("pubkey: not an X25519 key that anything can be sealed to") from error
 
 
 def fingerprint(public: bytes) -> str:

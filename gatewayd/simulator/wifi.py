@@ -93,7 +93,7 @@ class SimulatedWifi:
         former, self._joined = self._joined, None
         try:
             point = self._chosen(choice)
-            await asyncio.sleep(self.join_s)
+            await self._associate()
             self._meet_fault(point)
         except BaseException:
             self._joined = former
@@ -112,6 +112,10 @@ class SimulatedWifi:
     def appear(self, point: AccessPoint) -> None:
         """Switch a network on; it takes the place of one of that name."""
         self.air = (*(one for one in self.air if one.ssid != point.ssid), point)
+
+    async def _associate(self) -> None:
+        """What takes its time."""
+        await asyncio.sleep(self.join_s)
 
     def _chosen(self, choice: Choice) -> AccessPoint:
         point = next((one for one in self.air if one.ssid == choice.ssid), None)

@@ -95,6 +95,10 @@ class Gateway:
         async with socket.endpoint.bound(port) as socket.port:
             yield socket
 
+    def now(self) -> float:
+        """The clock that the gateway goes by."""
+        return time.monotonic()
+
     async def settled(self) -> None:
         """Everything that was sent before this has been handled: a discovery is answered after it."""
         async with self.phone() as phone:

@@ -1,0 +1,89 @@
+"""Whatever is sent to the port: the gateway still answers, its memory is as it was, and nothing was joined."""
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import tracemalloc
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+import structlog
+
+from gatewayd.provisioning.guard import Limits
+from tests.provisioning.conftest import PATIENCE_S, WIDE, Gateway, running
+
+DATAGRAMS = int(os.environ.get("FUZZ_DATAGRAMS", "3000"))
+"""The full run says FUZZ_DATAGRAMS=100000."""
+
+_AT_ONCE = 20
+_SEEDS = (
+    {"status": 200552},
+    {"status": 200554, "data": {"auth": 3, "encry": 3, "ssid": "不要上我", "pwd": "nopass-nopass"}},
+    {"status": 200554, "data": {"auth": 0, "encry": 0, "ssid": "cafe", "pwd": {"nonce": "AAAA", "sealed": "AAAA"}}},
+    {"msg": {"category": "gw", "sn": "7", "param": {"ip": None}}, "status": 200501},
+    {"msg": {"category": "gw"}, "status": 200601},
+)
+
+
+def datagrams(chance: random.Random, count: int) -> Iterator[bytes]:
+    """Noise, and requests with a few bytes changed, cut or doubled."""
+    seeds = [msgspec.json.encode(seed) for seed in _SEEDS]
+    for _ in range(count):
+        if chance.random() < 0.3:
+            yield chance.randbytes(chance.randrange(1, 2100))
+            continue
+        datagram = bytearray(chance.choice(seeds))
+        for _ in range(chance.randrange(0, 5)):
+            place = chance.randrange(len(datagram))
+            match chance.randrange(3):
+                case 0:
+                    datagram[place] = chance.randrange(256)
+                case 1:
+                    del datagram[place : place + chance.randrange(1, 9)]
+                case _:
+                    datagram[place:place] = datagram[place : place + chance.randrange(1, 40)]
+            datagram = datagram or bytearray(b"{")
+        yield bytes(datagram)
+
+
+@pytest.fixture(autouse=True)
+def as_the_daemon_logs() -> Iterator[None]:
+    """What is not read is said at debug level, which a daemon leaves out."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("limits", [WIDE, Limits()], ids=["everything is read", "as shipped"])
+async def test_a_flood_leaves_no_trace(limits: Limits) -> None:
+    async with running(provisioned=True, limits=limits) as gateway:
+        await send(gateway, 1000, 1)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            await send(gateway, DATAGRAMS, 2)
+            gc.collect()
+            grown = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        assert not gateway.window.is_open(gateway.now())
+        assert gateway.wifi.joins == 0
+        assert gateway.joined == []
+        assert grown < 200_000, f"{grown} bytes more after {DATAGRAMS} datagrams"
+
+
+async def send(gateway: Gateway, count: int, seed: int) -> None:
+    """Send so many, waiting now and then until the gateway has taken them all off its socket."""
+    taken = gateway.room.verdicts.total()
+    async with gateway.phone() as phone:
+        for number, datagram in enumerate(datagrams(random.Random(seed), count), 1):
+            phone.send(datagram)
+            if number % _AT_ONCE == 0 or number == count:
+                async with asyncio.timeout(PATIENCE_S):
+                    while gateway.room.verdicts.total() < taken + number:
+                        await asyncio.sleep(0)
+                phone.heard_so_far()
