@@ -1,6 +1,7 @@
 """Where a datagram that the guard let in is read and handed to who answers it."""
 
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -17,6 +18,7 @@ from gatewayd.provisioning.datagrams import (
 )
 from gatewayd.provisioning.discovery import Discovery
 from gatewayd.provisioning.endpoint import Asker
+from gatewayd.provisioning.guard import Bucket, Rate
 from gatewayd.provisioning.joining import Joining
 from gatewayd.provisioning.listing import Listing
 from gatewayd.provisioning.outlet import Outlet
@@ -24,6 +26,9 @@ from gatewayd.provisioning.unsealing import Unsealing
 from gatewayd.provisioning.window import Window
 
 log = structlog.get_logger()
+
+_SAID: Final = Rate(per_s=0.1, burst=10)
+"""Refusals logged: whoever shares the network may cause them, and flash wears."""
 
 
 class Desk:
@@ -48,6 +53,7 @@ class Desk:
         self._window = window
         self._outlet = outlet
         self._now = now
+        self._said = Bucket(_SAID, now())
 
     def take(self, datagram: bytes, asker: Asker) -> None:
         """Read `datagram` and see to it that `asker` is answered."""
@@ -83,7 +89,8 @@ class Desk:
                 self._joining.begin(datagram, word.sn, choice, asker)
 
     def _refuse(self, asker: Asker, reason: str) -> None:
-        log.info("join_refused", asker=str(asker.address), reason=reason)
+        if self._said.take(1, self._now()):
+            log.info("join_refused", asker=str(asker.address), reason=reason)
         self._outlet.direct(join_failed(reason), (asker,))
 
     def _is_meant(self, uuid: str | None) -> bool:

@@ -60,5 +60,5 @@ class Listing:
             log.warning("networks_not_listed", reason=str(error))
             return list_failed()
         self.names = Names(network.ssid for network in networks)
-        log.info("networks_listed", count=len(networks))
+        log.debug("networks_listed", count=len(networks))
         return network_list(networks, self.names)

@@ -4,6 +4,7 @@ Asks people only on a terminal; scripts say everything beforehand. The phone its
 """
 
 import asyncio
+import logging
 import sys
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import structlog
 
 from gatewayd.model.errors import GatewayError
 from gatewayd.model.wifi import Auth, Encryption
@@ -86,6 +88,7 @@ class Wishes:
 
 def play(wishes: Wishes, places: tuple[IPv4Address, ...], gateway_port: int, announce_port: int) -> None:
     """The whole command. Raises StopError."""
+    _log_to_stderr()
     try:
         asyncio.run(_provision(wishes, places, gateway_port, announce_port))
     except NothingHeardError as error:
@@ -94,6 +97,14 @@ def play(wishes: Wishes, places: tuple[IPv4Address, ...], gateway_port: int, ann
         raise StopError(str(error), Exit.REFUSED) from error
     except GatewayError as error:
         raise StopError(str(error), Exit.FAILED) from error
+
+
+def _log_to_stderr() -> None:
+    """Standard output is for results."""
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
 
 
 async def _provision(wishes: Wishes, places: tuple[IPv4Address, ...], gateway_port: int, announce_port: int) -> None:

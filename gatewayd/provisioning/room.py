@@ -75,8 +75,10 @@ class Provisioning:
         """What became of the datagrams that came in."""
         self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         """The port that is heard, once it is."""
+        self._reported: dict[str, int] = {}
         self._house = house
         self._wifi = wifi
+        self._window = window
         self._ports = ports
         self._announce_interval_s = announce_interval_s
         self._subnets = house.own()
@@ -121,6 +123,13 @@ class Provisioning:
                 log.warning("provisioning_not_reachable", port=self._ports.listen, reason=str(error))
                 await asyncio.sleep(_BIND_AGAIN_S)
 
+    def open_window(self, seconds: float) -> bool:
+        """Let phones put the gateway on a network for `seconds` (0: no longer). Says whether the window is open now."""
+        self._window.open_for(seconds, self._house.now())
+        is_open = self._window.is_open(self._house.now())
+        log.info("provisioning_window_set", seconds=seconds, is_open=is_open)
+        return is_open
+
     def _received(self, datagram: bytes, asker: Asker) -> None:
         verdict = self._guard.admit(asker.address, len(datagram), self._subnets, self._house.now())
         self.verdicts[verdict] += 1
@@ -135,6 +144,7 @@ class Provisioning:
             while True:
                 before, self._subnets = self._subnets, self._house.own()
                 if self._house.now() >= due:
+                    self._report_dropped()
                     known = self._discovery.announce(self._subnets)
                     due = self._house.now() + (self._announce_interval_s if known else _UNKNOWN_AGAIN_S)
                 elif self._subnets != before:
@@ -142,6 +152,13 @@ class Provisioning:
                     self._discovery.link = await self._wifi.link()
                     self._discovery.announce(subnet for subnet in self._subnets if subnet not in before)
                 await changes.wait(due - self._house.now())
+
+    def _report_dropped(self) -> None:
+        """Once an interval at most, however many there are."""
+        dropped = {verdict.name: count for verdict, count in self.verdicts.items() if verdict is not Verdict.ADMITTED}
+        if dropped != self._reported:
+            self._reported = dropped
+            log.info("datagrams_dropped", so_far=dropped)
 
     async def _joined(self, link: Link, askers: frozenset[Asker], sn: str | None) -> None:
         self._subnets = self._house.own()

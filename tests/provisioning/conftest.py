@@ -1,8 +1,10 @@
 """A gateway's provisioning on real UDP sockets, on loopback; the air is simulated, and so is nothing else."""
 
 import asyncio
+import logging
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
@@ -10,6 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.wifi import Link
@@ -160,6 +163,17 @@ async def running(
         port = await asyncio.wait_for(room.bound, PATIENCE_S)
         yield Gateway(wifi, room, window, key, port, announce_port, joined)
         part.cancel()
+
+
+@pytest.fixture(autouse=True)
+def as_the_daemon_logs() -> Iterator[None]:
+    """From level info on, and not to where a command in this process has its results."""
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import random
 import tracemalloc
@@ -10,7 +9,6 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-import structlog
 
 from gatewayd.provisioning.guard import Limits
 from tests.provisioning.conftest import PATIENCE_S, WIDE, Gateway, running
@@ -47,14 +45,6 @@ def datagrams(chance: random.Random, count: int) -> Iterator[bytes]:
                     datagram[place:place] = datagram[place : place + chance.randrange(1, 40)]
             datagram = datagram or bytearray(b"{")
         yield bytes(datagram)
-
-
-@pytest.fixture(autouse=True)
-def as_the_daemon_logs() -> Iterator[None]:
-    """What is not read is said at debug level, which a daemon leaves out."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("limits", [WIDE, Limits()], ids=["everything is read", "as shipped"])
