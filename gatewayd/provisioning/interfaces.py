@@ -12,6 +12,9 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValu
 from typing import Final
 
 import netifaces
+import structlog
+
+log = structlog.get_logger()
 
 _RTMGRP_IPV4_IFADDR: Final = 0x10
 
@@ -35,7 +38,12 @@ class Subnet:
 
 def subnets(only: Collection[str] = ()) -> tuple[Subnet, ...]:
     """The subnets now; of the interfaces `only` where some are named."""
-    return read(netifaces.allifaddresses(), only)
+    try:
+        raw = netifaces.allifaddresses()
+    except OSError as error:
+        log.warning("addresses_not_read", reason=str(error))
+        return ()
+    return read(raw, only)
 
 
 def read(raw: Raw, only: Collection[str] = ()) -> tuple[Subnet, ...]:

@@ -130,6 +130,10 @@ class Provisioning:
         log.info("provisioning_window_set", seconds=seconds, is_open=is_open)
         return is_open
 
+    async def uplink_works(self) -> None:
+        """The gateway has reached the cloud: from now on the window opens on request only. Raises StoreError."""
+        await self._window.uplink_works()
+
     def _received(self, datagram: bytes, asker: Asker) -> None:
         verdict = self._guard.admit(asker.address, len(datagram), self._subnets, self._house.now())
         self.verdicts[verdict] += 1
@@ -139,7 +143,7 @@ class Provisioning:
     async def _announce(self) -> None:
         """At start, on a change of address, and every so often."""
         with Changes.followed() as changes:
-            self._discovery.link = await self._wifi.link()
+            self._discovery.link = await self._link()
             due = self._house.now()
             while True:
                 before, self._subnets = self._subnets, self._house.own()
@@ -149,9 +153,16 @@ class Provisioning:
                     due = self._house.now() + (self._announce_interval_s if known else _UNKNOWN_AGAIN_S)
                 elif self._subnets != before:
                     log.info("addresses_changed", addresses=[str(subnet.address) for subnet in self._subnets])
-                    self._discovery.link = await self._wifi.link()
+                    self._discovery.link = await self._link()
                     self._discovery.announce(subnet for subnet in self._subnets if subnet not in before)
                 await changes.wait(due - self._house.now())
+
+    async def _link(self) -> Link | None:
+        try:
+            return await self._wifi.link()
+        except GatewayError as error:
+            log.warning("wifi_not_known", reason=str(error))
+            return None
 
     def _report_dropped(self) -> None:
         """Once an interval at most, however many there are."""

@@ -22,13 +22,21 @@ class Hallway:
 
     def machine(self, name: str, *addresses: str) -> None:
         """Put a machine on the bridge, with `addresses` on its interface `net0`."""
-        space = self._namespace(name)
-        port = f"to-{name}"
-        self._ip("-n", self._air, "link", "add", port, "type", "veth", "peer", "name", "net0", "netns", space)
+        self._namespace(name)
+        self.plug(name, "net0", *addresses)
+
+    def plug(self, name: str, interface: str, *addresses: str) -> None:
+        """Give machine `name` a network card on the bridge."""
+        port = f"{interface}-{name}"
+        self._ip("-n", self._air, "link", "add", port, "type", "veth", "peer", "name", interface, "netns", _space(name))
         self._ip("-n", self._air, "link", "set", port, "master", "hallway", "up")
+        self._ip("-n", _space(name), "link", "set", interface, "up")
         for address in addresses:
-            self._ip("-n", space, "address", "add", address, "broadcast", "+", "dev", "net0")
-        self._ip("-n", space, "link", "set", "net0", "up")
+            self.address(name, "add", address, interface)
+
+    def address(self, name: str, change: str, address: str, interface: str = "net0") -> None:
+        """`add` or `delete` an address of machine `name`."""
+        self._ip("-n", _space(name), "address", change, address, "broadcast", "+", "dev", interface)
 
     def start(self, name: str, *command: str) -> subprocess.Popen[str]:
         """Run `command` on machine `name` until the hallway is left."""

@@ -2,7 +2,9 @@
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT))
 
 FIRST, SECOND = "00158d0000d04700", "00158d0000d04701"
 PYTHON = sys.executable
-PROVISION = (PYTHON, "-c", "from gatewayd.ctl import main; main()", "provision", "--json", "--seconds", "0.7")
+PROVISION = (PYTHON, "-c", "from gatewayd.ctl import main; main()", "provision", "--json", "--seconds", "0.4")
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +66,38 @@ def test_from_discovery_to_200555(machines: Hallway) -> None:
 
     found = json.loads(machines.run("phone", *PROVISION, "--find").stdout)["gateways"]
     assert {one["uuid"]: one["access_ssid"] for one in found} == {FIRST: "不要上我", SECOND: None}
+
+
+def test_an_address_that_comes_is_announced_and_one_that_goes_is_no_longer_answered_at(machines: Hallway) -> None:
+    with announcements(machines) as lines:
+        machines.address("phone", "add", "10.9.0.99/24")
+        machines.address("second", "add", "10.9.0.1/24")
+        assert f"{SECOND} 10.9.0.1" in lines
+
+    at = (*PROVISION, "--find", "--at", "10.9.0.1")
+    assert machines.run("phone", *at).returncode == 0
+    machines.address("second", "delete", "10.9.0.1/24")
+    assert machines.run("phone", *at).returncode == 3
+
+
+def test_an_interface_that_comes_is_announced_on(machines: Hallway) -> None:
+    with announcements(machines) as lines:
+        machines.plug("phone", "net1", "10.10.0.99/24")
+        machines.plug("second", "net1", "10.10.0.1/24")
+        assert f"{SECOND} 10.10.0.1" in lines
+
+
+@contextmanager
+def announcements(machines: Hallway) -> Iterator[Iterator[str]]:
+    """What is announced from now on, "uuid address" each; they end after 20 s, so that nothing hangs."""
+    listener = machines.start("phone", PYTHON, "-m", "tests.provisioning.listener")
+    end = threading.Timer(20, listener.kill)
+    end.start()
+    assert listener.stdout is not None
+    assert listener.stdout.readline() == "listening\n"
+    try:
+        yield (line.strip() for line in listener.stdout)
+    finally:
+        end.cancel()
+        listener.kill()
+        listener.wait(10)
