@@ -45,7 +45,7 @@ HALLWAY: Final = (
     AccessPoint(b"cafe", Auth.OPEN, Encryption.NONE, signal=71),
     AccessPoint("老网络".encode("gb18030"), Auth.WPAPSK, Encryption.TKIP, "old-but-gold", 64),
     AccessPoint(b"\xff\xfe\x80router", passphrase="bytes-are-bytes", signal=55),  # noqa: S106
-    AccessPoint("三十二个字节的网络名称ab".encode()[:32], Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES, "thirty-two", 48),
+    AccessPoint("三十二个字节的网络名ab".encode(), Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES, "thirty-two", 48),
     AccessPoint(b"museum", Auth.SHARED, Encryption.WEP, "abcde", 40),
     AccessPoint(b"secret-garden", passphrase="nobody-sees-me", signal=80, hidden=True),  # noqa: S106
     AccessPoint(b"tomorrow", passphrase="sae-sae-sae", signal=90, wpa3_only=True),  # noqa: S106
