@@ -93,11 +93,13 @@ main.add_command(provision)
 @_pass_ask
 def provision_window(ask: Ask, minutes: int) -> None:
     """Let phones put the gateway on Wi-Fi for MINUTES (0 shuts the window)."""
-    is_open = ask("provision-window", minutes=minutes)["open"]
+    answer = ask("provision-window", minutes=minutes)
     if minutes:
-        click.echo(f"phones may put the gateway on Wi-Fi for {minutes} min")
+        click.echo(f"phones may put the gateway on Wi-Fi for {minutes} min; its key: {answer['fingerprint']}")
+    elif answer["open"]:
+        click.echo("the window stays open until the gateway has reached the cloud once")
     else:
-        click.echo("the window stays open until the gateway has reached the cloud" if is_open else "the window is shut")
+        click.echo("the window is shut")
 
 
 @main.command()

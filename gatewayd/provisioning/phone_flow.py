@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 import click
 import structlog
@@ -52,6 +52,10 @@ class StopError(click.ClickException):
     def __init__(self, message: str, code: Exit) -> None:
         super().__init__(message)
         self._code = code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """One line, as gatewayctl's other errors have it."""
+        click.echo(f"gatewayctl: {self.message}", file=file, err=True)
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]  # click's is a class variable

@@ -22,7 +22,7 @@ from gatewayd.provisioning.interfaces import Changes, Subnet
 from gatewayd.provisioning.joining import Joining
 from gatewayd.provisioning.listing import Listing
 from gatewayd.provisioning.outlet import Outlet
-from gatewayd.provisioning.seal import GatewayKey
+from gatewayd.provisioning.seal import GatewayKey, fingerprint
 from gatewayd.provisioning.unsealing import Unsealing
 from gatewayd.provisioning.wifi import Wifi
 from gatewayd.provisioning.window import Window
@@ -78,6 +78,7 @@ class Provisioning:
         self._reported: dict[str, int] = {}
         self._house = house
         self._wifi = wifi
+        self._key = key
         self._window = window
         self._ports = ports
         self._announce_interval_s = announce_interval_s
@@ -122,6 +123,11 @@ class Provisioning:
             except OSError as error:
                 log.warning("provisioning_not_reachable", port=self._ports.listen, reason=str(error))
                 await asyncio.sleep(_BIND_AGAIN_S)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the gateway's key: what an installer compares."""
+        return fingerprint(self._key.public)
 
     def open_window(self, seconds: float) -> bool:
         """Let phones put the gateway on a network for `seconds` (0: no longer). Says whether the window is open now."""
