@@ -20,6 +20,7 @@ from gatewayd.provisioning.endpoint import Asker, Endpoint
 from gatewayd.provisioning.guard import Guard, Limits, Nonces, Verdict
 from gatewayd.provisioning.interfaces import Changes, Subnet
 from gatewayd.provisioning.joining import Joining
+from gatewayd.provisioning.keep import Keep
 from gatewayd.provisioning.listing import Listing
 from gatewayd.provisioning.outlet import Outlet
 from gatewayd.provisioning.seal import GatewayKey, fingerprint
@@ -107,6 +108,28 @@ class Provisioning:
             window,
             outlet,
             house.now,
+        )
+
+    @classmethod
+    async def load(
+        cls,
+        house: House,
+        wifi: Wifi,
+        keep: Keep,
+        *,
+        ports: Ports,
+        announce_interval_s: float,
+        sealed_only: bool,
+    ) -> "Provisioning":
+        """With the key and the window's state that the last run left in `keep`. Raises StoreError."""
+        return cls(
+            house,
+            wifi,
+            await GatewayKey.load(keep),
+            await Window.load(keep),
+            ports=ports,
+            announce_interval_s=announce_interval_s,
+            sealed_only=sealed_only,
         )
 
     async def run(self) -> None:

@@ -12,8 +12,6 @@ from gatewayd.model.wifi import Choice, Link
 from gatewayd.model.words import Uuid
 from gatewayd.provisioning.interfaces import subnets
 from gatewayd.provisioning.room import House, Ports, Provisioning
-from gatewayd.provisioning.seal import GatewayKey
-from gatewayd.provisioning.window import Window
 from gatewayd.simulator.wifi import AccessPoint, SimulatedWifi
 from tests.provisioning.conftest import RECORD, Drawer
 
@@ -31,7 +29,6 @@ class AddressedWifi(SimulatedWifi):
 
 async def main(uuid: str, interface: str, address: str) -> None:
     home = AccessPoint("不要上我".encode(), passphrase="nopass-nopass", signal=88, address=address)
-    drawer = Drawer()
 
     async def is_newest() -> bool:
         return True
@@ -40,11 +37,10 @@ async def main(uuid: str, interface: str, address: str) -> None:
         return
 
     house = House(lambda: replace(RECORD, uuid=Uuid(uuid)), subnets, is_newest, joined, time.monotonic)
-    room = Provisioning(
+    room = await Provisioning.load(
         house,
         AddressedWifi((home,), interface=interface),
-        await GatewayKey.load(drawer),
-        await Window.load(drawer),
+        Drawer(),
         ports=Ports(),
         announce_interval_s=60,
         sealed_only=True,

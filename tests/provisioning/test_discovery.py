@@ -12,8 +12,6 @@ from gatewayd.model.wifi import Link
 from gatewayd.provisioning.guard import Limits, Rate, Verdict
 from gatewayd.provisioning.interfaces import Subnet
 from gatewayd.provisioning.room import House, Ports, Provisioning
-from gatewayd.provisioning.seal import GatewayKey
-from gatewayd.provisioning.window import Window
 from gatewayd.provisioning.wired import NoWifi
 from tests.provisioning.conftest import LOOPBACK, PATIENCE_S, RECORD, Drawer, Gateway, Socket, free_port, running
 
@@ -29,12 +27,10 @@ async def wired(own: list[Subnet], record: list[Record], ports: Ports) -> Provis
     async def joined(_link: Link) -> None:
         return
 
-    drawer = Drawer()
-    return Provisioning(
+    return await Provisioning.load(
         House(lambda: record[0] if record else None, lambda: tuple(own), is_newest, joined, time.monotonic),
         NoWifi(),
-        await GatewayKey.load(drawer),
-        await Window.load(drawer),
+        Drawer(),
         ports=ports,
         announce_interval_s=0.05,
         sealed_only=False,

@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from gatewayd.ctl import main
 from gatewayd.model.wifi import Auth, Encryption
+from gatewayd.provisioning.endpoint import Asker, Endpoint
 from gatewayd.provisioning.phone import NothingHeardError, Patience, Phone, RefusedByGatewayError
 from gatewayd.provisioning.phone_view import printable
 from gatewayd.provisioning.phone_wire import Offer
@@ -171,6 +174,44 @@ async def test_a_person_is_asked_and_the_passphrase_is_not_echoed(gateway: Gatew
     assert "WPA2" in text
     assert PASSPHRASE not in text
     os.close(person)
+
+
+class VendorsGateway:
+    """A gateway that speaks §10 and §13 as they are printed, and none of the extensions."""
+
+    def __init__(self) -> None:
+        self.endpoint = Endpoint(self._received)
+        self.asked: list[dict[str, Any]] = []
+
+    def _received(self, datagram: bytes, asker: Asker) -> None:
+        word = msgspec.json.decode(datagram)
+        self.asked.append(word)
+        network = {"auth": 3, "encry": 3, "ssid": "不要上我"}
+        answers: dict[int, list[dict[str, Any]]] = {
+            200552: [{"status": 200553, "data": [network]}],
+            200554: [self._record("不要上我"), {"status": 200555}],
+        }
+        for answer in answers.get(word["status"], [self._record(None)]):
+            self.endpoint.send(msgspec.json.encode(answer), asker.address, asker.port)
+
+    def _record(self, ssid: str | None) -> dict[str, Any]:
+        param: dict[str, Any] = {"zgb_ieee": "00:15", "ip": "192.168.43.9", "access_ssid": ssid, "space": []}
+        msg = {"id": 1, "uuid": GATEWAY, "category": "gw", "type": "AA01GW-UG", "title": "网关", "param": param}
+        return {"msg": msg, "status": 200601, "desc": "Available device."}
+
+
+async def test_a_gateway_without_the_extensions_is_provisioned_in_the_clear_when_that_is_allowed() -> None:
+    vendors = VendorsGateway()
+    async with vendors.endpoint.bound(0) as port:
+        line = ["provision", "--at", str(HERE), "--gateway-port", str(port), "--seconds", "0.3", "--json"]
+        line += ["--ssid", HOME.ssid, "--passphrase-file", "-"]
+        refused = await asyncio.to_thread(CliRunner().invoke, main, line, input=PASSPHRASE)
+        assert (refused.exit_code, "--allow-plain sends it open" in refused.stderr) == (1, True)
+        assert 200554 not in [word["status"] for word in vendors.asked]
+        joined = await asyncio.to_thread(CliRunner().invoke, main, [*line, "--allow-plain"], input=PASSPHRASE)
+    assert joined.exit_code == 0, joined.output
+    assert json.loads(joined.stdout)["ip"] == "192.168.43.9"
+    assert [word["data"]["pwd"] for word in vendors.asked if word["status"] == 200554] == [PASSPHRASE]
 
 
 class Terminal:
