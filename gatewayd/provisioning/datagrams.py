@@ -55,7 +55,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class JoinNetwork:
-    """200554. `ssid` is text as a list of networks shows it. `sn`, an extension, comes back in the 200601."""
+    """200554. `ssid` is text as a list of networks shows it. `sn`, an extension, comes back in its answer."""
 
     ssid: str
     auth: Auth
@@ -180,9 +180,10 @@ def list_failed() -> bytes:
     return msgspec.json.encode({"status": Udp.WIFI_LIST_FAILED.value[0]})
 
 
-def join_failed(reason: str) -> bytes:
-    """400515. `desc`, an extension here, says why, in words without any secret."""
-    return msgspec.json.encode({"status": Udp.WIFI_JOIN_FAILED.value[0], "desc": reason})
+def join_failed(reason: str, sn: str | None = None) -> bytes:
+    """400515. Extensions: `desc` says why, in words without any secret; `sn` is the request's, where it had one."""
+    answer = {"status": Udp.WIFI_JOIN_FAILED.value[0], "desc": reason}
+    return msgspec.json.encode(answer if sn is None else answer | {"sn": sn})
 
 
 def firmware_is_newest() -> bytes:

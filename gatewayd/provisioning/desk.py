@@ -77,21 +77,21 @@ class Desk:
         if self._joining.is_known(datagram):
             self._joining.again(asker)
         elif not self._window.is_open(self._now()):
-            self._refuse(asker, "the provisioning window is shut; open it with gatewayctl or the button")
+            self._refuse(asker, "the provisioning window is shut; open it with gatewayctl or the button", word.sn)
         elif self._joining.is_busy:
-            self._refuse(asker, "the gateway is joining a network already; wait for its outcome")
+            self._refuse(asker, "the gateway is joining a network already; wait for its outcome", word.sn)
         else:
             try:
                 choice = self._unsealing.choice(word, self._listing.names, self._uuid(), self._now())
             except MalformedError as error:
-                self._refuse(asker, str(error))
+                self._refuse(asker, str(error), word.sn)
             else:
                 self._joining.begin(datagram, word.sn, choice, asker)
 
-    def _refuse(self, asker: Asker, reason: str) -> None:
+    def _refuse(self, asker: Asker, reason: str, sn: str | None = None) -> None:
         if self._said.take(1, self._now()):
             log.info("join_refused", asker=str(asker.address), reason=reason)
-        self._outlet.direct(join_failed(reason), (asker,))
+        self._outlet.direct(join_failed(reason, sn), asker)
 
     def _is_meant(self, uuid: str | None) -> bool:
         return uuid is None or uuid == self._uuid()

@@ -1,7 +1,7 @@
 """Says that the gateway is here (§10, 200601): at start, on a change of address, every so often, and when asked."""
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Interface
 
 from gatewayd.model.record import Record
@@ -44,12 +44,12 @@ class Discovery:
                 self._outlet.broadcast(datagram, subnet)
         return self._record() is not None
 
-    def announce_joined(self, link: Link, subnets: Iterable[Subnet], askers: Iterable[Asker], sn: str | None) -> None:
+    def announce_joined(self, link: Link, subnets: Iterable[Subnet], askers: Collection[Asker], sn: str | None) -> None:
         """Tell `askers`, and everybody on `subnets`, of the address that a network just joined gave."""
         self.link = link
         if (datagram := self._announcement(link.address, sn)) is not None:
-            self._outlet.direct(datagram, askers)
-            for subnet in subnets:
+            self._outlet.outcome(datagram, askers)
+            for subnet in set(subnets) - self._outlet.subnets_of(askers):
                 self._outlet.broadcast(datagram, subnet)
 
     def answer(self, asker: Asker, sn: str | None = None) -> None:
@@ -61,12 +61,12 @@ class Discovery:
         if self._broadcasts.take(1, self._now()):
             self._outlet.answer(datagram, (asker,))
         else:
-            self._outlet.direct(datagram, (asker,))
+            self._outlet.direct(datagram, asker)
 
     def answer_joined(self, link: Link, asker: Asker, sn: str | None) -> None:
         """Tell `asker` once more what `announce_joined` said."""
         if (datagram := self._announcement(link.address, sn)) is not None:
-            self._outlet.direct(datagram, (asker,))
+            self._outlet.direct(datagram, asker)
 
     def _announcement(self, address: IPv4Interface, sn: str | None = None) -> bytes | None:
         if (record := self._record()) is None:

@@ -38,6 +38,7 @@ class _Job:
     choice: Choice | None
     askers: set[Asker]
     link: Link | None = None
+    is_newest: bool = False
     failure: bytes | None = None
     ended_at: float | None = None
 
@@ -77,7 +78,8 @@ class Joining:
         self._digest_key = secrets.token_bytes(32)
         self._job: _Job | None = None
         self._asked = asyncio.Event()
-        self._to_check: asyncio.Queue[frozenset[Asker]] = asyncio.Queue(1)
+        self._to_check: _Job | None = None
+        self._check = asyncio.Event()
 
     @property
     def is_busy(self) -> bool:
@@ -103,10 +105,11 @@ class Joining:
             if len(job.askers) < MAX_ASKERS:
                 job.askers.add(asker)
         elif job.failure is not None:
-            self._outlet.direct(job.failure, (asker,))
+            self._outlet.direct(job.failure, asker)
         elif job.link is not None:
             self._joined_before(job.link, asker, job.sn)
-            self._check_soon(frozenset((asker,)))
+            if job.is_newest:
+                self._outlet.direct(firmware_is_newest(), asker)
 
     async def run(self) -> None:
         """Join whenever somebody has asked, and look for newer firmware after that."""
@@ -130,7 +133,7 @@ class Joining:
                 job.link = await self._join(job.choice)
             except JoinError as error:
                 log.warning("wifi_not_joined", ssid=name, failure=error.failure.name, reason=str(error))
-                job.failure = join_failed(error.failure.value)
+                job.failure = join_failed(error.failure.value, job.sn)
             job.choice, job.ended_at = None, self._now()
             await self._say_outcome(job)
 
@@ -138,29 +141,27 @@ class Joining:
         askers = frozenset(job.askers)
         if job.link is None:
             assert job.failure is not None
-            self._outlet.answer(job.failure, askers)
+            self._outlet.outcome(job.failure, askers)
         else:
             link = job.link
             log.info("wifi_joined", ssid=to_text(link.ssid), interface=link.interface, address=str(link.address))
             await self._joined(link, askers, job.sn)
-            self._check_soon(askers)
-
-    def _check_soon(self, askers: frozenset[Asker]) -> None:
-        """One check waits at most; who comes later than that hears the broadcast."""
-        if not self._to_check.full():
-            self._to_check.put_nowait(askers)
+            self._to_check = job
+            self._check.set()
 
     async def _check_firmware_when_joined(self) -> None:
         while True:
-            askers = await self._to_check.get()
+            await self._check.wait()
+            self._check.clear()
+            job = self._to_check
+            assert job is not None
             try:
                 async with asyncio.timeout(_FIRMWARE_TIMEOUT_S):
-                    is_newest = await self._is_newest()
+                    job.is_newest = await self._is_newest()
             except (GatewayError, TimeoutError) as error:
                 log.warning("firmware_not_looked_up", reason=str(error) or "no answer in time")
-                continue
-            if is_newest:
-                self._outlet.answer(firmware_is_newest(), askers)
+            if job.is_newest:
+                self._outlet.outcome(firmware_is_newest(), job.askers)
 
     async def _join(self, choice: Choice) -> Link:
         async with self._radio:

@@ -16,6 +16,7 @@ from gatewayd.provisioning.wifi import Wifi
 log = structlog.get_logger()
 
 MAX_ASKERS: Final = 16
+_SCAN_TIMEOUT_S: Final = 30.0
 _FRESH_S: Final = 5.0
 """For so long an outcome answers who asks again: scanning without a pause would keep the radio from its own network."""
 
@@ -54,10 +55,10 @@ class Listing:
 
     async def _scan(self) -> bytes:
         try:
-            async with self._radio:
+            async with self._radio, asyncio.timeout(_SCAN_TIMEOUT_S):
                 networks = await self._wifi.scan()
-        except ScanError as error:
-            log.warning("networks_not_listed", reason=str(error))
+        except (ScanError, TimeoutError) as error:
+            log.warning("networks_not_listed", reason=str(error) or "the scan did not end")
             return list_failed()
         self.names = Names(network.ssid for network in networks)
         log.debug("networks_listed", count=len(networks))

@@ -24,22 +24,24 @@ class Outlet:
         self._own = own
         self._now = now
 
-    def direct(self, datagram: bytes, askers: Iterable[Asker]) -> None:
-        """To the askers alone, of those who are on the gateway's subnets still."""
-        for asker in askers:
-            if self.subnet_of(asker) is not None and self._guard.may_answer(len(datagram), self._now()):
-                self._endpoint.send(datagram, asker.address, asker.port)
+    def direct(self, datagram: bytes, asker: Asker) -> None:
+        """To the asker alone, within the budget of answers."""
+        if self._guard.may_answer(len(datagram), self._now()):
+            self._send(datagram, asker)
 
     def answer(self, datagram: bytes, askers: Collection[Asker]) -> None:
-        """To the askers, and to everybody beside them."""
-        self.direct(datagram, askers)
-        for subnet in {subnet for asker in askers if (subnet := self.subnet_of(asker)) is not None}:
+        """To the askers, and to everybody beside them, within the budget of answers."""
+        for asker in askers:
+            self.direct(datagram, asker)
+        for subnet in self.subnets_of(askers):
             if self._guard.may_answer(len(datagram), self._now()):
                 self.broadcast(datagram, subnet)
 
-    def tell_all(self, datagram: bytes) -> None:
-        """To everybody on every subnet: what the gateway itself has to say, outside the budget of answers."""
-        for subnet in self._own():
+    def outcome(self, datagram: bytes, askers: Collection[Asker]) -> None:
+        """As `answer`, but nobody can keep it from them by using up the budget: there is one for each join."""
+        for asker in askers:
+            self._send(datagram, asker)
+        for subnet in self.subnets_of(askers):
             self.broadcast(datagram, subnet)
 
     def broadcast(self, datagram: bytes, subnet: Subnet) -> None:
@@ -49,3 +51,12 @@ class Outlet:
     def subnet_of(self, asker: Asker) -> Subnet | None:
         """The gateway's subnet that `asker` is on; None where it is on none."""
         return next((subnet for subnet in self._own() if subnet.has_host(asker.address)), None)
+
+    def subnets_of(self, askers: Iterable[Asker]) -> set[Subnet]:
+        """The gateway's subnets that `askers` are on."""
+        return {subnet for asker in askers if (subnet := self.subnet_of(asker)) is not None}
+
+    def _send(self, datagram: bytes, asker: Asker) -> None:
+        """Unless the asker's subnet is the gateway's no longer."""
+        if self.subnet_of(asker) is not None:
+            self._endpoint.send(datagram, asker.address, asker.port)

@@ -1,6 +1,6 @@
 """An installer's phone: finds gateways, lists what one hears, has it join a network, waits for the outcome (§10, §13).
 
-Needs no daemon beside it. How this looks to people is `phone_command`'s.
+Needs no daemon beside it. What people see of it is `phone_view`'s.
 """
 
 import asyncio
@@ -159,11 +159,14 @@ class Phone:
         question = question_join(fresh.uuid, sn, offer, sealed_for(fresh, offer, passphrase))
 
         def outcome(heard: Heard, asker: Asker) -> Announced | None:
-            if asker.address == gateway.address and isinstance(heard, Refused):
-                raise RefusedByGatewayError(f"the gateway did not join (400515): {heard.reason or 'it says no more'}")
+            if isinstance(heard, Refused) and asker.address == gateway.address:
+                # A gateway without the extensions gives no sn back.
+                if heard.status is Udp.WIFI_JOIN_FAILED and heard.sn in {sn, None}:
+                    reason = heard.reason or "it says no more"
+                    raise RefusedByGatewayError(f"the gateway did not join (400515): {reason}")
+                return None
             if not isinstance(heard, Announced) or heard.uuid != fresh.uuid:
                 return None
-            # A gateway without the extensions does not give the sn back.
             is_it = heard.sn == sn or (fresh.key is None and heard.access_ssid == offer.ssid)
             return heard if is_it else None
 
@@ -184,7 +187,9 @@ class Phone:
     async def _ask(
         self, question: bytes, places: Iterable[IPv4Address], answer: Callable[[Heard, Asker], Answer | None]
     ) -> Answer:
-        """Ask at `places`, again and again, until `answer` makes something of what is heard."""
+        """Ask at `places`, again and again, until `answer` makes something of what is heard from now on."""
+        while not self._heard.empty():
+            self._heard.get_nowait()
         while True:
             for place in places:
                 self._endpoint.send(question, place, self._gateway_port)

@@ -55,7 +55,7 @@ class StopError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """One line, as gatewayctl's other errors have it."""
-        click.echo(f"gatewayctl: {self.message}", file=file, err=True)
+        click.echo(f"gatewayctl: {printable(self.message)}", file=file, err=True)
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]  # click's is a class variable

@@ -62,7 +62,7 @@ class View:
             said = msgspec.to_builtins(outcome)
             self._json({"gateway": _gateway(gateway), "joined": True, **said})
         else:
-            click.echo(f"{gateway.said.uuid} has joined {outcome.access_ssid} and is at {outcome.ip}")
+            click.echo(printable(f"{gateway.said.uuid} has joined {outcome.access_ssid} and is at {outcome.ip}"))
             newest = "its firmware is the newest" if outcome.firmware_is_newest else "it has not said that it is newest"
             click.echo(newest)
 
@@ -73,8 +73,8 @@ class View:
         from rich.text import Text  # noqa: PLC0415
 
         console = Console(stderr=True, quiet=self.as_json)
-        with console.status(Text(text)) as status:
-            yield lambda words: status.update(Text(words))
+        with console.status(Text(printable(text))) as status:
+            yield lambda words: status.update(Text(printable(words)))
 
     def _json(self, value: Any) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())

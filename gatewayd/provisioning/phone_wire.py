@@ -52,6 +52,7 @@ class Refused:
 
     status: Udp
     reason: str
+    sn: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class _Answer(msgspec.Struct, frozen=True):
     msg: _Msg | None = None
     data: tuple[_Row, ...] = ()
     desc: str | None = None
+    sn: str | int | None = None
     pubkey: str | None = None
     nonce: str | None = None
 
@@ -108,7 +110,7 @@ def _meaning(wire: _Answer) -> Heard:
         case Udp.WIFI_LIST:
             return Listed(tuple(Offer(row.ssid, row.auth, row.encry) for row in wire.data))
         case (Udp.WIFI_LIST_FAILED | Udp.WIFI_JOIN_FAILED) as status:
-            return Refused(status, wire.desc or "")
+            return Refused(status, wire.desc or "", None if wire.sn is None else str(wire.sn))
         case Udp.FIRMWARE_IS_NEWEST:
             return FirmwareIsNewest()
         case _:

@@ -16,7 +16,7 @@ class Window:
 
     def __init__(self, keep: Keep, *, is_provisioned: bool) -> None:
         self._keep = keep
-        self._is_provisioned = is_provisioned
+        self._is_provisioned = self._is_kept = is_provisioned
         self._until = float("-inf")
 
     @classmethod
@@ -34,6 +34,7 @@ class Window:
 
     async def uplink_works(self) -> None:
         """The gateway has what it was provisioned for. Raises StoreError."""
-        if not self._is_provisioned:
-            self._is_provisioned = True
+        self._is_provisioned = True
+        if not self._is_kept:
             await self._keep.put(_PROVISIONED, b"1")
+            self._is_kept = True

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import structlog
 
+from gatewayd.model.errors import StoreError
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.wifi import Link
 from gatewayd.model.words import Category, Uuid
@@ -43,11 +44,14 @@ class Drawer:
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
+        self.broken = False
 
     async def get(self, name: str) -> bytes | None:
         return self.kept.get(name)
 
     async def put(self, name: str, secret: bytes) -> None:
+        if self.broken:
+            raise StoreError("the disk is full")
         self.kept[name] = secret
 
 

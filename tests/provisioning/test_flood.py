@@ -20,6 +20,8 @@ _AT_ONCE = 20
 
 @pytest.mark.parametrize("limits", [WIDE, Limits()], ids=["everything is read", "as shipped"])
 async def test_a_flood_leaves_no_trace(limits: Limits) -> None:
+    broken: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(context))
     async with running(provisioned=True, limits=limits) as gateway:
         await send(gateway, 1000, 1)
         gc.collect()
@@ -32,6 +34,7 @@ async def test_a_flood_leaves_no_trace(limits: Limits) -> None:
         finally:
             tracemalloc.stop()
         assert not gateway.window.is_open(gateway.now())
+        assert broken == []
         assert gateway.wifi.joins == 0
         assert gateway.joined == []
         assert grown < 200_000, f"{grown} bytes more after {DATAGRAMS} datagrams"

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from gatewayd.model.wifi import Auth, Encryption
 from gatewayd.provisioning.datagrams import Sealed
+from gatewayd.provisioning.guard import Limits, Rate
 from gatewayd.provisioning.names import to_text
 from gatewayd.provisioning.phone_wire import Announced, Offer, decode_answer, question_join
 from gatewayd.provisioning.seal import Bound, seal
@@ -139,6 +140,18 @@ async def test_the_same_request_again_is_one_join_and_everybody_hears_its_outcom
         await second.hears(200601)
         await second.hears(200555)
     assert gate.joins == 1
+
+
+async def test_nobody_can_keep_an_outcome_from_a_phone_by_using_up_the_budget_of_answers() -> None:
+    limits = Limits(Rate(1e6, 1e6), Rate(1e6, 1e6), answers=Rate(0.001, 1500))
+    async with running(limits=limits) as gateway, gateway.phone() as phone, gateway.phone() as attacker:
+        for _ in range(10):
+            attacker.send(ASK)
+        phone.send(join(pwd="not-the-one"))
+        await phone.hears(400515)
+        phone.send(join())
+        await phone.hears(200601)
+        await phone.hears(200555)
 
 
 async def test_a_phone_that_has_gone_changes_nothing_for_the_gateway() -> None:

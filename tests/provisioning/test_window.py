@@ -1,5 +1,8 @@
 """When a phone may put the gateway on a network."""
 
+import pytest
+
+from gatewayd.model.errors import StoreError
 from gatewayd.provisioning.window import Window
 from tests.provisioning.conftest import Drawer
 
@@ -25,3 +28,15 @@ async def test_it_can_be_shut_before_its_time() -> None:
     window.open_for(300, now=1000)
     window.open_for(0, now=1001)
     assert not window.is_open(1001)
+
+
+async def test_a_store_that_fails_once_is_told_again() -> None:
+    drawer = Drawer()
+    window = await Window.load(drawer)
+    drawer.broken = True
+    with pytest.raises(StoreError):
+        await window.uplink_works()
+    assert not window.is_open(0)
+    drawer.broken = False
+    await window.uplink_works()
+    assert not (await Window.load(drawer)).is_open(0)
