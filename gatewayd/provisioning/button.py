@@ -19,7 +19,7 @@ _AGAIN_S: Final = 30.0
 class Button:
     """Calls `pressed` whenever the key `code` of the input device at `path` goes down."""
 
-    def __init__(self, path: str, code: int, pressed: Callable[[], None]) -> None:
+    def __init__(self, path: str, code: int, pressed: Callable[[], object]) -> None:
         self._path = path
         self._code = code
         self._pressed = pressed

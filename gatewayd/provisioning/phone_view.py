@@ -63,7 +63,11 @@ class View:
             self._json({"gateway": _gateway(gateway), "joined": True, **said})
         else:
             click.echo(printable(f"{gateway.said.uuid} has joined {outcome.access_ssid} and is at {outcome.ip}"))
-            newest = "its firmware is the newest" if outcome.firmware_is_newest else "it has not said that it is newest"
+            newest = (
+                "its firmware is the newest"
+                if outcome.firmware_is_newest
+                else "it has not said that its firmware is the newest"
+            )
             click.echo(newest)
 
     @contextmanager

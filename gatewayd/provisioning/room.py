@@ -43,7 +43,7 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Surroundings:
     """What provisioning needs of the rest of the daemon.
 
     `record`: the gateway's own (§12.1), None while nobody knows it. `own`: the subnets of this machine now.
@@ -62,7 +62,7 @@ class Provisioning:
 
     def __init__(
         self,
-        house: House,
+        around: Surroundings,
         wifi: Wifi,
         key: GatewayKey,
         window: Window,
@@ -77,43 +77,43 @@ class Provisioning:
         self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         """The port that is heard, once it is."""
         self._reported: dict[str, int] = {}
-        self._house = house
+        self._around = around
         self._wifi = wifi
         self._key = key
         self._window = window
         self._ports = ports
         self._announce_interval_s = announce_interval_s
-        self._subnets = house.own()
-        self._guard = Guard(limits or Limits(), house.now())
+        self._subnets = around.own()
+        self._guard = Guard(limits or Limits(), around.now())
         self._endpoint = Endpoint(self._received)
-        outlet = Outlet(self._endpoint, ports.announce, self._guard, lambda: self._subnets, house.now)
+        outlet = Outlet(self._endpoint, ports.announce, self._guard, lambda: self._subnets, around.now)
         nonces, radio = Nonces(), asyncio.Lock()
-        self._discovery = Discovery(house.record, key, nonces, outlet, house.now)
-        self._listing = Listing(wifi, radio, outlet, house.now)
+        self._discovery = Discovery(around.record, key, nonces, outlet, around.now)
+        self._listing = Listing(wifi, radio, outlet, around.now)
         self._joining = Joining(
             wifi,
             radio,
             outlet,
             joined=self._joined,
             joined_before=self._discovery.answer_joined,
-            is_newest=house.is_newest,
-            now=house.now,
+            is_newest=around.is_newest,
+            now=around.now,
         )
         self._desk = Desk(
-            house.record,
+            around.record,
             self._discovery,
             self._listing,
             self._joining,
             Unsealing(key, nonces, sealed_only=sealed_only),
             window,
             outlet,
-            house.now,
+            around.now,
         )
 
     @classmethod
     async def load(
         cls,
-        house: House,
+        around: Surroundings,
         wifi: Wifi,
         keep: Keep,
         *,
@@ -123,7 +123,7 @@ class Provisioning:
     ) -> "Provisioning":
         """With the key and the window's state that the last run left in `keep`. Raises StoreError."""
         return cls(
-            house,
+            around,
             wifi,
             await GatewayKey.load(keep),
             await Window.load(keep),
@@ -154,8 +154,8 @@ class Provisioning:
 
     def open_window(self, seconds: float) -> bool:
         """Let phones put the gateway on a network for `seconds` (0: no longer). Says whether the window is open now."""
-        self._window.open_for(seconds, self._house.now())
-        is_open = self._window.is_open(self._house.now())
+        self._window.open_for(seconds, self._around.now())
+        is_open = self._window.is_open(self._around.now())
         log.info("provisioning_window_set", seconds=seconds, is_open=is_open)
         return is_open
 
@@ -164,7 +164,7 @@ class Provisioning:
         await self._window.uplink_works()
 
     def _received(self, datagram: bytes, asker: Asker) -> None:
-        verdict = self._guard.admit(asker.address, len(datagram), self._subnets, self._house.now())
+        verdict = self._guard.admit(asker.address, len(datagram), self._subnets, self._around.now())
         self.verdicts[verdict] += 1
         if verdict is Verdict.ADMITTED:
             self._desk.take(datagram, asker)
@@ -173,18 +173,18 @@ class Provisioning:
         """At start, on a change of address, and every so often."""
         with Changes.followed() as changes:
             self._discovery.link = await self._link()
-            due = self._house.now()
+            due = self._around.now()
             while True:
-                before, self._subnets = self._subnets, self._house.own()
-                if self._house.now() >= due:
+                before, self._subnets = self._subnets, self._around.own()
+                if self._around.now() >= due:
                     self._report_dropped()
                     known = self._discovery.announce(self._subnets)
-                    due = self._house.now() + (self._announce_interval_s if known else _UNKNOWN_AGAIN_S)
+                    due = self._around.now() + (self._announce_interval_s if known else _UNKNOWN_AGAIN_S)
                 elif self._subnets != before:
                     log.info("addresses_changed", addresses=[str(subnet.address) for subnet in self._subnets])
                     self._discovery.link = await self._link()
                     self._discovery.announce(subnet for subnet in self._subnets if subnet not in before)
-                await changes.wait(due - self._house.now())
+                await changes.wait(due - self._around.now())
 
     async def _link(self) -> Link | None:
         try:
@@ -201,9 +201,9 @@ class Provisioning:
             log.info("datagrams_dropped", so_far=dropped)
 
     async def _joined(self, link: Link, askers: frozenset[Asker], sn: str | None) -> None:
-        self._subnets = self._house.own()
+        self._subnets = self._around.own()
         self._discovery.announce_joined(link, self._subnets, askers, sn)
         try:
-            await self._house.joined(link)
+            await self._around.joined(link)
         except GatewayError as error:
             log.warning("joined_network_not_kept", reason=str(error))

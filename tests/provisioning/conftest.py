@@ -21,7 +21,7 @@ from gatewayd.model.words import Category, Uuid
 from gatewayd.provisioning.endpoint import Asker, Endpoint
 from gatewayd.provisioning.guard import Limits, Rate
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.room import House, Ports, Provisioning
+from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
 from gatewayd.provisioning.seal import GatewayKey
 from gatewayd.provisioning.window import Window
 from gatewayd.simulator.wifi import SimulatedWifi
@@ -145,7 +145,7 @@ async def running(
         joined.append(link)
 
     announce_port = free_port()
-    house = House(
+    house = Surroundings(
         record=lambda: RECORD,
         own=lambda: (LOOPBACK,),
         is_newest=is_newest,

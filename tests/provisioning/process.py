@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gatewayd.model.wifi import Choice, Link
 from gatewayd.model.words import Uuid
 from gatewayd.provisioning.interfaces import subnets
-from gatewayd.provisioning.room import House, Ports, Provisioning
+from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
 from gatewayd.simulator.wifi import AccessPoint, SimulatedWifi
 from tests.provisioning.conftest import RECORD, Drawer
 
@@ -36,7 +36,7 @@ async def main(uuid: str, interface: str, address: str) -> None:
     async def joined(_link: Link) -> None:
         return
 
-    house = House(lambda: replace(RECORD, uuid=Uuid(uuid)), subnets, is_newest, joined, time.monotonic)
+    house = Surroundings(lambda: replace(RECORD, uuid=Uuid(uuid)), subnets, is_newest, joined, time.monotonic)
     room = await Provisioning.load(
         house,
         AddressedWifi((home,), interface=interface),

@@ -11,7 +11,7 @@ from gatewayd.model.record import Record
 from gatewayd.model.wifi import Link
 from gatewayd.provisioning.guard import Limits, Rate, Verdict
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.room import House, Ports, Provisioning
+from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
 from gatewayd.provisioning.wired import NoWifi
 from tests.provisioning.conftest import LOOPBACK, PATIENCE_S, RECORD, Drawer, Gateway, Socket, free_port, running
 
@@ -28,7 +28,7 @@ async def wired(own: list[Subnet], record: list[Record], ports: Ports) -> Provis
         return
 
     return await Provisioning.load(
-        House(lambda: record[0] if record else None, lambda: tuple(own), is_newest, joined, time.monotonic),
+        Surroundings(lambda: record[0] if record else None, lambda: tuple(own), is_newest, joined, time.monotonic),
         NoWifi(),
         Drawer(),
         ports=ports,
