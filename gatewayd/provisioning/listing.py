@@ -60,6 +60,6 @@ class Listing:
         except (ScanError, TimeoutError) as error:
             log.warning("networks_not_listed", reason=str(error) or "the scan did not end")
             return list_failed()
-        self.names = Names(network.ssid for network in networks)
+        self.names = Names((network.ssid for network in networks), former=self.names)
         log.debug("networks_listed", count=len(networks))
         return network_list(networks, self.names)

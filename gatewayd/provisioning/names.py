@@ -16,9 +16,13 @@ _ESCAPED: Final = re.compile(r"(?:[ -\[\]-~]|\\x[0-9a-f]{2})*")
 
 
 class Names:
-    """The texts of one list of networks, each one different, and the bytes behind them."""
+    """The texts of one list of networks, each one different, and the bytes behind them.
 
-    def __init__(self, ssids: Iterable[bytes] = ()) -> None:
+    `former` is the list of before: a phone may still show it, and choose what has just faded out of the new one.
+    """
+
+    def __init__(self, ssids: Iterable[bytes] = (), former: "Names | None" = None) -> None:
+        self._former = {} if former is None else former._bytes
         self._bytes: dict[str, bytes] = {}
         self._texts: dict[bytes, str] = {}
         for ssid in ssids:
@@ -32,12 +36,13 @@ class Names:
         return self._texts.get(ssid) or to_text(ssid)
 
     def ssid(self, text: str) -> bytes:
-        """The bytes that `text` means: as in this list, else the escape undone, else UTF-8 (a hidden network).
+        """The bytes that `text` means: as in this list or the former, else an escape undone, else UTF-8 (hidden).
 
         Raises MalformedError where no network can be called that.
         """
-        if text in self._bytes:
-            return self._bytes[text]
+        listed = self._bytes.get(text) or self._former.get(text)
+        if listed:
+            return listed
         try:
             ssid = _unescape(text) if _is_escape(text) else text.encode()
         except UnicodeEncodeError as error:

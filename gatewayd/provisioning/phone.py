@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -32,10 +32,6 @@ from gatewayd.provisioning.phone_wire import (
 from gatewayd.provisioning.seal import Bound, seal
 
 log = structlog.get_logger()
-
-_AGAIN_S: Final = 2.0
-"""Datagrams are lost; a question without an answer is asked again."""
-
 
 Answer = TypeVar("Answer")
 
@@ -67,12 +63,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds: how long answers are waited for."""
+    """Seconds: how long answers are waited for. Datagrams are lost; a question is asked `again` after so long."""
 
     announcement: float = 5
     networks: float = 40
     join: float = 150
     firmware: float = 30
+    again: float = 2
 
 
 class Phone:
@@ -194,7 +191,7 @@ class Phone:
             for place in places:
                 self._endpoint.send(question, place, self._gateway_port)
             try:
-                async with asyncio.timeout(_AGAIN_S):
+                async with asyncio.timeout(self._patience.again):
                     while True:
                         if (found := answer(*await self._heard.get())) is not None:
                             return found

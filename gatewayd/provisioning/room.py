@@ -31,7 +31,7 @@ from gatewayd.provisioning.window import Window
 log = structlog.get_logger()
 
 _BIND_AGAIN_S: Final = 30.0
-_UNKNOWN_AGAIN_S: Final = 2.0
+_UNKNOWN_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)

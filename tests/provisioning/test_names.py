@@ -39,6 +39,13 @@ def test_every_list_of_names_comes_back(ssids: list[bytes]) -> None:
     assert len({names.text(ssid) for ssid in ssids}) == len(set(ssids))
 
 
+def test_a_name_of_the_former_list_is_still_known() -> None:
+    faded = "老网络".encode("gb18030")
+    names = Names([b"cafe"], former=Names([faded]))
+    assert names.ssid("老网络") == faded
+    assert Names([], former=names).ssid("老网络") == "老网络".encode()
+
+
 def test_an_escape_is_undone_where_the_list_is_forgotten() -> None:
     assert Names().ssid("\\xff\\xfe\\x80\\x5cx") == b"\xff\xfe\x80\\x"
 

@@ -41,7 +41,7 @@ async def phone_at(gateway: Gateway, patience: Patience = SHORT) -> AsyncIterato
 async def provision(gateway: Gateway, *words: str, typed: str = "") -> Result:
     """`gatewayctl provision`, pointed at the gateway."""
     ports = ("--gateway-port", str(gateway.port), "--announce-port", str(gateway.announce_port))
-    line = ["provision", "--at", str(HERE), *ports, "--seconds", "0.3", *words]
+    line = ["provision", "--at", str(HERE), *ports, "--seconds", "0.2", *words]
     return await asyncio.to_thread(CliRunner().invoke, main, line, input=typed)
 
 
@@ -153,7 +153,7 @@ def test_nobody_there_is_exit_code_3() -> None:
 async def test_a_person_is_asked_and_the_passphrase_is_not_echoed(gateway: Gateway) -> None:
     person, terminal = os.openpty()
     ports = ("--gateway-port", str(gateway.port), "--announce-port", str(gateway.announce_port))
-    line = ("provision", "--at", str(HERE), *ports, "--seconds", "0.3")
+    line = ("provision", "--at", str(HERE), *ports, "--seconds", "0.2")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-c", "from gatewayd.ctl import main; main()", *line),
@@ -182,8 +182,13 @@ class VendorsGateway:
     def __init__(self) -> None:
         self.endpoint = Endpoint(self._received)
         self.asked: list[dict[str, Any]] = []
+        self.deaf_to = 0
+        """So many datagrams are lost on their way."""
 
     def _received(self, datagram: bytes, asker: Asker) -> None:
+        if self.deaf_to:
+            self.deaf_to -= 1
+            return
         word = msgspec.json.decode(datagram)
         self.asked.append(word)
         network = {"auth": 3, "encry": 3, "ssid": "不要上我"}
@@ -203,7 +208,7 @@ class VendorsGateway:
 async def test_a_gateway_without_the_extensions_is_provisioned_in_the_clear_when_that_is_allowed() -> None:
     vendors = VendorsGateway()
     async with vendors.endpoint.bound(0) as port:
-        line = ["provision", "--at", str(HERE), "--gateway-port", str(port), "--seconds", "0.3", "--json"]
+        line = ["provision", "--at", str(HERE), "--gateway-port", str(port), "--seconds", "0.2", "--json"]
         line += ["--ssid", HOME.ssid, "--passphrase-file", "-"]
         refused = await asyncio.to_thread(CliRunner().invoke, main, line, input=PASSPHRASE)
         assert (refused.exit_code, "--allow-plain sends it open" in refused.stderr) == (1, True)
@@ -212,6 +217,20 @@ async def test_a_gateway_without_the_extensions_is_provisioned_in_the_clear_when
     assert joined.exit_code == 0, joined.output
     assert json.loads(joined.stdout)["ip"] == "192.168.43.9"
     assert [word["data"]["pwd"] for word in vendors.asked if word["status"] == 200554] == [PASSPHRASE]
+
+
+async def test_a_question_that_is_lost_is_asked_again() -> None:
+    vendors = VendorsGateway()
+    often = Patience(5, 5, 5, 5, again=0.05)
+    async with (
+        vendors.endpoint.bound(0) as port,
+        Phone.open((HERE,), gateway_port=port, announce_port=free_port(), patience=often) as phone,
+    ):
+        (found,) = await phone.find(0.2)
+        vendors.deaf_to = 2
+        assert await phone.networks(found) == (HOME,)
+        vendors.deaf_to = 2
+        assert (await phone.join(found, HOME, PASSPHRASE)).ip == "192.168.43.9"
 
 
 class Terminal:
