@@ -40,7 +40,7 @@ class Limits:
     """How much is too much. A phone that asks once a second, or ten phones in one hallway, notice nothing.
 
     What goes out on request is bounded as well: `answers`, in bytes, direct answers and broadcasts together. A list
-    (≤ 1,400 bytes) and an announcement (about 1,100) each go out twice.
+    (≤ 1,400 bytes) and an announcement (about 950) each go out twice.
     """
 
     each_source: Rate = Rate(2, 10)
