@@ -72,6 +72,8 @@ class Wifi(_Section, frozen=True, kw_only=True):
     backend: Literal["networkmanager", "none"] = "networkmanager"
     interface: str = ""
     sealed_only: bool = False
+    button: str = ""
+    button_key: Annotated[int, Meta(ge=1, le=0x2FF)] = 0x211
 
 
 class Locks(_Section, frozen=True, kw_only=True):

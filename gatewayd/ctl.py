@@ -17,6 +17,7 @@ from gatewayd import __version__
 from gatewayd.admin.client import call
 from gatewayd.config import Admin
 from gatewayd.model.errors import GatewayError
+from gatewayd.provisioning.phone_command import provision
 
 _WIDE: Final = 1000
 """Columns of a table before a cell is cut short: a uuid that is cut cannot be copied."""
@@ -86,6 +87,23 @@ def permit_join(ask: Ask, seconds: int) -> None:
     """Let devices join for SECONDS (0 closes the network)."""
     ask("permit-join", seconds=seconds)
     click.echo(f"devices may join for {seconds} s" if seconds else "no device may join")
+
+
+main.add_command(provision)
+
+
+@main.command("provision-window")
+@click.argument("minutes", type=click.IntRange(0, 60), default=5)
+@_pass_ask
+def provision_window(ask: Ask, minutes: int) -> None:
+    """Let phones put the gateway on Wi-Fi for MINUTES (0 shuts the window)."""
+    answer = ask("provision-window", minutes=minutes)
+    if minutes:
+        click.echo(f"phones may put the gateway on Wi-Fi for {minutes} min; its key: {answer['fingerprint']}")
+    elif answer["open"]:
+        click.echo("the window stays open until the gateway has reached the cloud once")
+    else:
+        click.echo("the window is shut")
 
 
 @main.command()

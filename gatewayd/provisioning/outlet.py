@@ -1,0 +1,62 @@
+"""Where answers go: to the announce port of everybody on a subnet, and straight back to whoever asked."""
+
+from collections.abc import Callable, Collection, Iterable
+
+from gatewayd.provisioning.endpoint import Asker, Endpoint
+from gatewayd.provisioning.guard import Guard
+from gatewayd.provisioning.interfaces import Subnet
+
+
+class Outlet:
+    """Sends; `own` says which subnets the gateway is on now, `now` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        announce_port: int,
+        guard: Guard,
+        own: Callable[[], tuple[Subnet, ...]],
+        now: Callable[[], float],
+    ) -> None:
+        self._endpoint = endpoint
+        self._announce_port = announce_port
+        self._guard = guard
+        self._own = own
+        self._now = now
+
+    def direct(self, datagram: bytes, asker: Asker) -> None:
+        """To the asker alone, within the budget of answers."""
+        if self._guard.may_answer(len(datagram), self._now()):
+            self._send(datagram, asker)
+
+    def answer(self, datagram: bytes, askers: Collection[Asker]) -> None:
+        """To the askers, and to everybody beside them, within the budget of answers."""
+        for asker in askers:
+            self.direct(datagram, asker)
+        for subnet in self.subnets_of(askers):
+            if self._guard.may_answer(len(datagram), self._now()):
+                self.broadcast(datagram, subnet)
+
+    def outcome(self, datagram: bytes, askers: Collection[Asker]) -> None:
+        """As `answer`, but nobody can keep it from them by using up the budget: there is one for each join."""
+        for asker in askers:
+            self._send(datagram, asker)
+        for subnet in self.subnets_of(askers):
+            self.broadcast(datagram, subnet)
+
+    def broadcast(self, datagram: bytes, subnet: Subnet) -> None:
+        """To everybody on `subnet`."""
+        self._endpoint.send(datagram, subnet.broadcast, self._announce_port)
+
+    def subnet_of(self, asker: Asker) -> Subnet | None:
+        """The gateway's subnet that `asker` is on; None where it is on none."""
+        return next((subnet for subnet in self._own() if subnet.has_host(asker.address)), None)
+
+    def subnets_of(self, askers: Iterable[Asker]) -> set[Subnet]:
+        """The gateway's subnets that `askers` are on."""
+        return {subnet for asker in askers if (subnet := self.subnet_of(asker)) is not None}
+
+    def _send(self, datagram: bytes, asker: Asker) -> None:
+        """Unless the asker's subnet is the gateway's no longer."""
+        if self.subnet_of(asker) is not None:
+            self._endpoint.send(datagram, asker.address, asker.port)

@@ -1,0 +1,115 @@
+"""What `gatewayctl provision` shows: tables for people on a terminal, one JSON object for scripts."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+import msgspec
+
+from gatewayd.model.wifi import Auth
+from gatewayd.provisioning.phone import Found, Outcome
+from gatewayd.provisioning.phone_wire import Offer
+from gatewayd.provisioning.seal import fingerprint
+
+_SECURITY: Final = {
+    Auth.OPEN: "open",
+    Auth.SHARED: "WEP",
+    Auth.WPAPSK: "WPA",
+    Auth.WPA2PSK: "WPA2",
+    Auth.WPAPSK_WPA2PSK: "WPA/WPA2",
+}
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Results go to standard output, progress to standard error, where a person sees it."""
+
+    as_json: bool
+
+    def gateways(self, found: tuple[Found, ...]) -> None:
+        """Every gateway that answered."""
+        rows = [_gateway(one) for one in found]
+        if self.as_json:
+            self._json({"gateways": rows})
+        else:
+            _table(("uuid", "title", "address", "access_ssid", "fingerprint"), rows)
+
+    def networks(self, gateway: Found, offers: tuple[Offer, ...]) -> None:
+        """What a gateway hears. Signals are not on the wire; the order says which is stronger."""
+        rows = [
+            {
+                "strength": place,
+                "ssid": offer.ssid,
+                "security": _SECURITY[offer.auth],
+                "auth": offer.auth.name,
+                "encryption": offer.encryption.name,
+            }
+            for place, offer in enumerate(offers, 1)
+        ]
+        if self.as_json:
+            self._json({"gateway": _gateway(gateway), "networks": rows})
+        else:
+            _table(("", "network", "security"), [{**row, "": row["strength"], "network": row["ssid"]} for row in rows])
+            click.echo("strongest first")
+
+    def outcome(self, gateway: Found, outcome: Outcome) -> None:
+        """A network joined."""
+        if self.as_json:
+            said = msgspec.to_builtins(outcome)
+            self._json({"gateway": _gateway(gateway), "joined": True, **said})
+        else:
+            click.echo(printable(f"{gateway.said.uuid} has joined {outcome.access_ssid} and is at {outcome.ip}"))
+            newest = (
+                "its firmware is the newest"
+                if outcome.firmware_is_newest
+                else "it has not said that its firmware is the newest"
+            )
+            click.echo(newest)
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator[Say]:
+        """Show that something is waited for; the yielded call changes the words."""
+        from rich.console import Console  # noqa: PLC0415  (half a second on the board)
+        from rich.text import Text  # noqa: PLC0415
+
+        console = Console(stderr=True, quiet=self.as_json)
+        with console.status(Text(printable(text))) as status:
+            yield lambda words: status.update(Text(printable(words)))
+
+    def _json(self, value: Any) -> None:
+        click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def _gateway(found: Found) -> dict[str, Any]:
+    said = found.said
+    return {
+        "uuid": said.uuid,
+        "title": said.title,
+        "type": said.type_sub,
+        "ver": said.ver,
+        "address": str(found.address),
+        "access_ssid": said.access_ssid,
+        "fingerprint": None if said.key is None else fingerprint(said.key),
+    }
+
+
+def _table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        # Names come from the air: no markup, and no control characters for the terminal.
+        table.add_row(*(Text(printable(row[column])) for column in columns))
+    Console(soft_wrap=True).print(table)
+
+
+def printable(value: object) -> str:
+    """`value` in words; what a terminal could take for an order is shown as an escape."""
+    text = "-" if value is None else str(value)
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)

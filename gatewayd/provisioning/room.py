@@ -1,0 +1,209 @@
+"""The whole of provisioning as one part: `run()` is found by phones, lists networks and joins one (§10, §13).
+
+Wi-Fi itself, the gateway's record, the cloud and the place where keys are kept come in as parameters.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from gatewayd.model.errors import GatewayError
+from gatewayd.model.record import Record
+from gatewayd.model.wifi import Link
+from gatewayd.provisioning.desk import Desk
+from gatewayd.provisioning.discovery import Discovery
+from gatewayd.provisioning.endpoint import Asker, Endpoint
+from gatewayd.provisioning.guard import Guard, Limits, Nonces, Verdict
+from gatewayd.provisioning.interfaces import Changes, Subnet
+from gatewayd.provisioning.joining import Joining
+from gatewayd.provisioning.keep import Keep
+from gatewayd.provisioning.listing import Listing
+from gatewayd.provisioning.outlet import Outlet
+from gatewayd.provisioning.seal import GatewayKey, fingerprint
+from gatewayd.provisioning.unsealing import Unsealing
+from gatewayd.provisioning.wifi import Wifi
+from gatewayd.provisioning.window import Window
+
+log = structlog.get_logger()
+
+_BIND_AGAIN_S: Final = 30.0
+_UNKNOWN_AGAIN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """§10: 9820 is heard, 9830 is spoken to."""
+
+    listen: int = 9820
+    announce: int = 9830
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What provisioning needs of the rest of the daemon.
+
+    `record`: the gateway's own (§12.1), None while nobody knows it. `own`: the subnets of this machine now.
+    `is_newest`: asks the cloud about the firmware; raises CloudError. `joined`: hears of each network joined.
+    """
+
+    record: Callable[[], Record | None]
+    own: Callable[[], tuple[Subnet, ...]]
+    is_newest: Callable[[], Awaitable[bool]]
+    joined: Callable[[Link], Awaitable[None]]
+    now: Callable[[], float]
+
+
+class Provisioning:
+    """Times are monotonic seconds."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        wifi: Wifi,
+        key: GatewayKey,
+        window: Window,
+        *,
+        ports: Ports,
+        announce_interval_s: float,
+        sealed_only: bool,
+        limits: Limits | None = None,
+    ) -> None:
+        self.verdicts: Counter[Verdict] = Counter()
+        """What became of the datagrams that came in."""
+        self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """The port that is heard, once it is."""
+        self._reported: dict[str, int] = {}
+        self._around = around
+        self._wifi = wifi
+        self._key = key
+        self._window = window
+        self._ports = ports
+        self._announce_interval_s = announce_interval_s
+        self._subnets = around.own()
+        self._guard = Guard(limits or Limits(), around.now())
+        self._endpoint = Endpoint(self._received)
+        outlet = Outlet(self._endpoint, ports.announce, self._guard, lambda: self._subnets, around.now)
+        nonces, radio = Nonces(), asyncio.Lock()
+        self._discovery = Discovery(around.record, key, nonces, outlet, around.now)
+        self._listing = Listing(wifi, radio, outlet, around.now)
+        self._joining = Joining(
+            wifi,
+            radio,
+            outlet,
+            joined=self._joined,
+            joined_before=self._discovery.answer_joined,
+            is_newest=around.is_newest,
+            now=around.now,
+        )
+        self._desk = Desk(
+            around.record,
+            self._discovery,
+            self._listing,
+            self._joining,
+            Unsealing(key, nonces, sealed_only=sealed_only),
+            window,
+            outlet,
+            around.now,
+        )
+
+    @classmethod
+    async def load(
+        cls,
+        around: Surroundings,
+        wifi: Wifi,
+        keep: Keep,
+        *,
+        ports: Ports,
+        announce_interval_s: float,
+        sealed_only: bool,
+    ) -> "Provisioning":
+        """With the key and the window's state that the last run left in `keep`. Raises StoreError."""
+        return cls(
+            around,
+            wifi,
+            await GatewayKey.load(keep),
+            await Window.load(keep),
+            ports=ports,
+            announce_interval_s=announce_interval_s,
+            sealed_only=sealed_only,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled. A port that somebody else has is tried again and again."""
+        while True:
+            try:
+                async with self._endpoint.bound(self._ports.listen) as port, asyncio.TaskGroup() as tasks:
+                    log.info("provisioning_reachable", port=port)
+                    if not self.bound.done():
+                        self.bound.set_result(port)
+                    tasks.create_task(self._listing.run())
+                    tasks.create_task(self._joining.run())
+                    tasks.create_task(self._announce())
+            except OSError as error:
+                log.warning("provisioning_not_reachable", port=self._ports.listen, reason=str(error))
+                await asyncio.sleep(_BIND_AGAIN_S)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the gateway's key: what an installer compares."""
+        return fingerprint(self._key.public)
+
+    def open_window(self, seconds: float) -> bool:
+        """Let phones put the gateway on a network for `seconds` (0: no longer). Says whether the window is open now."""
+        self._window.open_for(seconds, self._around.now())
+        is_open = self._window.is_open(self._around.now())
+        log.info("provisioning_window_set", seconds=seconds, is_open=is_open)
+        return is_open
+
+    async def uplink_works(self) -> None:
+        """The gateway has reached the cloud: from now on the window opens on request only. Raises StoreError."""
+        await self._window.uplink_works()
+
+    def _received(self, datagram: bytes, asker: Asker) -> None:
+        verdict = self._guard.admit(asker.address, len(datagram), self._subnets, self._around.now())
+        self.verdicts[verdict] += 1
+        if verdict is Verdict.ADMITTED:
+            self._desk.take(datagram, asker)
+
+    async def _announce(self) -> None:
+        """At start, on a change of address, and every so often."""
+        with Changes.followed() as changes:
+            self._discovery.link = await self._link()
+            due = self._around.now()
+            while True:
+                before, self._subnets = self._subnets, self._around.own()
+                if self._around.now() >= due:
+                    self._report_dropped()
+                    known = self._discovery.announce(self._subnets)
+                    due = self._around.now() + (self._announce_interval_s if known else _UNKNOWN_AGAIN_S)
+                elif self._subnets != before:
+                    log.info("addresses_changed", addresses=[str(subnet.address) for subnet in self._subnets])
+                    self._discovery.link = await self._link()
+                    self._discovery.announce(subnet for subnet in self._subnets if subnet not in before)
+                await changes.wait(due - self._around.now())
+
+    async def _link(self) -> Link | None:
+        try:
+            return await self._wifi.link()
+        except GatewayError as error:
+            log.warning("wifi_not_known", reason=str(error))
+            return None
+
+    def _report_dropped(self) -> None:
+        """Once an interval at most, however many there are."""
+        dropped = {verdict.name: count for verdict, count in self.verdicts.items() if verdict is not Verdict.ADMITTED}
+        if dropped != self._reported:
+            self._reported = dropped
+            log.info("datagrams_dropped", so_far=dropped)
+
+    async def _joined(self, link: Link, askers: frozenset[Asker], sn: str | None) -> None:
+        self._subnets = self._around.own()
+        self._discovery.announce_joined(link, self._subnets, askers, sn)
+        try:
+            await self._around.joined(link)
+        except GatewayError as error:
+            log.warning("joined_network_not_kept", reason=str(error))

@@ -1,0 +1,53 @@
+"""Whatever is sent to the port: the gateway still answers, its memory is as it was, and nothing was joined."""
+
+import asyncio
+import gc
+import os
+import random
+import tracemalloc
+
+import pytest
+
+from gatewayd.provisioning.guard import Limits
+from tests.provisioning.conftest import PATIENCE_S, WIDE, Gateway, running
+from tests.provisioning.noise import datagrams
+
+DATAGRAMS = int(os.environ.get("FUZZ_DATAGRAMS", "3000"))
+"""The full run says FUZZ_DATAGRAMS=100000."""
+
+_AT_ONCE = 20
+
+
+@pytest.mark.parametrize("limits", [WIDE, Limits()], ids=["everything is read", "as shipped"])
+async def test_a_flood_leaves_no_trace(limits: Limits) -> None:
+    broken: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(context))
+    async with running(provisioned=True, limits=limits) as gateway:
+        await send(gateway, 1000, 1)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            await send(gateway, DATAGRAMS, 2)
+            gc.collect()
+            grown = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        assert not gateway.window.is_open(gateway.now())
+        assert broken == []
+        assert gateway.wifi.joins == 0
+        assert gateway.joined == []
+        assert grown < 200_000, f"{grown} bytes more after {DATAGRAMS} datagrams"
+
+
+async def send(gateway: Gateway, count: int, seed: int) -> None:
+    """Send so many, waiting now and then until the gateway has taken them all off its socket."""
+    taken = gateway.room.verdicts.total()
+    async with gateway.phone() as phone:
+        for number, datagram in enumerate(datagrams(random.Random(seed), count), 1):
+            phone.send(datagram)
+            if number % _AT_ONCE == 0 or number == count:
+                async with asyncio.timeout(PATIENCE_S):
+                    while gateway.room.verdicts.total() < taken + number:
+                        await asyncio.sleep(0)
+                phone.heard_so_far()

@@ -1,0 +1,258 @@
+"""The installer's phone against a gateway, over real sockets, in the process and from the command line."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from gatewayd.ctl import main
+from gatewayd.model.wifi import Auth, Encryption
+from gatewayd.provisioning.endpoint import Asker, Endpoint
+from gatewayd.provisioning.phone import NothingHeardError, Patience, Phone, RefusedByGatewayError
+from gatewayd.provisioning.phone_view import printable
+from gatewayd.provisioning.phone_wire import Offer
+from gatewayd.provisioning.seal import fingerprint
+from gatewayd.simulator.wifi import SimulatedWifi
+from tests.provisioning.conftest import GATEWAY, Gateway, free_port, running
+
+HERE = IPv4Address("127.0.0.1")
+SHORT = Patience(announcement=5, networks=5, join=5, firmware=5)
+HOME = Offer("不要上我", Auth.WPA2PSK, Encryption.AES)
+PASSPHRASE = "nopass-nopass"
+
+
+@asynccontextmanager
+async def phone_at(gateway: Gateway, patience: Patience = SHORT) -> AsyncIterator[Phone]:
+    async with Phone.open(
+        (HERE,), gateway_port=gateway.port, announce_port=gateway.announce_port, patience=patience
+    ) as phone:
+        yield phone
+
+
+async def provision(gateway: Gateway, *words: str, typed: str = "") -> Result:
+    """`gatewayctl provision`, pointed at the gateway."""
+    ports = ("--gateway-port", str(gateway.port), "--announce-port", str(gateway.announce_port))
+    line = ["provision", "--at", str(HERE), *ports, "--seconds", "0.2", *words]
+    return await asyncio.to_thread(CliRunner().invoke, main, line, input=typed)
+
+
+async def test_from_finding_to_the_firmware() -> None:
+    async with running(sealed_only=True) as gateway, phone_at(gateway) as phone:
+        (found,) = await phone.find(0.2)
+        assert (found.said.uuid, found.address) == (GATEWAY, HERE)
+        offers = await phone.networks(found)
+        assert offers[0] == HOME
+        said: list[str | None] = []
+        outcome = await phone.join(found, HOME, PASSPHRASE, lambda heard: said.append(heard.ip))
+    assert outcome.access_ssid == HOME.ssid
+    assert outcome.firmware_is_newest
+    assert said == [outcome.ip] == ["192.168.43.20"]
+
+
+async def test_a_refusal_is_an_error_with_the_reason(gateway: Gateway) -> None:
+    async with phone_at(gateway) as phone:
+        (found,) = await phone.find(0.2)
+        with pytest.raises(RefusedByGatewayError, match="the passphrase is wrong"):
+            await phone.join(found, HOME, "guessed-it")
+        gateway.wifi.deaf = True
+        with pytest.raises(RefusedByGatewayError, match="400514"):
+            await phone.networks(found)
+
+
+async def test_silence_is_an_error_after_some_patience() -> None:
+    async with Phone.open((HERE,), gateway_port=free_port(), announce_port=free_port(), patience=SHORT) as phone:
+        assert await phone.find(0.1) == ()
+    async with running(SimulatedWifi(scan_s=60)) as gateway, phone_at(gateway, Patience(5, 0.2, 5, 5)) as phone:
+        (found,) = await phone.find(0.2)
+        with pytest.raises(NothingHeardError, match=r"no answer within 0\.2 s: waited for a list of networks"):
+            await phone.networks(found)
+
+
+async def test_a_script_finds_gateways(gateway: Gateway) -> None:
+    result = await provision(gateway, "--find", "--json")
+    assert result.exit_code == 0
+    (found,) = json.loads(result.stdout)["gateways"]
+    assert (found["uuid"], found["address"]) == (GATEWAY, "127.0.0.1")
+    assert found["fingerprint"] == fingerprint(gateway.key.public)
+
+
+async def test_a_script_lists_networks_strongest_first(gateway: Gateway) -> None:
+    result = await provision(gateway, "--list", "--json")
+    assert result.exit_code == 0
+    networks = json.loads(result.stdout)["networks"]
+    assert networks[0] == {
+        "strength": 1,
+        "ssid": "不要上我",
+        "security": "WPA2",
+        "auth": "WPA2PSK",
+        "encryption": "AES",
+    }
+
+
+async def test_people_see_tables(gateway: Gateway) -> None:
+    found = await provision(gateway, "--find")
+    assert GATEWAY in found.output
+    listed = await provision(gateway, "--list")
+    assert "不要上我" in listed.output
+    assert "WPA/WPA2" in listed.output
+
+
+async def test_a_script_joins_with_a_passphrase_from_standard_input(gateway: Gateway) -> None:
+    words = ("--ssid", HOME.ssid, "--passphrase-file", "-", "--fingerprint", fingerprint(gateway.key.public))
+    result = await provision(gateway, *words, "--json", typed=f"{PASSPHRASE}\n")
+    assert result.exit_code == 0, result.output
+    outcome = json.loads(result.stdout)
+    assert (outcome["joined"], outcome["access_ssid"]) == (True, HOME.ssid)
+    assert [link.ssid.decode() for link in gateway.joined] == [HOME.ssid]
+    assert PASSPHRASE not in result.output
+
+
+async def test_a_hidden_network_is_joined_by_its_name(gateway: Gateway, tmp_path: Path) -> None:
+    file = tmp_path / "passphrase"
+    file.write_text("nobody-sees-me\n", encoding="utf-8")
+    result = await provision(gateway, "--ssid", "secret-garden", "--passphrase-file", str(file))
+    assert result.exit_code == 0, result.output
+    assert f"{GATEWAY} has joined secret-garden and is at 192.168.43.20" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        (("--gateway", "00158d0000d04701"), 3, "00158d0000d04701 did not answer"),
+        (("--fingerprint", "0000 0000 0000 0000"), 4, "another fingerprint"),
+        ((), 1, "which network? say --ssid"),
+        (("--ssid", "不要上我"), 1, "say --passphrase-file"),
+        (("--ssid", "不要上我", "--passphrase-file", "/nowhere"), 1, "/nowhere: cannot be read"),
+        (("--ssid", "x" * 33), 1, "1 to 32 bytes"),
+        (("--auth", "WPA9"), 2, "WPA9"),
+    ],
+)
+async def test_what_cannot_be_done_is_said_with_an_exit_code(
+    gateway: Gateway, words: tuple[str, ...], code: int, reason: str
+) -> None:
+    result = await provision(gateway, *words)
+    assert (result.exit_code, reason in result.stderr) == (code, True), result.output
+    assert gateway.wifi.joins == 0
+
+
+def test_nobody_there_is_exit_code_3() -> None:
+    line = ["provision", "--at", "127.0.0.1", "--gateway-port", str(free_port()), "--seconds", "0.1"]
+    result = CliRunner().invoke(main, line)
+    assert (result.exit_code, result.stderr) == (3, "gatewayctl: no gateway answered within 0.1 s\n")
+
+
+async def test_a_person_is_asked_and_the_passphrase_is_not_echoed(gateway: Gateway) -> None:
+    person, terminal = os.openpty()
+    ports = ("--gateway-port", str(gateway.port), "--announce-port", str(gateway.announce_port))
+    line = ("provision", "--at", str(HERE), *ports, "--seconds", "0.2")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", "from gatewayd.ctl import main; main()", *line),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+    os.close(terminal)
+    seen = Terminal(person)
+    await seen.until("which network")
+    os.write(person, b"1\n")
+    await seen.until("passphrase of 不要上我")
+    os.write(person, PASSPHRASE.encode() + b"\n")
+    assert await asyncio.wait_for(process.wait(), 20) == 0
+    text = await seen.until("has joined")
+    assert "WPA2" in text
+    assert PASSPHRASE not in text
+    os.close(person)
+
+
+class VendorsGateway:
+    """A gateway that speaks §10 and §13 as they are printed, and none of the extensions."""
+
+    def __init__(self) -> None:
+        self.endpoint = Endpoint(self._received)
+        self.asked: list[dict[str, Any]] = []
+        self.deaf_to = 0
+        """So many datagrams are lost on their way."""
+
+    def _received(self, datagram: bytes, asker: Asker) -> None:
+        if self.deaf_to:
+            self.deaf_to -= 1
+            return
+        word = msgspec.json.decode(datagram)
+        self.asked.append(word)
+        network = {"auth": 3, "encry": 3, "ssid": "不要上我"}
+        answers: dict[int, list[dict[str, Any]]] = {
+            200552: [{"status": 200553, "data": [network]}],
+            200554: [self._record("不要上我"), {"status": 200555}],
+        }
+        for answer in answers.get(word["status"], [self._record(None)]):
+            self.endpoint.send(msgspec.json.encode(answer), asker.address, asker.port)
+
+    def _record(self, ssid: str | None) -> dict[str, Any]:
+        param: dict[str, Any] = {"zgb_ieee": "00:15", "ip": "192.168.43.9", "access_ssid": ssid, "space": []}
+        msg = {"id": 1, "uuid": GATEWAY, "category": "gw", "type": "AA01GW-UG", "title": "网关", "param": param}
+        return {"msg": msg, "status": 200601, "desc": "Available device."}
+
+
+async def test_a_gateway_without_the_extensions_is_provisioned_in_the_clear_when_that_is_allowed() -> None:
+    vendors = VendorsGateway()
+    async with vendors.endpoint.bound(0) as port:
+        line = ["provision", "--at", str(HERE), "--gateway-port", str(port), "--seconds", "0.2", "--json"]
+        line += ["--ssid", HOME.ssid, "--passphrase-file", "-"]
+        refused = await asyncio.to_thread(CliRunner().invoke, main, line, input=PASSPHRASE)
+        assert (refused.exit_code, "--allow-plain sends it open" in refused.stderr) == (1, True)
+        assert 200554 not in [word["status"] for word in vendors.asked]
+        joined = await asyncio.to_thread(CliRunner().invoke, main, [*line, "--allow-plain"], input=PASSPHRASE)
+    assert joined.exit_code == 0, joined.output
+    assert json.loads(joined.stdout)["ip"] == "192.168.43.9"
+    assert [word["data"]["pwd"] for word in vendors.asked if word["status"] == 200554] == [PASSPHRASE]
+
+
+async def test_a_question_that_is_lost_is_asked_again() -> None:
+    vendors = VendorsGateway()
+    often = Patience(5, 5, 5, 5, again=0.05)
+    async with (
+        vendors.endpoint.bound(0) as port,
+        Phone.open((HERE,), gateway_port=port, announce_port=free_port(), patience=often) as phone,
+    ):
+        (found,) = await phone.find(0.2)
+        vendors.deaf_to = 2
+        assert await phone.networks(found) == (HOME,)
+        vendors.deaf_to = 2
+        assert (await phone.join(found, HOME, PASSPHRASE)).ip == "192.168.43.9"
+
+
+class Terminal:
+    """What a person reads on a terminal."""
+
+    def __init__(self, end: int) -> None:
+        self._end = end
+        self._text = b""
+
+    async def until(self, words: str) -> str:
+        """Everything so far, once `words` are there."""
+        async with asyncio.timeout(20):
+            while words.encode() not in self._text:
+                self._text += await asyncio.to_thread(self._read)
+        return self._text.decode(errors="replace")
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._end, 4096)
+        except OSError:
+            return b""
+
+
+def test_a_name_from_the_air_cannot_give_the_terminal_orders() -> None:
+    assert printable("caf\x1b[2Je\u202e") == "caf\\x1b[2Je\\x202e"
