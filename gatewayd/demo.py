@@ -17,6 +17,7 @@ from gatewayd.admin.console import Console, Nothing
 from gatewayd.simulator.broker import KINDS, Kind
 from gatewayd.simulator.household import Phone
 from gatewayd.simulator.tour import Step, StepFailedError, Tour
+from gatewayd.simulator.wifi import SimulatedWifi
 from gatewayd.simulator.world import OWNER, PASSWORD, World, world
 
 _LAST_STEPS = 12
@@ -25,6 +26,7 @@ _REFRESH_S = 0.5
 
 def settings_for(around: World, folder: Path) -> config.Settings:
     """The daemon's settings in a simulated world."""
+    heard_at, spoken_to = around.udp_ports
     return config.from_mapping(
         {
             "gateway": {"state_dir": str(folder)},
@@ -33,6 +35,7 @@ def settings_for(around: World, folder: Path) -> config.Settings:
             "mqtt": {"host": around.broker.host, "port": around.broker.port},
             "admin": {"socket": str(folder / "admin.sock")},
             "wifi": {"backend": "none"},
+            "udp": {"listen_port": heard_at, "announce_port": spoken_to, "interfaces": ["lo"]},
         },
         {},
     )
@@ -43,7 +46,7 @@ async def stage(folder: Path, brokers: Sequence[Kind]) -> AsyncIterator[tuple[Wo
     """A world, the daemon in it, and a phone of the owner's."""
     async with (
         world(brokers=brokers) as around,
-        daemon.running(settings_for(around, folder), PASSWORD, {}) as console,
+        daemon.running(settings_for(around, folder), PASSWORD, {}, wifi=SimulatedWifi()) as console,
         around.phone() as phone,
     ):
         yield around, console, phone
@@ -56,7 +59,7 @@ async def play(*, once: bool, broker: str | None = None) -> int:
     log.configure("error", "console")
     with tempfile.TemporaryDirectory(prefix="gatewayd-demo-") as folder:
         async with stage(Path(folder), brokers) as (around, console, phone):
-            tour = Tour(around, phone)
+            tour = Tour(around, phone, console.open_window)
             if once:
                 return await _once(tour, screen)
             await _live(tour, console, screen, folder)

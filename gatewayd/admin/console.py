@@ -15,10 +15,11 @@ from gatewayd.cloud.rest_uplink import RestUplink
 from gatewayd.cloud.session import Session
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.firmware.watch import FirmwareWatch
-from gatewayd.model.errors import CloudError, UnknownDeviceError
+from gatewayd.model.errors import CloudError, GatewayError, UnknownDeviceError
 from gatewayd.model.record import Record, SwitchParam, ZigbeeParam
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.words import Uuid
+from gatewayd.provisioning.room import Provisioning
 from gatewayd.store.store import Store
 from gatewayd.zigbee.room import ZigbeeRoom
 
@@ -39,6 +40,12 @@ class ForSeconds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For how long."""
 
     seconds: Annotated[int, Meta(ge=0, le=254)] = 60
+
+
+class ForMinutes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how many minutes; 0 shuts the window."""
+
+    minutes: Annotated[int, Meta(ge=0, le=60)] = 5
 
 
 class AtLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +73,7 @@ class Console:
         self.rest: RestUplink | None = None
         self.firmware: FirmwareWatch | None = None
         self.sync: Sync | None = None
+        self.provisioning: Provisioning | None = None
 
     @property
     def radio_starts(self) -> int:
@@ -91,6 +99,7 @@ class Console:
             "backup": Method(Nothing, self.backup),
             "restore": Method(Network, self.restore),
             "log-level": Method(AtLevel, self.log_level),
+            "provision-window": Method(ForMinutes, self.provision_window),
         }
 
     async def status(self, _params: Nothing) -> dict[str, Any]:
@@ -207,6 +216,17 @@ class Console:
         """Put a network onto the coordinator; who that is then."""
         coordinator = await self._zigbee.restore(params.backup)
         return {"gateway": coordinator, "channel": params.backup["channel"]}
+
+    async def provision_window(self, params: ForMinutes) -> dict[str, Any]:
+        """Let phones put the gateway on Wi-Fi for a while."""
+        is_open = self.open_window(params.minutes * 60)
+        return {"open": is_open, "fingerprint": self.provisioning.fingerprint if self.provisioning else None}
+
+    def open_window(self, seconds: float) -> bool:
+        """The same for `seconds`; whether it is open now."""
+        if self.provisioning is None:
+            raise GatewayError("provisioning has not started yet")
+        return self.provisioning.open_window(seconds)
 
     async def log_level(self, params: AtLevel) -> None:
         """Log more, or less."""

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
 from gatewayd.model.status import Operation
 from gatewayd.model.words import Category, ExecType
 from gatewayd.simulator.household import Phone, Seen
+from gatewayd.simulator.installer import Installer
 from gatewayd.simulator.radio import climate_sensor, curtain, lock, socket, switch
 from gatewayd.simulator.world import COORDINATOR, World
 
@@ -16,6 +18,7 @@ LOCK = "00158d0003b00001"
 SENSOR = "00158d0004c00001"
 SOCKET = "00158d0005d00001"
 CURTAIN = "00158d0006e00001"
+NETWORK, PASSPHRASE = "不要上我", "nopass-nopass"  # of simulator.wifi.HALLWAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,11 @@ class StepFailedError(Exception):
 class Tour:
     """The main job, from an empty network to an unlocked door, in the order that an installer would see it."""
 
-    def __init__(self, world: World, phone: Phone) -> None:
+    def __init__(self, world: World, phone: Phone, open_window: Callable[[float], bool]) -> None:
+        """`open_window` is the gateway's button: for so many seconds an installer may put it on a network."""
         self._world = world
         self._phone = phone
+        self._open_window = open_window
         house = world.house
         self._switch = house.add(switch(SWITCH, channels=3), joined=False)
         self._lock = house.add(lock(LOCK), joined=False)
@@ -57,7 +62,7 @@ class Tour:
             started = asyncio.get_running_loop().time()
             try:
                 seen = await play()
-            except (TimeoutError, StepFailedError) as error:
+            except Exception as error:  # whatever it was, the step did not happen
                 raise StepFailedError(f"{title}: {error!r}") from error
             yield Step(title, seen, asyncio.get_running_loop().time() - started)
 
@@ -81,6 +86,9 @@ class Tour:
             ("a password is put into the lock", self._key_is_added),
             ("somebody opens the door with it", self._door_is_opened),
             ("a stranger is refused", self._stranger_is_refused),
+            ("an installer's phone finds the gateway", self._gateway_is_found),
+            ("it lists the Wi-Fi networks", self._networks_are_listed),
+            ("it puts the gateway on one, once the button is pressed", self._network_is_joined),
             ("the firmware is looked up", self._firmware_is_looked_up),
             ("the broker dies and comes back, nothing is lost", self._broker_comes_back),
         )
@@ -157,6 +165,29 @@ class Tour:
         _demand(len(self._lock.executed) == before, "and the door was opened")
         return "an unlock of 2018 was answered 操作失败, and the door stayed shut"
 
+    async def _gateway_is_found(self) -> str:
+        async with self._installer() as installer:
+            record = await installer.discover()
+        _demand(record["uuid"] == COORDINATOR, f"found {record['uuid']}")
+        return f"{record['title']}, {record['uuid']}"
+
+    async def _networks_are_listed(self) -> str:
+        async with self._installer() as installer:
+            names = [network["ssid"] for network in await installer.networks()]
+        _demand(NETWORK in names, f"heard {names}")
+        return f"{len(names)} networks, {names[0]} the strongest"
+
+    async def _network_is_joined(self) -> str:
+        async with self._installer() as installer:
+            self._open_window(60)
+            record = await installer.join(NETWORK, PASSPHRASE)
+        _demand(record is not None, "the network was not joined")
+        await self._phone.expect(lambda seen: _is_about(seen, COORDINATOR) and _is_on(seen, NETWORK))
+        return f"it has {record['param']['ip']} on {NETWORK}, and the cloud knows" if record else ""
+
+    def _installer(self) -> AbstractAsyncContextManager[Installer]:
+        return Installer.beside(self._world.udp_ports[0])
+
     async def _firmware_is_looked_up(self) -> str:
         async with asyncio.timeout(15):
             while not (asked := [path for _, path, _ in self._world.cloud.requests if "versions/latest" in path]):
@@ -181,6 +212,10 @@ class Tour:
 def _is_opened(seen: Seen, key_type: int | None) -> bool:
     opened = _is_about(seen, LOCK) and seen.meaning is Operation.UNLOCK_EVENT
     return opened and key_type in (None, seen.msg["param"]["keytype"])
+
+
+def _is_on(seen: Seen, network: str) -> bool:
+    return "param" in seen.msg and seen.msg["param"].get("access_ssid") == network
 
 
 def _has_joined(uuid: str, seen: Seen) -> bool:

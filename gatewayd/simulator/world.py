@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from socket import SOCK_DGRAM
 from typing import Final
 
 from gatewayd.simulator.broker import KINDS, Broker, Kind
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.simulator.household import Phone
+from gatewayd.simulator.ports import free_port
 from gatewayd.simulator.radio import House
 
 OWNER: Final = "18900000001"
@@ -27,6 +29,7 @@ class World:
     radio_url: str  # socket://host:port
     cloud: SimulatedCloud
     broker: Broker
+    udp_ports: tuple[int, int]  # where a gateway hears phones, and where phones hear it
 
     @asynccontextmanager
     async def phone(self, user: str = OWNER, name: str = "phone") -> AsyncIterator[Phone]:
@@ -62,4 +65,4 @@ async def world(
         accounts = cloud.mqtt_accounts() | dict.fromkeys(users, PASSWORD)
         grants = {OWNER: [GUEST]} | {user: ["#"] for user in everything}
         broker = await stack.enter_async_context(Broker.start(accounts, grants=grants, kinds=brokers))
-        yield World(house, radio_url, cloud, broker)
+        yield World(house, radio_url, cloud, broker, (free_port(SOCK_DGRAM), free_port(SOCK_DGRAM)))

@@ -4,7 +4,6 @@ It can be killed and brought back on the same port.
 """
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +14,7 @@ from typing import Final
 from gatewayd.simulator.broker.amqtt import Amqtt
 from gatewayd.simulator.broker.kind import BrokerError, Kind, Plan
 from gatewayd.simulator.broker.mosquitto import Mosquitto
+from gatewayd.simulator.ports import free_port
 
 KINDS: Final[tuple[Kind, ...]] = (Mosquitto(), Amqtt())
 """The first that is installed is taken."""
@@ -52,7 +52,7 @@ class Broker:
             raise BrokerError("no broker is installed: apt-get install mosquitto, or pip install 'gatewayd[demo]'")
         filters = {name: [_all_of(one) for one in (name, *grants.get(name, ()))] for name in users}
         with tempfile.TemporaryDirectory(prefix="gatewayd-broker-") as folder:
-            plan = Plan("127.0.0.1", _free_port(), users, filters)
+            plan = Plan("127.0.0.1", free_port(), users, filters)
             broker = cls(kind.name, await kind.prepare(plan, Path(folder)), plan, Path(folder))
             await broker.restart()
             try:
@@ -91,10 +91,3 @@ class Broker:
 
 def _all_of(user: str) -> str:
     return "#" if user == "#" else f"{user}/#"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

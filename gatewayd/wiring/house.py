@@ -1,0 +1,157 @@
+"""What works without the cloud: the radio tied to the store, the locks between them, and who carries out what."""
+
+import asyncio
+import random
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from gatewayd import __version__
+from gatewayd.cloud.downlink import Handlers
+from gatewayd.cloud.edits import Edits
+from gatewayd.config import Settings
+from gatewayd.locks.events import LockEvents
+from gatewayd.locks.keys import Keys
+from gatewayd.model.errors import GatewayError
+from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
+from gatewayd.model.gateway import gateway_record
+from gatewayd.model.outgoing import RecordDue
+from gatewayd.model.record import LockParam, Record
+from gatewayd.model.words import Category, ExecType, Uuid
+from gatewayd.store.store import Store
+from gatewayd.zigbee.catalogue import Catalogue
+from gatewayd.zigbee.intake import Intake
+from gatewayd.zigbee.room import ZigbeeRoom
+
+log = structlog.get_logger()
+
+_IDENTITY: Final = "gateway-uuid"
+
+
+def now() -> datetime:
+    """The board's clock."""
+    return datetime.now(UTC)
+
+
+def new_sn() -> str:
+    """A serial number for what the gateway itself has to say."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts that work without the cloud: the store, the radio, the locks."""
+
+    store: Store
+    zigbee: ZigbeeRoom
+    intake: Intake
+    lock_events: LockEvents
+    keys: Keys
+    came_up: asyncio.Event
+    locks_back: asyncio.Queue[Uuid]
+    uuid: asyncio.Future[Uuid]
+    """The gateway's: from the last run where there was one, else when the radio first answers."""
+
+    def record(self) -> Record | None:
+        """The gateway's own (§12.1); None while nobody knows who it is."""
+        return self.store.mirror.get(self.uuid.result()) if self.uuid.done() else None
+
+
+def build_house(settings: Settings, store: Store, chance: random.Random) -> House:
+    """Wire the radio to the store, and the locks between them."""
+    came_up = asyncio.Event()
+
+    locks_back: asyncio.Queue[Uuid] = asyncio.Queue()
+
+    def emit(event: RadioEvent) -> None:
+        match event:
+            case RadioUp():
+                came_up.set()
+            case DeviceReady(uuid=lock) | AvailabilityChanged(uuid=lock, online=True):
+                locks_back.put_nowait(lock)
+        intake.take(event)
+
+    zigbee = ZigbeeRoom(
+        settings.radio,
+        settings.state_dir / "zigbee.db",
+        Catalogue.shipped(),
+        store.mirror,
+        emit,
+        now=now,
+        zone=settings.zone,
+        chance=chance,
+    )
+    lock_events = LockEvents(
+        store.mirror,
+        store.locks,
+        store.facts,
+        zigbee,
+        all_kept=lambda: intake.drained(),  # noqa: PLW0108  (it is made below)
+        now=now,
+        zone=settings.zone,
+        new_sn=new_sn,
+    )
+    intake = Intake(store.mirror, lock_words=lock_events.heard, new_sn=new_sn)
+    keys = Keys(store.mirror, store.locks, zigbee, max_keys=settings.locks.max_keys)
+    uuid: asyncio.Future[Uuid] = asyncio.get_running_loop().create_future()
+    last = store.facts.get(_IDENTITY)
+    if last is not None and store.mirror.get(Uuid(last.decode())) is not None:
+        uuid.set_result(Uuid(last.decode()))
+    return House(store, zigbee, intake, lock_events, keys, came_up, locks_back, uuid)
+
+
+async def look_after_house(settings: Settings, house: House) -> None:
+    """Whenever the radio comes up: say who the gateway is, and look after its locks."""
+    store, zigbee = house.store, house.zigbee
+    while True:
+        await house.came_up.wait()
+        house.came_up.clear()
+        if (network := zigbee.network) is None:
+            continue
+        known = store.mirror.get(network.coordinator)
+        record = gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, known)
+        if record != known:
+            await store.mirror.put(record, RecordDue(uuid=record.uuid))
+        await store.facts.set(_IDENTITY, network.coordinator.encode())
+        if not house.uuid.done():
+            house.uuid.set_result(network.coordinator)
+        elif house.uuid.result() != network.coordinator:
+            log.error("coordinator_is_another", was=house.uuid.result(), found=network.coordinator, remedy="restart")
+        for one in store.mirror.all():
+            house.locks_back.put_nowait(one.uuid)
+
+
+async def look_after_locks(house: House) -> None:
+    """Whenever a lock can be spoken to again: hear what it did meanwhile, and finish what was begun with its keys."""
+    while True:
+        uuid = await house.locks_back.get()
+        record = house.store.mirror.get(uuid)
+        if record is None or not isinstance(record.param, LockParam):
+            continue
+        try:
+            await house.lock_events.catch_up(uuid)
+            await house.keys.settle(uuid)
+        except GatewayError as error:
+            log.warning("lock_not_settled", uuid=uuid, reason=str(error))
+
+
+def handlers(house: House) -> Handlers:
+    """Who carries out what: the whole table."""
+    zigbee, keys, edits = house.zigbee, house.keys, Edits(house.store.mirror)
+    return Handlers(
+        by_category={
+            (Category.GATEWAY, ExecType.CREATE): zigbee.permit,
+            (Category.LOCK, ExecType.CREATE): keys.add,
+            (Category.LOCK, ExecType.DELETE): lambda request: keys.remove_or(request, zigbee.delete),
+        },
+        default={
+            ExecType.CONTROL: zigbee.control,
+            ExecType.QUERY: zigbee.query,
+            ExecType.DELETE: zigbee.delete,
+            ExecType.UPDATE: edits.carry_out,
+            ExecType.SET: edits.carry_out,
+        },
+    )

@@ -1,0 +1,42 @@
+"""Phones in the hallway, tied to Wi-Fi, the gateway's record and the cloud's word on firmware."""
+
+import time
+from functools import partial
+
+from msgspec.structs import replace
+
+from gatewayd.admin.console import Console
+from gatewayd.config import Settings
+from gatewayd.model.errors import CloudError
+from gatewayd.model.outgoing import RecordDue
+from gatewayd.model.record import GatewayParam
+from gatewayd.model.wifi import Link
+from gatewayd.provisioning.interfaces import subnets
+from gatewayd.provisioning.names import to_text
+from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
+from gatewayd.provisioning.wifi import Wifi
+from gatewayd.wiring.house import House
+
+
+async def load_provisioning(settings: Settings, house: House, wifi: Wifi, console: Console) -> Provisioning:
+    """The provisioning part, as the last run left it. Raises StoreError."""
+
+    async def is_newest() -> bool:
+        if console.firmware is None:
+            raise CloudError("who the gateway is, the radio has not said yet; without that there is no cloud")
+        return not (await console.firmware.look()).is_newer
+
+    async def joined(link: Link) -> None:
+        known = house.record()
+        if known is not None and isinstance(known.param, GatewayParam):
+            param = replace(known.param, ip=str(link.address.ip), access_ssid=to_text(link.ssid))
+            await house.store.mirror.put(replace(known, param=param), RecordDue(uuid=known.uuid))
+
+    return await Provisioning.load(
+        Surroundings(house.record, partial(subnets, settings.udp.interfaces), is_newest, joined, time.monotonic),
+        wifi,
+        house.store.vault,
+        ports=Ports(settings.udp.listen_port, settings.udp.announce_port),
+        announce_interval_s=settings.udp.announce_interval_s,
+        sealed_only=settings.wifi.sealed_only,
+    )
