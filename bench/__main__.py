@@ -50,7 +50,7 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
                 await house.join(device)
                 await rig.until_joined(device.ieee)
             await asyncio.sleep(2)
-            await rig.stop()
+            stop_s = await rig.stop()
             ready_s = await rig.start()
             await asyncio.sleep(3)
             progress(f"{kind.name}: {switches + sensors} devices joined, ready again in {ready_s:.2f} s")
@@ -62,6 +62,7 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
             memory = rig.cost().memory_info().rss
     rows = [
         (f"start → ready, {switches + sensors} devices", "s", ready_s),
+        ("SIGTERM → gone", "s", stop_s),
         ("command → radio, p50", "ms", to_radio.p50),
         ("command → radio, p99", "ms", to_radio.p99),
         ("command → state, p50", "ms", to_state.p50),

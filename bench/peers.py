@@ -82,8 +82,9 @@ password_file = "{password}"
 host = "{self.world.broker.host}"
 port = {self.world.broker.port}
 [udp]
-listen_port = {39820 + os.getpid() % 1000}
-announce_port = {40830 + os.getpid() % 1000}
+listen_port = {self.world.udp_ports[0]}
+announce_port = {self.world.udp_ports[1]}
+interfaces = ["lo"]
 [wifi]
 backend = "none"
 [admin]

@@ -71,17 +71,20 @@ class Rig:
             await self._ready.wait()
         return clock() - started
 
-    async def stop(self) -> None:
-        """End the process as systemd would."""
+    async def stop(self) -> float:
+        """End the process as systemd would; seconds until it was gone."""
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
-            return
+            return 0.0
+        clock = asyncio.get_running_loop().time
+        told = clock()
         process.send_signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), 15)
         except TimeoutError:
             process.kill()
             await process.wait()
+        return clock() - told
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Say something to the peer, QoS 0."""

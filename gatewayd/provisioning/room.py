@@ -47,13 +47,15 @@ class Surroundings:
     """What provisioning needs of the rest of the daemon.
 
     `record`: the gateway's own (§12.1), None while nobody knows it. `own`: the subnets of this machine now.
-    `is_newest`: asks the cloud about the firmware; raises CloudError. `joined`: hears of each network joined.
+    `is_newest`: asks the cloud about the firmware; raises CloudError. `joined`: hears of each network joined;
+    `addressed`: of the subnets, at start, on a change and every now and then.
     """
 
     record: Callable[[], Record | None]
     own: Callable[[], tuple[Subnet, ...]]
     is_newest: Callable[[], Awaitable[bool]]
     joined: Callable[[Link], Awaitable[None]]
+    addressed: Callable[[tuple[Subnet, ...]], Awaitable[None]]
     now: Callable[[], float]
 
 
@@ -184,7 +186,14 @@ class Provisioning:
                     log.info("addresses_changed", addresses=[str(subnet.address) for subnet in self._subnets])
                     self._discovery.link = await self._link()
                     self._discovery.announce(subnet for subnet in self._subnets if subnet not in before)
+                await self._said_addresses()
                 await changes.wait(due - self._around.now())
+
+    async def _said_addresses(self) -> None:
+        try:
+            await self._around.addressed(self._subnets)
+        except GatewayError as error:
+            log.warning("addresses_not_kept", reason=str(error))
 
     async def _link(self) -> Link | None:
         try:

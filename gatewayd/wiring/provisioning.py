@@ -11,7 +11,7 @@ from gatewayd.model.errors import CloudError
 from gatewayd.model.outgoing import RecordDue
 from gatewayd.model.record import GatewayParam
 from gatewayd.model.wifi import Link
-from gatewayd.provisioning.interfaces import subnets
+from gatewayd.provisioning.interfaces import Subnet, subnets
 from gatewayd.provisioning.names import to_text
 from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
 from gatewayd.provisioning.wifi import Wifi
@@ -32,8 +32,18 @@ async def load_provisioning(settings: Settings, house: House, wifi: Wifi, consol
             param = replace(known.param, ip=str(link.address.ip), access_ssid=to_text(link.ssid))
             await house.store.mirror.put(replace(known, param=param), RecordDue(uuid=known.uuid))
 
+    async def addressed(own: tuple[Subnet, ...]) -> None:
+        known = house.record()
+        if known is None or not isinstance(known.param, GatewayParam) or not own:
+            return
+        addresses = [str(subnet.address.ip) for subnet in own]
+        if known.param.ip not in addresses:
+            param = replace(known.param, ip=addresses[0])
+            await house.store.mirror.put(replace(known, param=param), RecordDue(uuid=known.uuid))
+
+    own = partial(subnets, settings.udp.interfaces)
     return await Provisioning.load(
-        Surroundings(house.record, partial(subnets, settings.udp.interfaces), is_newest, joined, time.monotonic),
+        Surroundings(house.record, own, is_newest, joined, addressed, time.monotonic),
         wifi,
         house.store.vault,
         ports=Ports(settings.udp.listen_port, settings.udp.announce_port),

@@ -31,6 +31,10 @@ password_file = "{password}"
 [mqtt]
 host = "{world.broker.host}"
 port = {world.broker.port}
+[udp]
+listen_port = {world.udp_ports[0]}
+announce_port = {world.udp_ports[1]}
+interfaces = ["lo"]
 [wifi]
 backend = "none"
 [admin]

@@ -39,6 +39,10 @@ WIDE = Limits(each_source=Rate(1e6, 1e6), total=Rate(1e6, 1e6), answers=Rate(1e9
 PATIENCE_S = 10.0
 
 
+async def nobody_cares(_subnets: tuple[Subnet, ...]) -> None:
+    """For who does not want to hear of addresses."""
+
+
 class Drawer:
     """Keeps bytes by name, as the store's vault does."""
 
@@ -150,6 +154,7 @@ async def running(
         own=lambda: (LOOPBACK,),
         is_newest=is_newest,
         joined=on_joined,
+        addressed=nobody_cares,
         now=time.monotonic,
     )
     room = Provisioning(

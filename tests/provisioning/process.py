@@ -13,7 +13,7 @@ from gatewayd.model.words import Uuid
 from gatewayd.provisioning.interfaces import subnets
 from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
 from gatewayd.simulator.wifi import AccessPoint, SimulatedWifi
-from tests.provisioning.conftest import RECORD, Drawer
+from tests.provisioning.conftest import RECORD, Drawer, nobody_cares
 
 
 class AddressedWifi(SimulatedWifi):
@@ -36,7 +36,9 @@ async def main(uuid: str, interface: str, address: str) -> None:
     async def joined(_link: Link) -> None:
         return
 
-    house = Surroundings(lambda: replace(RECORD, uuid=Uuid(uuid)), subnets, is_newest, joined, time.monotonic)
+    house = Surroundings(
+        lambda: replace(RECORD, uuid=Uuid(uuid)), subnets, is_newest, joined, nobody_cares, time.monotonic
+    )
     room = await Provisioning.load(
         house,
         AddressedWifi((home,), interface=interface),

@@ -18,8 +18,10 @@ from tests.provisioning.conftest import LOOPBACK, PATIENCE_S, RECORD, Drawer, Ga
 ASK = {"msg": {"category": "gw", "sn": "77"}, "status": 200501}
 
 
-async def wired(own: list[Subnet], record: list[Record], ports: Ports) -> Provisioning:
-    """A gateway without Wi-Fi, whose addresses and record a test can change."""
+async def wired(
+    own: list[Subnet], record: list[Record], ports: Ports, heard: list[tuple[Subnet, ...]] | None = None
+) -> Provisioning:
+    """A gateway without Wi-Fi, whose addresses and record a test can change; `heard` is told of addresses."""
 
     async def is_newest() -> bool:
         return True
@@ -27,8 +29,15 @@ async def wired(own: list[Subnet], record: list[Record], ports: Ports) -> Provis
     async def joined(_link: Link) -> None:
         return
 
+    async def addressed(subnets: tuple[Subnet, ...]) -> None:
+        if heard is not None:
+            heard.append(subnets)
+
+    def gateway() -> Record | None:
+        return record[0] if record else None
+
     return await Provisioning.load(
-        Surroundings(lambda: record[0] if record else None, lambda: tuple(own), is_newest, joined, time.monotonic),
+        Surroundings(gateway, lambda: tuple(own), is_newest, joined, addressed, time.monotonic),
         NoWifi(),
         Drawer(),
         ports=ports,
@@ -48,14 +57,15 @@ async def test_it_announces_itself_at_start_and_again_and_again() -> None:
 
 
 async def test_it_announces_a_new_address_with_that_address() -> None:
-    ports, own = Ports(0, free_port()), [LOOPBACK]
+    ports, own, heard = Ports(0, free_port()), [LOOPBACK], list[tuple[Subnet, ...]]()
     listener = Socket(0)
     async with listener.endpoint.bound(ports.announce), asyncio.TaskGroup() as tasks:
-        part = tasks.create_task((await wired(own, [RECORD], ports)).run())
+        part = tasks.create_task((await wired(own, [RECORD], ports, heard)).run())
         assert (await listener.hears(200601))["msg"]["param"]["ip"] == "127.0.0.1"
         own[:] = [Subnet("lo", IPv4Interface("127.0.0.2/8"), IPv4Address("127.255.255.255"))]
         while (await listener.hears(200601))["msg"]["param"]["ip"] != "127.0.0.2":
             pass
+        assert [heard[0], heard[-1]] == [(LOOPBACK,), tuple(own)]
         part.cancel()
 
 
