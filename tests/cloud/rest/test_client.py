@@ -120,18 +120,31 @@ async def test_an_answer_that_is_none_is_an_error_that_names_the_call(
 async def test_an_answer_that_is_none_is_shown_where_it_is_a_page_and_nowhere_else(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
-    cloud.faults.answer("/api/accounts/login/", '{"token": "811d00a468a3a1f8"}')
-    with pytest.raises(UncertainError, match="29 bytes") as half:
+    cloud.faults.answer("/api/accounts/login/", '{"token": "811d00a468a3a1f8"}', times=3)
+    with pytest.raises(CloudUnavailableError, match="29 bytes") as half:
         await client.log_in()
     assert "811d00" not in str(half.value)
-    cloud.faults.fail("/api/accounts/login/", status=404)
-    with pytest.raises(UncertainError, match="<html>"):
+    cloud.faults.fail("/api/accounts/login/", status=404, times=3)
+    with pytest.raises(CloudUnavailableError, match="<html>"):
         await client.log_in()
 
 
 async def test_a_server_that_fails_is_tried_again(cloud: SimulatedCloud, client: CloudClient) -> None:
     cloud.faults.fail("/api/iot/get_timestamp/", status=502, times=2)
     assert await client.service.timestamp() > 0
+
+
+async def test_a_login_that_fails_is_tried_again_and_leaves_a_post_unsent_not_uncertain(
+    cloud: SimulatedCloud, client: CloudClient
+) -> None:
+    cloud.faults.fail("/api/accounts/login/", status=502, times=3)
+    with pytest.raises(CloudUnavailableError) as unsent:
+        await client.records.create(GATEWAY)
+    assert not isinstance(unsent.value, UncertainError)
+    assert cloud.records(USER) == []
+    cloud.faults.cut_after("/api/accounts/login/")
+    await client.records.create(GATEWAY)
+    assert len(cloud.records(USER)) == 1
 
 
 async def test_a_post_without_an_answer_is_uncertain_and_not_sent_again(
