@@ -291,12 +291,16 @@ SERVER_ERROR: Final = 500000
 """服务器内部错误: in nearly every section, and worth another try."""
 
 
+_SAME_AS: Final = MappingProxyType({"1.12": "1.2"})
+"""§1.12 is §1.2 with one parameter more."""
+
 _EVERYWHERE: Final = frozenset({400000, 400003, 400042, 500000})
 """Refusals that §2 lists in most of its sections and that any of them can answer with; their words are §2.1's."""
 
 
 def rest_status(section: str, code: int) -> RestStatus | None:
     """What `code` means in `section`; None where the API does not say: that is an error, never a success."""
+    section = _SAME_AS.get(section, section)
     found = _BY_CODE.get((section, code))
     if found is None and section.startswith("2.") and code in _EVERYWHERE:
         return _BY_CODE["2.1", code]

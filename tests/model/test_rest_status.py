@@ -46,3 +46,7 @@ def test_a_section_that_leaves_a_common_refusal_out_means_what_the_others_say(se
     status = rest_status(section, 400000)
     assert status is not None
     assert (status.desc, status.is_success) == ("认证令牌无效。", False)
+
+
+def test_registering_through_another_service_has_the_statuses_of_registering() -> None:
+    assert rest_status("1.12", 400009) == rest_status("1.2", 400009) is not None

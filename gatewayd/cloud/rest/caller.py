@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint, Says
-from gatewayd.cloud.rest.errors import RefusedByCloudError, UncertainError, UnreadableAnswerError
+from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError, UncertainError, UnreadableAnswerError
 from gatewayd.cloud.rest.rows import R, T, convert, params_of, read_row
 from gatewayd.cloud.rest.transport import Transport
 
@@ -17,6 +17,7 @@ PAGE: Final = 50
 
 class _Page(msgspec.Struct):
     total_page: int = 1
+    total_pieces: int = 0
 
 
 class Caller:
@@ -102,19 +103,25 @@ class Caller:
             yield read_row(wire, kind, where)
 
     async def pages(self, name: str, **filters: object) -> AsyncIterator[tuple[str, Any]]:
-        """Every row as it came, with its place; one page is held at a time."""
+        """Every row as it came, with its place; one page is held at a time.
+
+        Rows that come in meanwhile may be seen twice. Where rows went away meanwhile others have moved to pages that
+        were read already, so that what was seen is not all: that raises CloudUnavailableError.
+        """
         said = {key: str(value) for key, value in filters.items() if value is not None}
-        page, pages = 1, 1
+        page, pages, total = 1, 1, 0
         while page <= pages:
             msg = await self.msg(name, params={**said, "page": str(page), "limit": str(PAGE)})
             data = data_of(msg, f"{place(name)} msg")
             wires = data if isinstance(data, list) else [data]
+            told = convert(msg.get("page") or {}, _Page, f"{place(name)} msg.page")
+            if told.total_pieces < total:
+                raise CloudUnavailableError(f"{place(name)}: {total - told.total_pieces} rows went away meanwhile")
             for number, wire in enumerate(wires):
                 yield f"{place(name)} page {page} msg.data[{number}]", wire
             if not wires:
                 return
-            pages = convert(msg.get("page") or {}, _Page, f"{place(name)} msg.page").total_page
-            page += 1
+            page, pages, total = page + 1, told.total_page, told.total_pieces
 
 
 def place(name: str) -> str:

@@ -33,11 +33,12 @@ class Endpoint:
     says: Says = Says.NOTHING
     params: str = ""
     has_token: bool = True
+    is_repeatable_post: bool = False
 
     @property
     def is_repeatable(self) -> bool:
         """True where the same call twice does what one does."""
-        return self.method != "POST"
+        return self.method != "POST" or self.is_repeatable_post
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -68,7 +69,7 @@ _ROWS: Final = (
     Endpoint("accounts.register", "1.2", "POST", f"{_ACCOUNTS}/register_sms/", (200002,),
              Says.BODY, "username email password password_2 sms_code first_name last_name", has_token=False),
     Endpoint("accounts.log_in", "1.3", "POST", f"{_ACCOUNTS}/login/", (200003,),
-             Says.BODY, "username password [language] [uuid] [devtype]", has_token=False),
+             Says.BODY, "username password [language] [uuid] [devtype]", has_token=False, is_repeatable_post=True),
     Endpoint("accounts.profile", "1.4", "GET", f"{_ACCOUNTS}/user_get_profile/", (200004,)),
     Endpoint("accounts.change_password", "1.5", "POST", f"{_ACCOUNTS}/password_reset_old_psw/", (200005,),
              Says.BODY, "username old_password new_password new_password_2", has_token=False),

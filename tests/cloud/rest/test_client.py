@@ -36,6 +36,36 @@ async def test_every_page_is_read(cloud: SimulatedCloud, client: CloudClient) ->
     assert len([record async for record in client.records.list()]) == 120
 
 
+@pytest.mark.parametrize("there_are", [51, 60])  # of 51 the second page comes empty
+async def test_rows_that_go_away_while_they_are_read_are_not_taken_for_all_there_are(
+    client: CloudClient, there_are: int
+) -> None:
+    for number in range(there_are):
+        uuid = Uuid(f"{number:016x}")
+        await client.records.create(Record(uuid=uuid, category=Category.SENSOR, title="温", param=SensorParam()))
+    reading = client.records.list()
+    first = await anext(reading)
+    assert first.id is not None
+    await client.records.delete(first.id)
+    with pytest.raises(CloudUnavailableError, match="1 rows went away"):
+        [record async for record in reading]
+    assert len([record async for record in client.records.list()]) == there_are - 1
+
+
+async def test_ten_thousand_messages_are_read_one_page_at_a_time(cloud: SimulatedCloud, client: CloudClient) -> None:
+    info_id = await created(client)
+    row = {"user_id": 1, "info_id": info_id, "category": "gw", "level": 1, "message_type": "x", "flag": "y"}
+    row |= {"created_time": "2026-11-24 08:00:00", "occur_time": "2026-11-24 08:00:00", "content": "…"}
+    for _ in range(10_000):
+        cloud.state.db.add("messages", row)
+    before = len(cloud.requests)
+    reading = client.messages.list(info_id=info_id)
+    seen = {(await anext(reading)).id}
+    assert len(cloud.requests) - before == 1
+    seen |= {message.id async for message in reading}
+    assert len(seen) == 10_000
+
+
 async def test_refusals_are_told_apart(client: CloudClient) -> None:
     id_ = await created(client)
     with pytest.raises(RefusedByCloudError, match="设备已存在") as exists:
@@ -120,18 +150,31 @@ async def test_an_answer_that_is_none_is_an_error_that_names_the_call(
 async def test_an_answer_that_is_none_is_shown_where_it_is_a_page_and_nowhere_else(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
-    cloud.faults.answer("/api/accounts/login/", '{"token": "811d00a468a3a1f8"}')
-    with pytest.raises(UncertainError, match="29 bytes") as half:
+    cloud.faults.answer("/api/accounts/login/", '{"token": "811d00a468a3a1f8"}', times=3)
+    with pytest.raises(CloudUnavailableError, match="29 bytes") as half:
         await client.log_in()
     assert "811d00" not in str(half.value)
-    cloud.faults.fail("/api/accounts/login/", status=404)
-    with pytest.raises(UncertainError, match="<html>"):
+    cloud.faults.fail("/api/accounts/login/", status=404, times=3)
+    with pytest.raises(CloudUnavailableError, match="<html>"):
         await client.log_in()
 
 
 async def test_a_server_that_fails_is_tried_again(cloud: SimulatedCloud, client: CloudClient) -> None:
     cloud.faults.fail("/api/iot/get_timestamp/", status=502, times=2)
     assert await client.service.timestamp() > 0
+
+
+async def test_a_login_that_fails_is_tried_again_and_leaves_a_post_unsent_not_uncertain(
+    cloud: SimulatedCloud, client: CloudClient
+) -> None:
+    cloud.faults.fail("/api/accounts/login/", status=502, times=3)
+    with pytest.raises(CloudUnavailableError) as unsent:
+        await client.records.create(GATEWAY)
+    assert not isinstance(unsent.value, UncertainError)
+    assert cloud.records(USER) == []
+    cloud.faults.cut_after("/api/accounts/login/")
+    await client.records.create(GATEWAY)
+    assert len(cloud.records(USER)) == 1
 
 
 async def test_a_post_without_an_answer_is_uncertain_and_not_sent_again(
