@@ -37,7 +37,7 @@ $(VENV)/.demo: setup.cfg | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: setup.cfg | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --editable '.[demo,speed,test,lint,bench]'
+	$(BIN)/pip install --quiet --editable '.[demo,speed,qr,test,lint,bench]'
 	@touch $@ $(VENV)/.demo
 
 clean:

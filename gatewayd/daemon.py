@@ -47,7 +47,7 @@ async def running(
         house = build_house(settings, store, chance)
         await house.lock_events.remember(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
         clock = CloudClock(asyncio.get_running_loop().time)
-        console = Console(store, house.zigbee, owner=settings.owner, started=now())
+        console = Console(store, house.zigbee, owner=settings.owner, base_url=settings.cloud.base_url, started=now())
         provisioning = await load_provisioning(settings, house, wifi or NoWifi(), console)
         console.provisioning = provisioning
         server = AdminServer(Path(settings.admin.socket), console.methods())

@@ -11,6 +11,7 @@ from msgspec import Meta
 from gatewayd import __version__, log
 from gatewayd.admin.server import Method
 from gatewayd.cloud.downlink import Downlink
+from gatewayd.cloud.qr import QrData
 from gatewayd.cloud.rest_uplink import RestUplink
 from gatewayd.cloud.session import Session
 from gatewayd.cloud.sync.sync import Sync
@@ -63,10 +64,11 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Console:
     """The methods. `session` and `downlink` are there once the gateway knows who it is."""
 
-    def __init__(self, store: Store, zigbee: ZigbeeRoom, *, owner: str, started: datetime) -> None:
+    def __init__(self, store: Store, zigbee: ZigbeeRoom, *, owner: str, base_url: str, started: datetime) -> None:
         self._store = store
         self._zigbee = zigbee
         self._owner = owner
+        self._base_url = base_url
         self._started = started
         self.session: Session | None = None
         self.downlink: Downlink | None = None
@@ -90,6 +92,7 @@ class Console:
             "status": Method(Nothing, self.status),
             "devices": Method(Nothing, self.devices),
             "show": Method(OfDevice, self.show),
+            "qr": Method(Nothing, self.qr),
             "permit-join": Method(ForSeconds, self.permit_join),
             "remove": Method(OfDevice, self.remove),
             "outbox": Method(Nothing, self.outbox),
@@ -149,6 +152,15 @@ class Console:
     async def show(self, params: OfDevice) -> dict[str, Any]:
         """One record, as the cloud sees it."""
         return to_wire(self._record(params.uuid))
+
+    async def qr(self, _params: Nothing) -> dict[str, str]:
+        """§3.1: what the QR code on this gateway says."""
+        network = self._zigbee.network
+        record = None if network is None else self._store.mirror.get(network.coordinator)
+        if record is None:
+            raise CloudError(_NOBODY_YET)
+        data = QrData(self._base_url, record.type_sub, record.uuid)
+        return {"text": str(data)}
 
     async def permit_join(self, params: ForSeconds) -> None:
         """Open the network."""

@@ -100,6 +100,30 @@ async def test_a_backup_into_a_folder_that_is_not_there_says_so(ctl: Ctl, tmp_pa
     )
 
 
+async def test_the_qr_code_says_which_gateway_in_which_cloud(ctl: Ctl) -> None:
+    code, out, _ = await ctl("qr")
+    text = f"{ctl.world.cloud.base_url}/api/app/AA01GW-UG/{COORDINATOR}"
+    assert (code, out.splitlines()[-1]) == (0, text)
+    assert json.loads((await ctl("qr", "--json"))[1]) == {"text": text}
+    assert "█" in out
+
+
+async def test_a_sync_is_told_section_by_section_and_fails_where_one_does(ctl: Ctl) -> None:
+    code, out, err = await ctl("sync")
+    assert (code, err) == (0, "")
+    assert [line.split(":")[0] for line in out.splitlines()][:2] == ["timestamp", "record"]
+    ctl.world.cloud.faults.fail("/api/iot/space/", status=500, times=10)
+    code, out, err = await ctl("sync", "--json")
+    failed = [row["name"] for row in json.loads(out) if row["state"] == "failed"]
+    assert (code, failed, len(err.splitlines())) == (1, ["space"], 1)
+
+
+async def test_the_provisioning_window_is_opened_and_shut(ctl: Ctl) -> None:
+    assert (await ctl("provision-window", "3"))[0] == 0
+    code, out, _ = await ctl("provision-window", "0")
+    assert (code, "shut" in out or "closed" in out) == (0, True)
+
+
 async def test_firmware_outbox_status_and_log_level_answer(ctl: Ctl) -> None:
     assert await ctl("firmware", "check") == (0, "9.9.9 is newer than 0.1.0, which runs here\n", "")
     assert json.loads((await ctl("outbox", "--json"))[1]).keys() == {"waiting", "dead"}

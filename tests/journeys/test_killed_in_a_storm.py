@@ -81,7 +81,8 @@ async def around() -> AsyncIterator[World]:
 
 async def join_all(around: World, phone: Phone, devices: Sequence[Device]) -> None:
     await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL, timeout_s=30)
-    await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
+    opened = await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
+    assert opened.meaning is Operation.JOINABLE
     for device in devices:
         await around.house.join(device)
     for device in devices:

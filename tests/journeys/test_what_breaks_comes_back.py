@@ -57,7 +57,8 @@ async def at_home(folder: Path) -> AsyncIterator[Home]:
         around.phone() as phone,
     ):
         await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL)
-        await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
+        opened = await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
+        assert opened.meaning is Operation.JOINABLE
         for device in (lamp, door):
             await house.join(device)
         for uuid in (LAMP, DOOR):
