@@ -15,7 +15,7 @@ demo: $(VENV)/.demo
 	$(BIN)/gatewayd demo
 
 test: $(VENV)/.dev
-	scripts/need mosquitto
+	scripts/need mosquitto -o dbus-daemon nmcli dbusmock ip
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
