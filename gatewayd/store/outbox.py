@@ -174,11 +174,20 @@ class Outbox:
         """
         for entry in self._found((id,)):
             entry.attempts += 1
-            delay_s = max(0.0, (until - self._now()).total_seconds())
-            entry.not_before = asyncio.get_running_loop().time() + delay_s
+            delay_s = self._hold(entry, until)
             self._database.later("UPDATE outbox SET attempts = ? WHERE id = ?", entry.attempts, id)
-            self._wait_again(entry)
             log.info("outbox_row_put_off", id=id, kind=entry.kind, uuid=entry.uuid, reason=reason, delay_s=delay_s)
+
+    def hold(self, id: int, until: datetime) -> None:
+        """It is early: it waits until then, and nothing is held against it."""
+        for entry in self._found((id,)):
+            self._hold(entry, until)
+
+    def hasten(self, lane: Lane | str) -> None:
+        """What was put off on `lane` may go now: the reason why is gone."""
+        for entry in self._lanes[Lane(lane)]:
+            entry.not_before = 0.0
+        self._stirred[Lane(lane)].set()
 
     async def bury(self, id: int, reason: str) -> None:
         """The cloud will never take it: kept as a dead letter with its reason, out of its device's way."""
@@ -244,6 +253,12 @@ class Outbox:
             return self._codec.decode_due(body)
         except StoreError:
             return None
+
+    def _hold(self, entry: Entry, until: datetime) -> float:
+        delay_s = max(0.0, (until - self._now()).total_seconds())
+        entry.not_before = asyncio.get_running_loop().time() + delay_s
+        self._wait_again(entry)
+        return delay_s
 
     def _stir(self, entry: Entry) -> None:
         self._stirred[_LANE_OF[entry.kind]].set()

@@ -139,6 +139,26 @@ async def test_what_is_put_off_comes_again_by_itself_with_one_attempt_more(store
     assert (again.due, again.attempts) == (message("1"), 1)
 
 
+async def test_what_was_put_off_goes_at_once_when_it_is_hastened(store: Store, clock: Clock) -> None:
+    await store.outbox.add(message("1"), message("2", SENSOR))
+    for row in await store.outbox.take("rest"):
+        await store.outbox.put_off(row.id, "503", clock.at + timedelta(hours=1))
+    assert await nothing(store, "rest")
+    store.outbox.hasten("rest")
+    assert [row.due for row in await store.outbox.take("rest")] == [message("1"), message("2", SENSOR)]
+
+
+async def test_a_record_that_is_held_counts_no_attempt_and_lets_an_alarm_pass(store: Store, clock: Clock) -> None:
+    await store.outbox.add(RecordDue(uuid=LOCK), message("1"))
+    (record,) = await store.outbox.take("rest")
+    store.outbox.hold(record.id, clock.at + timedelta(milliseconds=20))
+    (alarm,) = await store.outbox.take("rest")
+    assert alarm.due == message("1")
+    await store.outbox.done(alarm.id)
+    (again,) = await store.outbox.take("rest")
+    assert (again.due, again.attempts) == (RecordDue(uuid=LOCK), 0)
+
+
 async def test_attempts_are_remembered_over_a_restart(reopen: Opener, clock: Clock) -> None:
     async with reopen() as store:
         await store.outbox.add(message("1"))
