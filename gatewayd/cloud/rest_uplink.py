@@ -1,6 +1,7 @@
 """What goes up over REST: the outbox's records, removals and messages, in order for each device.
 
-A few are sent one by one, many as one batch (§2.5); each has its own outcome: taken, put off, or buried.
+A few are sent one by one, many as one batch (§2.5); each has its own outcome: taken, put off, or buried. While the
+cloud does not answer it is asked for the time alone; when it does, all that waited goes at once.
 """
 
 import asyncio
@@ -23,10 +24,14 @@ from gatewayd.store.outbox import Outbox, Row
 log = structlog.get_logger()
 
 _MOST_AT_ONCE: Final = 50
+_AWAY_AFTER: Final = 3
+"""Failures in a row, after which it is the cloud that is away and not a row that it cannot stomach."""
 _WORTH_A_BATCH: Final = 5
 _SIDE_BY_SIDE: Final = 4
 _FIRST_PAUSE: Final = timedelta(seconds=2)
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
+_FIRST_PROBE_S: Final = 0.5
+_PROBE_EVERY_S: Final = 30.0
 
 
 class RestUplink:
@@ -40,6 +45,7 @@ class RestUplink:
         *,
         now: Callable[[], datetime],
         record_interval: timedelta = timedelta(seconds=30),
+        probe_every_s: float = _PROBE_EVERY_S,
     ) -> None:
         self._client = client
         self._outbox = outbox
@@ -49,11 +55,15 @@ class RestUplink:
         self._told: dict[Uuid, datetime] = {}
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._takes_batches = True
+        self._probe_every_s = probe_every_s
+        self._failures = 0
         self.trouble: str | None = None
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""
         while True:
+            if self._failures >= _AWAY_AFTER:
+                await self._until_reached()
             rows = await self._outbox.take("rest", _MOST_AT_ONCE)
             try:
                 await self._send(rows)
@@ -61,9 +71,33 @@ class RestUplink:
                 self._outbox.release(*(row.id for row in rows))
                 raise
 
+    async def _until_reached(self) -> None:
+        """Wait for the cloud. If it was never away, it is the rows that fail, and each keeps its own pace."""
+        pause, was_away = _FIRST_PROBE_S, False
+        while not await self._answers():
+            was_away = True
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, self._probe_every_s)
+        self._failures = 0
+        if was_away:
+            self.trouble = None
+            log.info("cloud_reached_again")
+            self._outbox.hasten("rest")
+
+    async def _answers(self) -> bool:
+        """§2.13, which changes nothing."""
+        try:
+            await self._client.service.timestamp()
+        except RefusedByCloudError as error:
+            return not error.is_token
+        except CloudError as error:
+            self.trouble = str(error)
+            return False
+        return True
+
     async def _send(self, rows: Sequence[Row]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            prepared = [tasks.create_task(self._prepare(row)) for row in rows if not await self._was_told_just_now(row)]
+            prepared = [tasks.create_task(self._prepare(row)) for row in rows if not self._was_told_just_now(row)]
         calls = [call for task in prepared if (call := task.result()) is not None]
         if self._takes_batches and len(calls) >= _WORTH_A_BATCH:
             outcomes = await self._as_batch(calls)
@@ -73,11 +107,11 @@ class RestUplink:
             for place, call in enumerate(calls):
                 tasks.create_task(self._finish(call, None if outcomes is None else outcomes[place]))
 
-    async def _was_told_just_now(self, row: Row) -> bool:
+    def _was_told_just_now(self, row: Row) -> bool:
         again_at = self._told.get(row.due.uuid) if isinstance(row.due, RecordDue) else None
         if again_at is None or again_at <= self._now():
             return False
-        await self._outbox.put_off(row.id, "told a moment ago", again_at)
+        self._outbox.hold(row.id, again_at)
         return True
 
     async def _prepare(self, row: Row) -> Call | None:
@@ -108,7 +142,7 @@ class RestUplink:
             except CloudError as error:
                 await self._failed(call.row, error)
             else:
-                self.trouble = None
+                self._failures, self.trouble = 0, None
                 if isinstance(call.row.due, RecordDue):
                     self._told[call.row.due.uuid] = self._now() + self._record_interval
 
@@ -122,6 +156,6 @@ class RestUplink:
             return
         if self.trouble is None:
             log.warning("cloud_not_reached", reason=str(error))
-        self.trouble = str(error)
+        self.trouble, self._failures = str(error), self._failures + 1
         pause = min(_FIRST_PAUSE * 2 ** min(row.attempts, 12), _LONGEST_PAUSE)
         await self._outbox.put_off(row.id, str(error), self._now() + pause)

@@ -90,7 +90,9 @@ async def both_ends(folder: Path, *, with_records: bool = True) -> AsyncIterator
             audience = Audience(OWNER, store.mirror)
             clock = CloudClock(asyncio.get_running_loop().time)
             sync = Sync(client, store.mirror, store.copies, audience, clock, interval_s=3600)
-            uplink = RestUplink(client, store.mirror, store.outbox, now=now, record_interval=timedelta())
+            uplink = RestUplink(
+                client, store.mirror, store.outbox, now=now, record_interval=timedelta(), probe_every_s=0.5
+            )
             parts = [tasks.create_task(part) for part in (store.run(), uplink.run(), sync.run())]
             yield Both(cloud, store, client, audience, sync, uplink)
             for part in reversed(parts):

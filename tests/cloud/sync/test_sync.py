@@ -1,5 +1,6 @@
 """Mirror and cloud agree, whatever is changed where, and whatever fails on the way."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,31 @@ async def test_many_changes_go_as_one_batch_each_with_its_own_outcome(both: Both
     calls = [path for method, path, _ in both.cloud.requests if method == "POST"]
     assert any(path.startswith("/api/iot/patch/") for path in calls)
     assert len(calls) < len(sensors)
+
+
+async def test_when_the_cloud_is_back_what_waited_goes_at_once_as_batches(both: Both) -> None:
+    both.cloud.faults.fail("/", status=503, times=10_000)
+    uuids = [Uuid(f"00158d0005{n:06x}") for n in range(40)]
+    for uuid in uuids:
+        await both.store.mirror.put(replace(both.mine(AIR), uuid=uuid, id=None), RecordDue(uuid=uuid))
+    async with asyncio.timeout(20):
+        while "timestamp" not in str(both.uplink.trouble):
+            await asyncio.sleep(0.01)
+    both.cloud.faults.clear()
+    both.cloud.requests.clear()
+    await both.drained()
+    assert all(both.mine(uuid).id is not None for uuid in uuids)
+    assert len([path for method, path, _ in both.cloud.requests if method == "POST"]) < 10
+
+
+async def test_a_row_that_the_cloud_chokes_on_holds_up_nobody_else(both: Both) -> None:
+    both.cloud.faults.fail("/api/iot/iot_manage_view/", status=500, times=10_000)
+    message = MessageDue(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
+    await both.store.outbox.add(RecordDue(uuid=AIR), message)
+    async with asyncio.timeout(20):
+        while not both.cloud.messages():
+            await asyncio.sleep(0.01)
+    both.cloud.faults.clear()
 
 
 async def test_a_poison_row_is_buried_with_its_reason_and_the_rest_goes_on(both: Both) -> None:
