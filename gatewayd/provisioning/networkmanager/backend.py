@@ -7,16 +7,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
+from uuid import UUID, uuid4
 
 import structlog
 
-from gatewayd.model.wifi import Network, ScanError
+from gatewayd.model.wifi import Choice, JoinError, JoinFailure, Link, Network, ScanError
+from gatewayd.provisioning.networkmanager import profiles
 from gatewayd.provisioning.networkmanager.bus import Bus, BusError, Match, RefusedError, open_bus
-from gatewayd.provisioning.networkmanager.words import networks
-from gatewayd.provisioning.networkmanager.world import WIRELESS, Radio, UnusableError, World
+from gatewayd.provisioning.networkmanager.joining import Joining
+from gatewayd.provisioning.networkmanager.limits import Limits
+from gatewayd.provisioning.networkmanager.words import check_choice, networks
+from gatewayd.provisioning.networkmanager.world import WIRELESS, Radio, State, UnusableError, World
 
 log = structlog.get_logger()
 
@@ -26,17 +29,6 @@ _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 def boottime_ms() -> int:
     """The clock that NetworkManager stamps scans with."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long to wait, in seconds. NetworkManager itself gives up on a radio after 25 s, on DHCP after 45 s."""
-
-    call: float = 10
-    scan: float = 15
-    still_fresh: float = 10
-    join: float = 90
-    restore: float = 45
 
 
 class NetworkManagerWifi:
@@ -49,11 +41,13 @@ class NetworkManagerWifi:
         address: str | None = None,
         limits: Limits | None = None,
         clock_ms: Callable[[], int] = boottime_ms,
+        new_uuid: Callable[[], UUID] = uuid4,
     ) -> None:
         self._interface = interface
         self._address = address
         self._limits = limits or Limits()
         self._clock_ms = clock_ms
+        self._new_uuid = new_uuid
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,6 +66,34 @@ class NetworkManagerWifi:
         listed = networks(found.values())
         log.debug("wifi_scanned", heard=len(found), listed=len(listed))
         return listed
+
+    async def join(self, choice: Choice) -> Link:
+        """Join, and return once there is an IPv4 address. Raises JoinError, with the former network back.
+
+        Where it is cancelled, the former network is on its way back when the cancellation goes on.
+        """
+        check_choice(choice)
+        try:
+            async with self._bus() as bus:
+                radio = await self._radio(bus)
+                link = await Joining(bus, radio, choice, uuid=self._new_uuid(), limits=self._limits).run()
+        except (BusError, RefusedError, UnusableError) as error:
+            raise JoinError(f"Wi-Fi cannot be used: {error}", JoinFailure.UNAVAILABLE) from error
+        log.info("wifi_joined", interface=link.interface, address=str(link.address))
+        return link
+
+    async def link(self) -> Link | None:
+        """What is joined now; None too where NetworkManager or the radio cannot be asked."""
+        try:
+            async with self._bus() as bus:
+                radio = await self._radio(bus)
+                if radio.state != State.ACTIVATED or radio.address is None:
+                    return None
+                ssid = (await profiles.profile_at(bus, radio.profile)).ssid
+        except (BusError, RefusedError, UnusableError) as error:
+            log.debug("wifi_link_not_known", reason=str(error))
+            return None
+        return None if ssid is None else Link(radio.interface, ssid, radio.address)
 
     async def _scan(self, bus: Bus) -> None:
         radio = await self._radio(bus)

@@ -6,7 +6,7 @@ NetworkManager restarts. What the calls mean is left to the callers.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -93,8 +93,9 @@ class Signals:
 class Bus:
     """An open connection."""
 
-    def __init__(self, connection: MessageBus, timeout_s: float) -> None:
+    def __init__(self, connection: MessageBus, closing: "asyncio.Future[None]", timeout_s: float) -> None:
         self._connection = connection
+        self._closing = closing
         self._timeout_s = timeout_s
 
     async def call(self, path: str, interface: str, member: str, signature: str = "", *body: object) -> list[Any]:
@@ -131,8 +132,7 @@ class Bus:
         """Hear these signals, and when NetworkManager or the bus goes."""
         signals = Signals()
         self._connection.add_message_handler(signals.hear)
-        closing = asyncio.ensure_future(self._connection.wait_for_disconnect())
-        closing.add_done_callback(signals.end)
+        self._closing.add_done_callback(signals.end)
         own = f"type='signal',sender='{_DBUS}',interface='{_DBUS}',member='NameOwnerChanged',arg0='{NM}'"
         try:
             for rule in (own, *(match.rule() for match in matches)):
@@ -140,9 +140,7 @@ class Bus:
             yield signals
         finally:
             self._connection.remove_message_handler(signals.hear)
-            closing.cancel()
-            with suppress(asyncio.CancelledError, OSError, EOFError, DBusFastError):
-                await closing
+            self._closing.remove_done_callback(signals.end)
 
 
 def _refuse(member: str, reply: Message) -> NoReturn:
@@ -164,7 +162,13 @@ async def open_bus(address: str | None, *, timeout_s: float) -> AsyncIterator[Bu
             await connection.connect()
     except (DBusFastError, OSError, EOFError, TimeoutError) as error:
         raise BusError(f"the system bus at {address or 'its usual place'} cannot be reached: {error}") from error
+    closing = asyncio.ensure_future(connection.wait_for_disconnect())  # type: ignore[no-untyped-call]  # theirs
     try:
-        yield Bus(connection, timeout_s)
+        yield Bus(connection, closing, timeout_s)
     finally:
         connection.disconnect()
+        await asyncio.wait((closing,), timeout=timeout_s)
+        if closing.done():
+            closing.exception()  # looked at: that the other end closed first was said to whoever listened
+        else:
+            closing.cancel()

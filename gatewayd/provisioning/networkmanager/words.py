@@ -1,4 +1,4 @@
-"""§13's words for Wi-Fi security, translated from what an access point says of itself and into NetworkManager's settings.
+"""§13's words for Wi-Fi security: from what an access point says of itself, and into NetworkManager's settings.
 
 Pure. What each flag means is NetworkManager's NM80211ApFlags and NM80211ApSecurityFlags.
 """

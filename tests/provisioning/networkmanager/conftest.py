@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from gatewayd.provisioning.networkmanager.backend import Limits, NetworkManagerWifi
+from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
+from gatewayd.provisioning.networkmanager.limits import Limits
 from tests.provisioning.networkmanager.air import Air, breathing
 from tests.provisioning.networkmanager.private_bus import mock_network_manager, need_dbusmock, private_bus
 

@@ -36,9 +36,9 @@ def find(program: str) -> str | None:
 
 
 @asynccontextmanager
-async def running(*command: str, env: Mapping[str, str] | None = None, **pipes: int) -> AsyncIterator[Process]:
+async def running(*command: str, env: Mapping[str, str] | None = None, stdout: int = DEVNULL) -> AsyncIterator[Process]:
     """A process that ends with the block."""
-    process = await asyncio.create_subprocess_exec(*command, env=env, **{"stdout": DEVNULL, "stderr": DEVNULL} | pipes)
+    process = await asyncio.create_subprocess_exec(*command, env=env, stdout=stdout, stderr=DEVNULL)
     try:
         yield process
     finally:
