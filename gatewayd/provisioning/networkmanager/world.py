@@ -1,5 +1,6 @@
 """What NetworkManager says there is, at one moment: read in one call, so that no part of it can vanish in between."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Interface
@@ -103,6 +104,10 @@ class World:
         (objects,) = await bus.call("/org/freedesktop", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
         return cls(unpack_variants(objects))
 
+    def path_of(self, interface: str) -> str | None:
+        """Where the device of that interface is; None: there is none."""
+        return next((path for path, device in self._devices() if device.interface == interface), None)
+
     def radio(self, interface: str | None) -> Radio:
         """The Wi-Fi device of that interface, or the first there is. Raises UnusableError with the reason."""
         path, device = self._device(interface)
@@ -121,13 +126,15 @@ class World:
         )
 
     def _device(self, interface: str | None) -> tuple[str, _Device]:
-        devices = {path: self._get(path, DEVICE, _Device) for path in sorted(self._objects) if self._is(path, DEVICE)}
-        for path, device in devices.items():
+        for path, device in self._devices():
             if device.interface == interface and device.device_type != _WIFI:
                 raise UnusableError(f"{interface} is not a Wi-Fi interface")
             if device.interface == interface or (interface is None and device.device_type == _WIFI):
                 return path, device
         raise UnusableError("there is no Wi-Fi device" if interface is None else f"there is no interface {interface}")
+
+    def _devices(self) -> Iterator[tuple[str, _Device]]:
+        return ((path, self._get(path, DEVICE, _Device)) for path in sorted(self._objects) if self._is(path, DEVICE))
 
     def _check_usable(self, device: _Device) -> None:
         manager = self._get(MANAGER, NM, _Manager)
