@@ -175,7 +175,8 @@ class Air:
     async def to_state(self, state: int, reason: int) -> None:
         """The device goes to a state, and says so."""
         before = await self.get(self.device, DEVICE, "State")
-        await self.set(self.device, DEVICE, State=Variant("u", state))
+        at = Variant("(uu)", [state, reason])
+        await self.set(self.device, DEVICE, State=Variant("u", state), StateReason=at)
         arguments = [Variant("u", number) for number in (state, before, reason)]
         await self.call(self.device, MOCK, "EmitSignal", "sssav", DEVICE, "StateChanged", "uuu", arguments)
 
