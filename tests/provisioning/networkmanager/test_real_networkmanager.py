@@ -1,0 +1,163 @@
+"""What needs no radio, against a real NetworkManager: it takes our settings, and does with them what we count on."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from dbus_fast import Variant
+
+from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, ScanError
+from gatewayd.provisioning.networkmanager import profiles
+from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
+from gatewayd.provisioning.networkmanager.bus import NM, Bus, Match, Signals, open_bus
+from gatewayd.provisioning.networkmanager.verdict import Reason
+from gatewayd.provisioning.networkmanager.words import Settings, settings_for
+from gatewayd.provisioning.networkmanager.world import ACTIVE, DEVICE, MANAGER, State, World
+from tests.provisioning.networkmanager.private_bus import need
+from tests.provisioning.networkmanager.real_manager import RealManager, real_network_manager
+
+IN_MEMORY, BLOCK_AUTOCONNECT = 0x2, 0x20
+CHOICES = [
+    Choice("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, "correct horse battery"),
+    Choice(b"mixed", Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES, "0aF" * 21 + "f"),
+    Choice(b"old", Auth.WPAPSK, Encryption.TKIP, "a" * 8),
+    Choice(b"older", Auth.OPEN, Encryption.WEP, "abcde"),
+    Choice(b"oldest", Auth.SHARED, Encryption.WEP, "ab" * 13),
+    Choice(b"cafe", Auth.OPEN, Encryption.NONE),
+    Choice(bytes(range(224, 256)), Auth.OPEN, Encryption.NONE),
+    Choice(b"\0zero\n", Auth.OPEN, Encryption.NONE),
+]
+
+
+@pytest.fixture
+async def manager(socket_folder: Path) -> AsyncIterator[RealManager]:
+    async with real_network_manager(socket_folder) as manager:
+        yield manager
+
+
+@pytest.fixture
+async def bus(manager: RealManager) -> AsyncIterator[Bus]:
+    async with open_bus(manager.address, timeout_s=10) as bus:
+        yield bus
+
+
+async def add(bus: Bus, settings: Settings) -> str:
+    """As a profile in memory; gives its path."""
+    flags = IN_MEMORY | BLOCK_AUTOCONNECT
+    member, signature = "AddConnection2", "a{sa{sv}}ua{sv}"
+    path, _ = await bus.call(f"{MANAGER}/Settings", f"{NM}.Settings", member, signature, settings, flags, {})
+    return str(path)
+
+
+async def activate_wired(bus: Bus, ipv4: dict[str, Variant]) -> tuple[UUID, str]:
+    """A volatile profile on the veth, activated as a Wi-Fi one would be; gives its uuid and path."""
+    uuid = uuid4()
+    connection = {"id": Variant("s", "wired"), "type": Variant("s", "802-3-ethernet"), "uuid": Variant("s", str(uuid))}
+    settings = {"connection": connection, "ipv4": ipv4}
+    device = (await World.read(bus)).path_of("gw0")
+    options = {"persist": Variant("s", "volatile")}
+    member, signature = "AddAndActivateConnection2", "a{sa{sv}}ooa{sv}"
+    path, _, _ = await bus.call(MANAGER, NM, member, signature, settings, device, "/", options)
+    return uuid, str(path)
+
+
+async def until(signals: Signals, state: State) -> int:
+    """Wait for the device to come to a state; gives the reason."""
+    async with asyncio.timeout(20):
+        while True:
+            signal = await signals.next()
+            if signal.interface == DEVICE and signal.body[0] == state:
+                return int(signal.body[2])
+
+
+async def test_a_board_without_wifi_gets_a_plain_reason(manager: RealManager) -> None:
+    for interface, reason in [
+        (None, "there is no Wi-Fi device"),
+        ("wlan0", "there is no interface wlan0"),
+        ("gw0", "gw0 is not a Wi-Fi interface"),
+    ]:
+        wifi = NetworkManagerWifi(interface, address=manager.address)
+        with pytest.raises(ScanError, match=reason):
+            await wifi.scan()
+        with pytest.raises(JoinError, match=reason) as raised:
+            await wifi.join(CHOICES[0])
+        assert raised.value.failure is JoinFailure.UNAVAILABLE
+        assert await wifi.link() is None
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+async def test_every_kind_of_network_makes_settings_that_are_taken_and_kept(
+    manager: RealManager, bus: Bus, is_hidden: bool
+) -> None:
+    for choice in CHOICES:
+        settings = settings_for(choice, "wlan0", uuid4(), is_hidden=is_hidden, former={})
+        path = await add(bus, settings)
+        assert manager.written() == {}
+
+        await profiles.keep(bus, path)
+
+        (written,) = manager.written().values()
+        assert choice.passphrase in written
+        assert [found.path for found in await profiles.profiles_for(bus, choice.ssid)] == [path]
+        await profiles.forget(bus, path)
+        assert manager.written() == {}
+
+
+async def test_address_settings_of_a_former_profile_are_taken_over_as_they_are_given(bus: Bus) -> None:
+    choice = CHOICES[0]
+    address = {"address": Variant("s", "192.168.7.9"), "prefix": Variant("u", 24)}
+    ipv4 = {"ipv4": {"method": Variant("s", "manual"), "address-data": Variant("aa{sv}", [address])}}
+    await add(bus, settings_for(choice, "wlan0", uuid4(), is_hidden=False, former=ipv4))
+    (former,) = await profiles.profiles_for(bus, choice.ssid)
+
+    again = await add(bus, settings_for(choice, "wlan0", uuid4(), is_hidden=False, former=former.settings))
+
+    assert (await profiles.profile_at(bus, again)).settings["ipv4"] == former.settings["ipv4"]
+
+
+async def test_a_volatile_profile_is_gone_when_its_activation_fails(manager: RealManager, bus: Bus) -> None:
+    async with bus.listening(Match(DEVICE, "StateChanged"), Match(ACTIVE, "StateChanged")) as signals:
+        no_server = {"method": Variant("s", "auto"), "may-fail": Variant("b", False), "dhcp-timeout": Variant("i", 1)}
+        _, path = await activate_wired(bus, no_server)
+
+        assert await until(signals, State.FAILED) == Reason.IP_CONFIG_UNAVAILABLE
+        await until(signals, State.DISCONNECTED)
+
+    (paths,) = await bus.call(f"{MANAGER}/Settings", f"{NM}.Settings", "ListConnections")
+    assert path not in paths
+    assert manager.written() == {}
+
+
+async def test_a_volatile_profile_that_is_kept_outlives_its_activation(manager: RealManager, bus: Bus) -> None:
+    async with bus.listening(Match(DEVICE, "StateChanged")) as signals:
+        address = {"address": Variant("s", "192.168.7.9"), "prefix": Variant("u", 24)}
+        ipv4 = {"method": Variant("s", "manual"), "address-data": Variant("aa{sv}", [address])}
+        uuid, path = await activate_wired(bus, ipv4)
+        await until(signals, State.ACTIVATED)
+        await profiles.keep(bus, path)
+        await bus.call(str((await World.read(bus)).path_of("gw0")), DEVICE, "Disconnect")
+        await until(signals, State.DISCONNECTED)
+
+    (written,) = manager.written().values()
+    assert str(uuid) in written
+    await profiles.forget_uuid(bus, uuid)
+    assert manager.written() == {}
+
+
+async def test_nmcli_sees_the_same_profile(manager: RealManager, bus: Bus) -> None:
+    need("nmcli")
+    choice = CHOICES[0]
+    path = await add(bus, settings_for(choice, "wlan0", uuid4(), is_hidden=True, former={}))
+    await profiles.keep(bus, path)
+
+    fields = "802-11-wireless.ssid,802-11-wireless.hidden,802-11-wireless-security.key-mgmt,ipv4.may-fail"
+    command = ("nmcli", "--terse", "--get-values", fields, "connection", "show", "不要上我")
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=subprocess.PIPE, env={"DBUS_SYSTEM_BUS_ADDRESS": manager.address, "LC_ALL": "C.UTF-8"}
+    )
+    printed, _ = await process.communicate()
+
+    assert printed.decode().split() == ["不要上我", "yes", "wpa-psk", "no"]
