@@ -19,12 +19,11 @@ from gatewayd.lifecycle import Notifier, Parts
 from gatewayd.model.record import LockParam
 from gatewayd.provisioning.button import Button
 from gatewayd.provisioning.wifi import Wifi
-from gatewayd.provisioning.wired import NoWifi
 from gatewayd.store.key import load_key
 from gatewayd.store.store import Store
 from gatewayd.wiring.cloud import live_in_cloud
 from gatewayd.wiring.house import build_house, look_after_house, look_after_locks, now
-from gatewayd.wiring.provisioning import load_provisioning
+from gatewayd.wiring.provisioning import load_provisioning, wifi_of
 
 log = structlog.get_logger()
 
@@ -48,7 +47,7 @@ async def running(
         await house.lock_events.remember(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
         clock = CloudClock(asyncio.get_running_loop().time)
         console = Console(store, house.zigbee, owner=settings.owner, base_url=settings.cloud.base_url, started=now())
-        provisioning = await load_provisioning(settings, house, wifi or NoWifi(), console)
+        provisioning = await load_provisioning(settings, house, wifi or wifi_of(settings), console)
         console.provisioning = provisioning
         server = AdminServer(Path(settings.admin.socket), console.methods())
         async with server.listening(), asyncio.TaskGroup() as tasks:

@@ -13,9 +13,20 @@ from gatewayd.model.record import GatewayParam
 from gatewayd.model.wifi import Link
 from gatewayd.provisioning.interfaces import Subnet, subnets
 from gatewayd.provisioning.names import to_text
+from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
 from gatewayd.provisioning.wifi import Wifi
+from gatewayd.provisioning.wired import NoWifi
 from gatewayd.wiring.house import House
+
+
+def wifi_of(settings: Settings) -> Wifi:
+    """The board's Wi-Fi, as `[wifi] backend` says."""
+    match settings.wifi.backend:
+        case "networkmanager":
+            return NetworkManagerWifi(settings.wifi.interface or None)
+        case "none":
+            return NoWifi()
 
 
 async def load_provisioning(settings: Settings, house: House, wifi: Wifi, console: Console) -> Provisioning:

@@ -20,7 +20,7 @@ _DBUS: Final = "org.freedesktop.DBus"
 
 _ABSENT: Final = ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner")
 _ABSENT_PREFIXES: Final = ("org.freedesktop.DBus.Error.Spawn.", "org.freedesktop.systemd1.")
-_DENIED: Final = ("org.freedesktop.DBus.Error.AccessDenied", f"{NM}.PermissionDenied")
+_DENIED_ENDINGS: Final = (".AccessDenied", ".PermissionDenied")  # each part of NetworkManager has its own
 
 
 class BusError(GatewayError):
@@ -148,7 +148,7 @@ def _refuse(member: str, reply: Message) -> NoReturn:
     text = str(reply.body[0]) if reply.body else ""
     if name in _ABSENT or name.startswith(_ABSENT_PREFIXES):
         raise BusError("NetworkManager is not running")
-    if name in _DENIED:
+    if name.endswith(_DENIED_ENDINGS):
         raise BusError(f"{member}: NetworkManager does not permit it to this user; is the polkit rule installed?")
     raise RefusedError(member, name, text)
 

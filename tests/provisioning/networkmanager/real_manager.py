@@ -16,15 +16,15 @@ from gatewayd.provisioning.networkmanager.world import World
 from tests.provisioning.networkmanager.private_bus import find, need, private_bus, running
 
 # /sys is read-only so that NetworkManager does not wait for a udev that is not there; /run is its own.
-START = """
+NAMESPACE = """
 set -e
 ip link set lo up
 ip link add gw0 type veth peer name gw1
 ip link set gw1 up
 mount -t sysfs -o ro sysfs /sys
 mount -t tmpfs tmpfs /run
-exec "$0" --no-daemon "$@"
 """
+START = f'{NAMESPACE} exec "$0" --no-daemon "$@"'
 
 CONFIG = """
 [main]
@@ -33,7 +33,7 @@ dhcp=internal
 dns=none
 rc-manager=unmanaged
 no-auto-default=*
-auth-polkit=false
+auth-polkit={polkit}
 [keyfile]
 path={folder}/profiles
 """
@@ -54,11 +54,20 @@ class RealManager:
 @asynccontextmanager
 async def real_network_manager(folder: Path) -> AsyncIterator[RealManager]:
     """Start it, and wait until it answers; skip where it cannot run."""
-    need("dbus-daemon", "NetworkManager", "unshare", "ip")
-    _need_namespaces()
+    need_namespaces()
+    command = ("unshare", "--net", "--mount", "sh", "-c", START, *network_manager(folder, polkit=False))
+    async with private_bus(folder) as address:
+        env = {"DBUS_SYSTEM_BUS_ADDRESS": address, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        async with running(*command, env=env) as process:
+            await asyncio.wait_for(until_ready(address, process), 20)
+            yield RealManager(address, folder)
+
+
+def network_manager(folder: Path, *, polkit: bool) -> tuple[str, ...]:
+    """The program and its options, with all that it writes in `folder`."""
     (folder / "profiles").mkdir(exist_ok=True)
     config = folder / "NetworkManager.conf"
-    config.write_text(CONFIG.format(folder=folder))
+    config.write_text(CONFIG.format(folder=folder, polkit=str(polkit).lower()))
     files = {
         "config": config,
         "config-dir": folder / "none",
@@ -67,16 +76,12 @@ async def real_network_manager(folder: Path) -> AsyncIterator[RealManager]:
         "state-file": folder / "state",
         "pid-file": folder / "pid",
     }
-    options = (f"--{name}={path}" for name, path in files.items())
-    command = ("unshare", "--net", "--mount", "sh", "-c", START, find("NetworkManager") or "", *options)
-    async with private_bus(folder) as address:
-        env = {"DBUS_SYSTEM_BUS_ADDRESS": address, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        async with running(*command, env=env) as process:
-            await asyncio.wait_for(_until_ready(address, process), 20)
-            yield RealManager(address, folder)
+    return find("NetworkManager") or "", *(f"--{name}={path}" for name, path in files.items())
 
 
-def _need_namespaces() -> None:
+def need_namespaces() -> None:
+    """Skip where this cannot run, saying why."""
+    need("dbus-daemon", "NetworkManager", "unshare", "ip")
     if os.geteuid() != 0:
         pytest.skip("a NetworkManager of our own takes a network namespace, and that takes root")
     command = ("unshare", "--net", "--mount", "mount", "-t", "sysfs", "-o", "ro", "sysfs", "/sys")
@@ -85,7 +90,8 @@ def _need_namespaces() -> None:
         pytest.skip("this machine permits no network namespaces")
 
 
-async def _until_ready(address: str, process: Process) -> None:
+async def until_ready(address: str, process: Process) -> None:
+    """Wait until it answers on the bus and has found the veth."""
     while process.returncode is None:
         try:
             async with open_bus(address, timeout_s=10) as bus:

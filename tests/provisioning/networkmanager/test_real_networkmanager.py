@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from dbus_fast import Variant
@@ -12,14 +12,14 @@ from dbus_fast import Variant
 from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, ScanError
 from gatewayd.provisioning.networkmanager import profiles
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.networkmanager.bus import NM, Bus, Match, Signals, open_bus
+from gatewayd.provisioning.networkmanager.bus import NM, Bus, Match, open_bus
 from gatewayd.provisioning.networkmanager.verdict import Reason
-from gatewayd.provisioning.networkmanager.words import Settings, settings_for
+from gatewayd.provisioning.networkmanager.words import settings_for
 from gatewayd.provisioning.networkmanager.world import ACTIVE, DEVICE, MANAGER, State, World
 from tests.provisioning.networkmanager.private_bus import need
 from tests.provisioning.networkmanager.real_manager import RealManager, real_network_manager
+from tests.provisioning.networkmanager.wired import activate_wired, add, until
 
-IN_MEMORY, BLOCK_AUTOCONNECT = 0x2, 0x20
 CHOICES = [
     Choice("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, "correct horse battery"),
     Choice(b"mixed", Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES, "0aF" * 21 + "f"),
@@ -42,35 +42,6 @@ async def manager(socket_folder: Path) -> AsyncIterator[RealManager]:
 async def bus(manager: RealManager) -> AsyncIterator[Bus]:
     async with open_bus(manager.address, timeout_s=10) as bus:
         yield bus
-
-
-async def add(bus: Bus, settings: Settings) -> str:
-    """As a profile in memory; gives its path."""
-    flags = IN_MEMORY | BLOCK_AUTOCONNECT
-    member, signature = "AddConnection2", "a{sa{sv}}ua{sv}"
-    path, _ = await bus.call(f"{MANAGER}/Settings", f"{NM}.Settings", member, signature, settings, flags, {})
-    return str(path)
-
-
-async def activate_wired(bus: Bus, ipv4: dict[str, Variant]) -> tuple[UUID, str]:
-    """A volatile profile on the veth, activated as a Wi-Fi one would be; gives its uuid and path."""
-    uuid = uuid4()
-    connection = {"id": Variant("s", "wired"), "type": Variant("s", "802-3-ethernet"), "uuid": Variant("s", str(uuid))}
-    settings = {"connection": connection, "ipv4": ipv4}
-    device = (await World.read(bus)).path_of("gw0")
-    options = {"persist": Variant("s", "volatile")}
-    member, signature = "AddAndActivateConnection2", "a{sa{sv}}ooa{sv}"
-    path, _, _ = await bus.call(MANAGER, NM, member, signature, settings, device, "/", options)
-    return uuid, str(path)
-
-
-async def until(signals: Signals, state: State) -> int:
-    """Wait for the device to come to a state; gives the reason."""
-    async with asyncio.timeout(20):
-        while True:
-            signal = await signals.next()
-            if signal.interface == DEVICE and signal.body[0] == state:
-                return int(signal.body[2])
 
 
 async def test_a_board_without_wifi_gets_a_plain_reason(manager: RealManager) -> None:

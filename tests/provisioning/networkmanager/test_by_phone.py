@@ -1,0 +1,69 @@
+"""The whole way: a phone's datagrams over UDP, our daemon's part, NetworkManager over D-Bus, and nmcli to look."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Address
+
+import pytest
+
+from gatewayd.model.wifi import Auth, Encryption, Link
+from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
+from gatewayd.provisioning.phone import Patience, Phone, RefusedByGatewayError
+from gatewayd.provisioning.phone_wire import Offer
+from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
+from tests.provisioning.conftest import LOOPBACK, RECORD, Drawer, free_port, nobody_cares
+from tests.provisioning.networkmanager.air import WPA2, Air
+from tests.provisioning.networkmanager.test_nmcli import nmcli
+
+HOME = Offer("不要上我", Auth.WPA2PSK, Encryption.AES)
+PATIENCE = Patience(announcement=5, networks=10, join=20, firmware=5)
+
+
+@asynccontextmanager
+async def phone_in_the_hallway(wifi: NetworkManagerWifi, joined: list[Link]) -> AsyncIterator[Phone]:
+    """A gateway on that Wi-Fi, and an installer's phone beside it."""
+
+    async def is_newest() -> bool:
+        return True
+
+    async def on_joined(link: Link) -> None:
+        joined.append(link)
+
+    around = Surroundings(lambda: RECORD, lambda: (LOOPBACK,), is_newest, on_joined, nobody_cares, time.monotonic)
+    ports = Ports(0, free_port())
+    room = await Provisioning.load(around, wifi, Drawer(), ports=ports, announce_interval_s=3600, sealed_only=True)
+    async with asyncio.TaskGroup() as tasks:
+        part = tasks.create_task(room.run())
+        here = (IPv4Address("127.0.0.1"),)
+        port = await room.bound
+        async with Phone.open(here, gateway_port=port, announce_port=ports.announce, patience=PATIENCE) as phone:
+            yield phone
+        part.cancel()
+
+
+async def test_a_phone_puts_the_gateway_on_a_network_that_nmcli_then_shows(
+    air: Air, bus: str, wifi: NetworkManagerWifi
+) -> None:
+    await air.add_network(HOME.ssid.encode(), strength=80, rsn=WPA2)
+    await air.add_network(b"cafe", strength=60)
+    joined: list[Link] = []
+    async with phone_in_the_hallway(wifi, joined) as phone:
+        (found,) = await phone.find(0.2)
+        assert [offer.ssid for offer in await phone.networks(found)] == [HOME.ssid, "cafe"]
+        outcome = await phone.join(found, HOME, "correct horse battery", lambda _: None)
+    assert (outcome.access_ssid, outcome.ip) == (HOME.ssid, str(joined[0].address.ip))
+    assert outcome.firmware_is_newest
+    assert [HOME.ssid, "wlan0"] in await nmcli(bus, "--fields", "NAME,DEVICE", "connection", "show", "--active")
+
+
+async def test_without_networkmanager_the_phone_is_told_so_and_nothing_breaks(bus: str) -> None:
+    async with (
+        NetworkManagerWifi("wlan0", address=bus) as wifi,
+        phone_in_the_hallway(wifi, []) as phone,
+    ):
+        (found,) = await phone.find(0.2)
+        with pytest.raises(RefusedByGatewayError):
+            await phone.networks(found)
+        assert [other.said.uuid for other in await phone.find(0.2)] == [found.said.uuid]

@@ -1,0 +1,68 @@
+"""systemd/gatewayd.polkit.rules, against a real polkit and a real NetworkManager behind the system's bus policy."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from dbus_fast import Variant
+
+from gatewayd.model.wifi import Auth, Choice, Encryption
+from gatewayd.provisioning.networkmanager import profiles
+from gatewayd.provisioning.networkmanager.bus import NM, BusError, Match, open_bus
+from gatewayd.provisioning.networkmanager.words import settings_for
+from gatewayd.provisioning.networkmanager.world import DEVICE, MANAGER, State, World
+from tests.provisioning.networkmanager.guarded_manager import as_user, guarded_network_manager
+from tests.provisioning.networkmanager.real_manager import RealManager
+from tests.provisioning.networkmanager.wired import activate_wired, add, until
+
+CHOICE = Choice(b"home", Auth.WPA2PSK, Encryption.AES, "correct horse battery")
+
+
+@pytest.fixture
+async def guarded(socket_folder: Path) -> AsyncIterator[RealManager]:
+    async with guarded_network_manager(socket_folder) as manager:
+        yield manager
+
+
+async def test_the_services_user_may_do_three_things_and_no_more(guarded: RealManager) -> None:
+    with as_user("gatewayd"):
+        async with open_bus(guarded.address, timeout_s=10) as bus:
+            (permissions,) = await bus.call(MANAGER, NM, "GetPermissions")
+
+    assert {name.removeprefix(f"{NM}.") for name, answer in permissions.items() if answer == "yes"} == {
+        "wifi.scan",
+        "network-control",
+        "settings.modify.system",
+    }
+
+
+async def test_the_services_user_can_make_every_call_that_a_join_takes(guarded: RealManager) -> None:
+    address = {"address": Variant("s", "192.168.7.9"), "prefix": Variant("u", 24)}
+    ipv4 = {"method": Variant("s", "manual"), "address-data": Variant("aa{sv}", [address])}
+    with as_user("gatewayd"):
+        async with (
+            open_bus(guarded.address, timeout_s=10) as bus,
+            bus.listening(Match(DEVICE, "StateChanged")) as signals,
+        ):
+            uuid, path = await activate_wired(bus, ipv4)
+            await until(signals, State.ACTIVATED)
+            await profiles.keep(bus, path)
+            device = (await World.read(bus)).path_of("gw0")
+            await bus.call(MANAGER, NM, "ActivateConnection", "ooo", path, device, "/")
+            await until(signals, State.ACTIVATED)
+    assert str(uuid) in "".join(guarded.written().values())
+
+    with as_user("gatewayd"):
+        async with open_bus(guarded.address, timeout_s=10) as bus:
+            await profiles.forget_uuid(bus, uuid)
+    assert guarded.written() == {}
+
+
+async def test_another_user_may_not_and_is_told_about_the_rule(guarded: RealManager) -> None:
+    with as_user("visitor"):
+        async with open_bus(guarded.address, timeout_s=10) as bus:
+            with pytest.raises(BusError, match="is the polkit rule installed"):
+                await add(bus, settings_for(CHOICE, "wlan0", uuid4(), is_hidden=False, former={}))
+
+    assert guarded.written() == {}
