@@ -37,9 +37,8 @@ class Audience:
             self.version += 1
 
     def users_of(self, uuid: Uuid) -> tuple[str, ...]:
-        """The users whose topics are listened to for this device."""
-        others = (user for user, level in self._others(uuid).items() if level > Permission.NONE)
-        return (self._owner, *sorted(others))
+        """The users whose topics are listened to for this device; who is there without a right is told so."""
+        return (self._owner, *sorted(self._others(uuid)))
 
     def level(self, user: str, uuid: Uuid) -> Permission:
         """What `user` may do with the device."""

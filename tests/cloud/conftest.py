@@ -4,11 +4,12 @@ what to answer, since the radio itself is not what is tested here.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -68,6 +69,16 @@ class Audience:
         return {OWNER: Permission.DELETE, GUEST: Permission.QUERY}.get(user, Permission.NONE)
 
 
+class Rights(Protocol):
+    """Who may do what, as uplink and downlink want to know it."""
+
+    version: int
+
+    def users_of(self, uuid: Uuid) -> tuple[str, ...]: ...
+
+    def level(self, user: str, uuid: Uuid) -> Permission: ...
+
+
 @dataclass
 class Gateway:
     """The cloud half of a gateway, running."""
@@ -92,8 +103,15 @@ async def phone(broker: Broker) -> AsyncIterator[Phone]:
 
 
 @asynccontextmanager
-async def running(broker: Broker, path: Path, *, password: str = PASSWORD) -> AsyncIterator[Gateway]:
-    """A gateway that hosts a switch and a lock, connected (or trying to)."""
+async def running(
+    broker: Broker,
+    path: Path,
+    *,
+    password: str = PASSWORD,
+    records: Sequence[Record] = (),
+    audience_of: Callable[[Store], Rights] = lambda _store: Audience(),
+) -> AsyncIterator[Gateway]:
+    """A gateway that hosts a switch and a lock, and `records`, connected (or trying to)."""
     async with Store.open(path, now=now, zone=ZONE, key=bytes(32)) as store:
         gateway = Record(uuid=GATEWAY, category=Category.GATEWAY, title="网关", param=GatewayParam())
         if store.mirror.get(GATEWAY) is None:
@@ -102,7 +120,9 @@ async def running(broker: Broker, path: Path, *, password: str = PASSWORD) -> As
             param = SwitchParam(status=1, channel=channels)
             await store.mirror.put(Record(uuid=SWITCH, category=Category.SWITCH, title="灯", param=param))
             await store.mirror.put(Record(uuid=LOCK, category=Category.LOCK, title="门", param=LockParam(status=1)))
-        bench, audience, cloud_time = Bench(store), Audience(), [now()]
+        for record in records:
+            await store.mirror.put(record)
+        bench, audience, cloud_time = Bench(store), audience_of(store), [now()]
         downlink = Downlink(
             records=store.mirror,
             journal=store.journal,
