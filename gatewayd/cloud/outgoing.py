@@ -55,8 +55,8 @@ class Outgoing:
         match row.due:
             case RecordDue(uuid=uuid):
                 call = await self._record(row, uuid)
-            case RemovalDue(id=id_):
-                call = Call(row, Part(name="records.delete", id=id_))
+            case RemovalDue(uuid=uuid, id=id_):
+                call = await self._removal(row, uuid, id_)
             case MessageDue() as message:
                 call = await self._message(row, message)
             case _:
@@ -109,18 +109,33 @@ class Outgoing:
             record = await self._merged(record, *await self._client.records.wire(record.id))
         return Call(row, Part(name="records.update", about=news_of(record), id=record.id), record)
 
+    async def _removal(self, row: Row, uuid: Uuid, id_: int | None) -> Call | None:
+        id_ = id_ if id_ is not None else await self._id_of(uuid)
+        return None if id_ is None else Call(row, Part(name="records.delete", id=id_))
+
+    async def _id_of(self, uuid: Uuid) -> int | None:
+        """The cloud's id of a device that is not here any more; None where the cloud does not have it either."""
+        async for place, wire in self._client.records.wires(uuid=uuid):
+            if (found := read_record(wire, place)).uuid == uuid:
+                return found.id
+        return None
+
     async def _message(self, row: Row, message: MessageDue) -> Call | None:
-        record = self._mirror.get(message.uuid)
-        if record is None:
-            return None
-        if record.unlinked:
+        info_id = await self._info_id(message.uuid)
+        if info_id is None:
             raise UnlinkedError(f"the cloud has no device {message.uuid} any more")
-        if record.id is None:
-            record = await self._made_known(record)
-        assert record.id is not None
-        if self._may_be_there(row) and await self._client.messages.count_like(record.id, message) >= message.ordinal:
+        if self._may_be_there(row) and await self._client.messages.count_like(info_id, message) >= message.ordinal:
             return None
-        return Call(row, Part(name="messages.create", about=message_of(record.id, message)))
+        return Call(row, Part(name="messages.create", about=message_of(info_id, message)))
+
+    async def _info_id(self, uuid: Uuid) -> int | None:
+        """What a message says its device by. One that left the house after it rang is looked for in the cloud."""
+        record = self._mirror.get(uuid)
+        if record is None:
+            return await self._id_of(uuid)
+        if record.unlinked or record.id is not None:
+            return record.id
+        return (await self._made_known(record)).id
 
     async def _made_known(self, record: Record) -> Record:
         """A message needs its device's record in the cloud. Raises CloudError."""

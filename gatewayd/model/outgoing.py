@@ -43,10 +43,13 @@ class RecordDue(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
 
 
 class RemovalDue(msgspec.Struct, frozen=True, kw_only=True, tag="removal"):
-    """The cloud still has a record of a device that is gone (§2.1, DELETE). `id` is the cloud's."""
+    """The cloud still has a record of a device that is gone (§2.1, DELETE).
+
+    `id` is the cloud's; None where it never said one: it may have taken the record all the same.
+    """
 
     uuid: Uuid
-    id: int
+    id: int | None
 
 
 class MessageDue(msgspec.Struct, frozen=True, kw_only=True, tag="message"):

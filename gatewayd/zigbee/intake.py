@@ -111,7 +111,7 @@ class Intake:
             status="DELETED",
             record=record,
         )
-        removal = () if record.id is None else (RemovalDue(uuid=uuid, id=record.id),)
+        removal = () if record.unlinked else (RemovalDue(uuid=uuid, id=record.id),)
         await self._mirror.remove(uuid, notice, *removal)
         log.info("device_left", uuid=uuid, category=record.category)
 

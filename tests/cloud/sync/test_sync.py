@@ -13,7 +13,7 @@ from gatewayd.cloud.rest.batch import Part
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.members import Member
 from gatewayd.model.change import Change
-from gatewayd.model.outgoing import MessageDue, RecordDue
+from gatewayd.model.outgoing import MessageDue, RecordDue, RemovalDue
 from gatewayd.model.permission import Permission
 from gatewayd.model.record import LockParam, Record
 from gatewayd.model.words import Category, Uuid
@@ -226,6 +226,30 @@ async def test_a_row_that_the_cloud_chokes_on_holds_up_nobody_else(both: Both) -
         while not both.cloud.messages():
             await asyncio.sleep(0.01)
     both.cloud.faults.clear()
+
+
+async def test_what_a_lock_said_before_it_was_removed_is_told_and_its_record_goes_after_that(both: Both) -> None:
+    both.cloud.faults.fail("/", status=503, times=10_000)
+    message = MessageDue(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
+    await both.store.outbox.add(message)
+    await both.store.mirror.remove(DOOR, RemovalDue(uuid=DOOR, id=both.mine(DOOR).id))
+    both.cloud.faults.clear()
+    await both.drained()
+    calls = [f"{method} {path.split('/')[3]}" for method, path, _ in both.cloud.requests]
+    assert calls.index("POST messages") < calls.index("DELETE iot_manage_view")
+    assert DOOR not in {record["uuid"] for record in both.cloud.records(OWNER)}
+
+
+async def test_a_record_that_may_have_been_taken_is_looked_for_when_its_device_is_removed(both: Both) -> None:
+    lamp = replace(both.mine(AIR), uuid=Uuid("00158d0005000001"), id=None)
+    both.cloud.faults.cut_after("/api/iot/iot_manage_view/")
+    await both.store.mirror.put(lamp, RecordDue(uuid=lamp.uuid))
+    async with asyncio.timeout(10):
+        while lamp.uuid not in {record["uuid"] for record in both.cloud.records(OWNER)}:
+            await asyncio.sleep(0.01)
+    await both.store.mirror.remove(lamp.uuid, RemovalDue(uuid=lamp.uuid, id=None))
+    await both.drained()
+    assert lamp.uuid not in {record["uuid"] for record in both.cloud.records(OWNER)}
 
 
 async def test_a_poison_row_is_buried_with_its_reason_and_the_rest_goes_on(both: Both) -> None:
