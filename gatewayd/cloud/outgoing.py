@@ -141,7 +141,12 @@ class Outgoing:
         """A message needs its device's record in the cloud. Raises CloudError."""
         found = await self._find(record)
         if found is None:
-            created = await self._client.records.create(record)
+            try:
+                created = await self._client.records.create(record)
+            except AlreadyThereError as error:
+                raise CloudUnavailableError(
+                    f"{record.uuid}: the cloud has a record of it, and does not show it"
+                ) from error
             found = replace(record, id=created.id)
             await self._mirror.put(found)
         return found

@@ -16,7 +16,7 @@ from gatewayd.cloud.rest.batch import Outcome
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import RefusedByCloudError
 from gatewayd.model.errors import CloudError
-from gatewayd.model.outgoing import RecordDue
+from gatewayd.model.outgoing import MessageDue, RecordDue
 from gatewayd.model.words import Uuid
 from gatewayd.store.mirror import Mirror
 from gatewayd.store.outbox import Outbox, Row
@@ -95,11 +95,17 @@ class RestUplink:
             return False
         return True
 
-    async def _send(self, rows: Sequence[Row]) -> None:
+    async def _send(self, taken: Sequence[Row]) -> None:
+        rows = together(taken) if self._takes_batches else heads(taken)
+        self._outbox.release(*({row.id for row in taken} - {row.id for row in rows}))
+        devices: dict[Uuid, list[Row]] = {}
+        for row in rows:
+            if not self._was_told_just_now(row):
+                devices.setdefault(row.due.uuid, []).append(row)
         async with asyncio.TaskGroup() as tasks:
-            prepared = [tasks.create_task(self._prepare(row)) for row in rows if not self._was_told_just_now(row)]
-        calls = [call for task in prepared if (call := task.result()) is not None]
-        if self._takes_batches and len(calls) >= _WORTH_A_BATCH:
+            prepared = [tasks.create_task(self._prepare(queue)) for queue in devices.values()]
+        calls = [call for task in prepared for call in task.result()]
+        if self._takes_batches and (len(calls) >= _WORTH_A_BATCH or len(calls) > len(devices)):
             outcomes = await self._as_batch(calls)
         else:
             outcomes = None
@@ -114,13 +120,20 @@ class RestUplink:
         self._outbox.hold(row.id, again_at)
         return True
 
-    async def _prepare(self, row: Row) -> Call | None:
+    async def _prepare(self, queue: Sequence[Row]) -> list[Call]:
+        """One device's rows in their order, up to the first that cannot go now."""
+        calls: list[Call] = []
         async with self._side_by_side:
-            try:
-                return await self._outgoing.prepare(row)
-            except CloudError as error:
-                await self._failed(row, error)
-                return None
+            for place, row in enumerate(queue):
+                try:
+                    call = await self._outgoing.prepare(row)
+                except CloudError as error:
+                    await self._failed(row, error)
+                    self._outbox.release(*(later.id for later in queue[place + 1 :]))
+                    break
+                if call is not None:
+                    calls.append(call)
+        return calls
 
     async def _as_batch(self, calls: Sequence[Call]) -> list[Outcome] | None:
         """An outcome each; None where the cloud takes no batches: then they go one by one, from now on."""
@@ -159,3 +172,33 @@ class RestUplink:
         self.trouble, self._failures = str(error), self._failures + 1
         pause = min(_FIRST_PAUSE * 2 ** min(row.attempts, 12), _LONGEST_PAUSE)
         await self._outbox.put_off(row.id, str(error), self._now() + pause)
+
+
+def heads(rows: Sequence[Row]) -> list[Row]:
+    """The first row of each device."""
+    found: dict[Uuid, Row] = {}
+    for row in rows:
+        found.setdefault(row.due.uuid, row)
+    return list(found.values())
+
+
+def together(rows: Sequence[Row]) -> list[Row]:
+    """The first row of each device, and the messages after it as far as the cloud can tell them all apart.
+
+    Messages that look alike are counted to see which of them it has: they go one after the other.
+    """
+    found: list[Row] = []
+    ended: set[Uuid] = set()
+    said: set[tuple[Uuid, str, str]] = set()
+    for row in rows:
+        uuid, due = row.due.uuid, row.due
+        if uuid in ended:
+            continue
+        if isinstance(due, MessageDue):
+            looks = (uuid, due.flag, due.occur_time)
+            if looks in said:
+                ended.add(uuid)
+                continue
+            said.add(looks)
+        found.append(row)
+    return found

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from itertools import chain, islice, takewhile
+from typing import Final
 
 from gatewayd.model.outgoing import Due
 from gatewayd.model.words import Uuid
+
+_MESSAGES_TOGETHER: Final = 25
+"""Messages of one device that may be on their way at once: a burst of openings is one call, with room for others."""
 
 
 class State(Enum):
@@ -42,8 +46,9 @@ def _id(entry: Entry) -> int:
 class LaneQueue:
     """The rows of a lane, a queue for each device in the order of their ids.
 
-    With `heads_only` a device has one row on its way at a time; without, all that wait before its first obstacle. A
-    record that is put off is none: what comes after it (an alarm) does not wait for a copy to be brought up to date.
+    With `heads_only` a device has one row on its way at a time, or messages that follow one another; without, all that
+    wait before its first obstacle. A record that is put off is none: what comes after it (an alarm) does not wait for
+    a copy to be brought up to date.
     """
 
     def __init__(self, *, heads_only: bool) -> None:
@@ -77,8 +82,6 @@ class LaneQueue:
     def ready(self, now: float, limit: int) -> list[Entry]:
         """The rows that may go now, at most `limit`, in the order of their ids."""
         runs = [self._run(queue, now) for queue in self._queues.values()]
-        if self._heads_only:
-            return heapq.nsmallest(limit, (run[0] for run in runs if run), key=_id)
         return list(islice(heapq.merge(*runs, key=_id), limit))
 
     def next_retry(self, now: float) -> float | None:
@@ -109,7 +112,13 @@ class LaneQueue:
         """What may go of one device's queue: from its head to the first row that is away, put off or not on disk."""
         awaited = (entry for entry in queue if not _may_be_passed(entry, now))
         free = takewhile(lambda entry: entry.state is State.WAITING and entry.not_before <= now, awaited)
-        return list(islice(free, 1) if self._heads_only else free)
+        if not self._heads_only:
+            return list(free)
+        head = next(free, None)
+        if head is None or head.kind != "message":
+            return [] if head is None else [head]
+        following = takewhile(lambda entry: entry.kind == "message", free)
+        return [head, *islice(following, _MESSAGES_TOGETHER - 1)]
 
 
 def _may_be_passed(entry: Entry, now: float) -> bool:

@@ -31,12 +31,29 @@ async def test_the_lanes_do_not_wait_for_each_other(store: Store) -> None:
 
 
 async def test_rest_sends_one_row_a_device_and_the_next_when_that_is_done(store: Store) -> None:
-    await store.outbox.add(message("1"), message("2"), message("3", SENSOR))
+    await store.outbox.add(RecordDue(uuid=LOCK), message("1"), message("2", SENSOR))
     first, other = await store.outbox.take("rest")
-    assert words((first, other)) == [message("1"), message("3", SENSOR)]
+    assert words((first, other)) == [RecordDue(uuid=LOCK), message("2", SENSOR)]
     assert await nothing(store, "rest")
     await store.outbox.done(first.id)
-    assert words(await store.outbox.take("rest")) == [message("2")]
+    assert words(await store.outbox.take("rest")) == [message("1")]
+
+
+async def test_messages_of_a_device_that_follow_one_another_go_together_and_nothing_overtakes_them(
+    store: Store,
+) -> None:
+    many = [message(str(number)) for number in range(30)]
+    await store.outbox.add(*many, RemovalDue(uuid=LOCK, id=7), message("after"))
+    together = await store.outbox.take("rest")
+    assert words(together) == many[:25]
+    assert await nothing(store, "rest")
+    await store.outbox.done(*(row.id for row in together[:24]))
+    assert await nothing(store, "rest")
+    await store.outbox.done(together[24].id)
+    rest = await store.outbox.take("rest")
+    assert words(rest) == many[25:]
+    await store.outbox.done(*(row.id for row in rest))
+    assert words(await store.outbox.take("rest")) == [RemovalDue(uuid=LOCK, id=7)]
 
 
 async def test_mqtt_takes_all_of_a_device_in_order(store: Store) -> None:
@@ -125,8 +142,9 @@ async def test_a_device_that_was_removed_and_joined_again_is_told_in_that_order(
 
 async def test_what_is_put_off_holds_back_its_device_alone(store: Store, clock: Clock) -> None:
     await store.outbox.add(message("1"), message("2"), message("3", SENSOR))
-    first, _ = await store.outbox.take("rest")
+    first, second, _ = await store.outbox.take("rest")
     await store.outbox.put_off(first.id, "503", clock.at + timedelta(hours=1))
+    store.outbox.release(second.id)
     await store.outbox.add(message("4", SENSOR))
     assert await nothing(store, "rest")
 
@@ -183,8 +201,9 @@ async def test_a_clock_that_jumps_changes_no_order(reopen: Opener, clock: Clock,
 async def test_a_dead_letter_is_kept_with_its_reason_and_frees_its_device(reopen: Opener, clock: Clock) -> None:
     async with reopen() as store:
         await store.outbox.add(message("1"), message("2"))
-        (row,) = await store.outbox.take("rest")
+        row, other = await store.outbox.take("rest")
         await store.outbox.bury(row.id, "400505: the cloud refuses it")
+        store.outbox.release(other.id)
         assert words(await store.outbox.take("rest")) == [message("2")]
     async with reopen() as store:
         (letter,) = await store.outbox.dead_letters()

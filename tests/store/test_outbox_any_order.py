@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from gatewayd.model.outgoing import Due, RecordDue, RemovalDue
+from gatewayd.model.outgoing import Due, MessageDue, RecordDue, RemovalDue
 from gatewayd.model.words import Uuid
 from gatewayd.store.outbox import Lane, Row
 from gatewayd.store.store import Store
@@ -106,7 +106,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.run(self.store.outbox.done(id_))
         if row is not None and not isinstance(row.due, RecordDue):
             queue = self.promised[row.lane, row.due.uuid]
-            assert queue[0] == row.due or row.lane is Lane.MQTT
+            assert queue[0] == row.due or row.lane is Lane.MQTT or isinstance(row.due, MessageDue)
             queue.remove(row.due)
 
     @rule(id_=consumes(flying))
