@@ -52,7 +52,7 @@ class RestUplink:
         self._outgoing = Outgoing(client, mirror, outbox)
         self._now = now
         self._record_interval = record_interval
-        self._told: dict[Uuid, datetime] = {}
+        self._told: dict[Uuid, float] = {}  # by the loop's clock, since the board's may be set meanwhile
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._takes_batches = True
         self._probe_every_s = probe_every_s
@@ -114,10 +114,12 @@ class RestUplink:
                 tasks.create_task(self._finish(call, None if outcomes is None else outcomes[place]))
 
     def _was_told_just_now(self, row: Row) -> bool:
-        again_at = self._told.get(row.due.uuid) if isinstance(row.due, RecordDue) else None
-        if again_at is None or again_at <= self._now():
+        if not isinstance(row.due, RecordDue) or row.due.uuid not in self._told:
             return False
-        self._outbox.hold(row.id, again_at)
+        ago = timedelta(seconds=asyncio.get_running_loop().time() - self._told[row.due.uuid])
+        if ago >= self._record_interval:
+            return False
+        self._outbox.hold(row.id, self._now() + self._record_interval - ago)
         return True
 
     async def _prepare(self, queue: Sequence[Row]) -> list[Call]:
@@ -157,7 +159,7 @@ class RestUplink:
             else:
                 self._failures, self.trouble = 0, None
                 if isinstance(call.row.due, RecordDue):
-                    self._told[call.row.due.uuid] = self._now() + self._record_interval
+                    self._told[call.row.due.uuid] = asyncio.get_running_loop().time()
 
     async def _failed(self, row: Row, error: CloudError) -> None:
         """A refusal that will not change buries the row; anything else is tried again later."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -75,11 +75,17 @@ RECORDS = (
 
 
 @asynccontextmanager
-async def both_ends(folder: Path, *, with_records: bool = True) -> AsyncIterator[Both]:
-    """Everything running; the mirror's records on their way to the cloud."""
+async def both_ends(
+    folder: Path,
+    *,
+    with_records: bool = True,
+    board_now: Callable[[], datetime] = now,
+    record_interval: timedelta = timedelta(),
+) -> AsyncIterator[Both]:
+    """Everything running; the mirror's records on their way to the cloud. `board_now` is the board's clock."""
     async with (
         SimulatedCloud(now=now, numbers_members=True).serve() as cloud,
-        Store.open(folder / "house.db", now=now, zone=ZONE, key=bytes(32)) as store,
+        Store.open(folder / "house.db", now=board_now, zone=ZONE, key=bytes(32)) as store,
     ):
         for user in (OWNER, GUEST, STRANGER):
             cloud.register(user, PASSWORD)
@@ -91,7 +97,7 @@ async def both_ends(folder: Path, *, with_records: bool = True) -> AsyncIterator
             clock = CloudClock(asyncio.get_running_loop().time)
             sync = Sync(client, store.mirror, store.copies, audience, clock, interval_s=3600)
             uplink = RestUplink(
-                client, store.mirror, store.outbox, now=now, record_interval=timedelta(), probe_every_s=0.5
+                client, store.mirror, store.outbox, now=board_now, record_interval=record_interval, probe_every_s=0.5
             )
             parts = [tasks.create_task(part) for part in (store.run(), uplink.run(), sync.run())]
             yield Both(cloud, store, client, audience, sync, uplink)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,23 @@ async def test_a_record_that_may_have_been_taken_is_looked_for_when_its_device_i
     await both.store.mirror.remove(lamp.uuid, RemovalDue(uuid=lamp.uuid, id=None))
     await both.drained()
     assert lamp.uuid not in {record["uuid"] for record in both.cloud.records(OWNER)}
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+async def test_a_board_whose_clock_jumps_goes_on_telling(tmp_path: Path, hours: int) -> None:
+    jump = timedelta()
+    interval = timedelta(milliseconds=100)
+    async with both_ends(tmp_path, board_now=lambda: now() + jump, record_interval=interval) as both:
+        await both.drained()
+        jump = timedelta(hours=hours)
+        for battery in (41, 42):
+            both.store.mirror.report(DOOR, (Change("battery", battery),), now() + jump)
+            await both.store.mirror.flush()
+            await both.drained()
+        param = both.theirs(DOOR)["param"]
+        assert isinstance(param, dict)
+        assert param["battery"] == 42
+        assert set((await both.synced()).values()) == {None}
 
 
 async def test_a_poison_row_is_buried_with_its_reason_and_the_rest_goes_on(both: Both) -> None:
