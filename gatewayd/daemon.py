@@ -23,7 +23,7 @@ from gatewayd.provisioning.wifi import Wifi
 from gatewayd.store.key import load_key
 from gatewayd.store.store import Store
 from gatewayd.wiring.cloud import live_in_cloud
-from gatewayd.wiring.house import build_house, look_after_house, look_after_locks, now
+from gatewayd.wiring.house import build_house, look_after_house, now
 from gatewayd.wiring.provisioning import load_provisioning, wifi_of
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ async def running(
             parts.start("store", store.run())
             parts.start("intake", house.intake.run())
             parts.start("house", look_after_house(settings, house))
-            parts.start("locks", look_after_locks(house))
+            parts.start("locks", house.lock_care.run())
             parts.start("zigbee", house.zigbee.run())
             parts.start("provisioning", provisioning.run())
             if settings.wifi.button:

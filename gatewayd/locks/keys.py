@@ -4,7 +4,10 @@ A key stands in the book before the lock has it and until the lock no longer has
 password is left in a lock that nobody knows of: `settle` takes it out again.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
@@ -12,7 +15,7 @@ import structlog
 
 from gatewayd.locks.events import Records
 from gatewayd.locks.meaning import KeyType
-from gatewayd.model.errors import GatewayError, RefusedError
+from gatewayd.model.errors import RefusedError
 from gatewayd.model.lock import Key, KeyState, PinSlots
 from gatewayd.model.request import AddKey, Answer, Handler, RemoveKey, Request
 from gatewayd.model.status import Operation
@@ -42,13 +45,26 @@ class PinRadio(Protocol):
 
 
 class Keys:
-    """Handlers for adding and removing a lock's keys."""
+    """Handlers for adding and removing a lock's keys. `left_unsettled` hears of a lock where one was not finished.
 
-    def __init__(self, records: Records, book: KeyBook, radio: PinRadio, *, max_keys: int) -> None:
+    One thing at a time is done with a lock's keys: what is just being added is not half done.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        book: KeyBook,
+        radio: PinRadio,
+        *,
+        max_keys: int,
+        left_unsettled: Callable[[Uuid], None],
+    ) -> None:
         self._records = records
         self._book = book
         self._radio = radio
         self._max_keys = max_keys
+        self._left_unsettled = left_unsettled
+        self._turns: defaultdict[Uuid, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def add(self, request: Request) -> Answer:
         """lock, `create`: put a password key into its slot. Raises RefusedError with the §9 meaning that fits."""
@@ -59,24 +75,20 @@ class Keys:
                 f"a key of type {action.key_type} is made at the lock itself; a password key (0) needs a pin",
                 Operation.BAD_PARAMETERS,
             )
-        await self.settle(request.uuid)
-        slots = await self._radio.pin_slots(request.uuid)
-        slot = choose_slot(action, self._book.keys_of(request.uuid), slots, self._max_keys)
-        key = Key(request.uuid, slot, action.key_type, action.name, KeyState.PENDING, action.member_id)
-        await self._book.put_key(key)
-        await self._radio.set_pin(request.uuid, slot, action.pin)
-        await self._book.put_key(replace(key, state=KeyState.SET))
-        log.info("key_added", uuid=request.uuid, slot=slot, name=action.name)
+        async with self._turns[request.uuid]:
+            await self._put_in(request.uuid, action, action.pin)
         return Answer(Operation.CREATED, self._records.get(request.uuid))
 
     async def remove(self, request: Request) -> Answer:
         """lock, `delete` with a key: take it out of its slot. Raises RefusedError where there is none."""
         action = request.action
         assert isinstance(action, RemoveKey)
-        key = next((key for key in self._book.keys_of(request.uuid) if key.slot == action.slot), None)
-        if key is None:
-            raise RefusedError(f"no key in slot {action.slot}", Operation.NO_SUCH_INFORMATION)
-        await self._take_out(key)
+        async with self._turns[request.uuid]:
+            key = next((key for key in self._book.keys_of(request.uuid) if key.slot == action.slot), None)
+            if key is None:
+                raise RefusedError(f"no key in slot {action.slot}", Operation.NO_SUCH_INFORMATION)
+            with self._finished_later(key.uuid):
+                await self._take_out(key)
         return Answer(Operation.DELETED, self._records.get(request.uuid))
 
     async def remove_or(self, request: Request, otherwise: Handler) -> Answer:
@@ -86,19 +98,43 @@ class Keys:
         return await otherwise(request)
 
     async def settle(self, uuid: Uuid) -> None:
-        """Bring to an end what a crash or a silent lock left half done: such a key is taken out of the lock."""
+        """Bring to an end what a crash or a silent lock left half done: such a key is taken out of the lock.
+
+        Raises GatewayError where the lock does not let it be done now.
+        """
+        async with self._turns[uuid]:
+            await self._settle(uuid)
+
+    async def _settle(self, uuid: Uuid) -> None:
         for key in self._book.keys_of(uuid):
             if key.state is not KeyState.SET:
-                try:
-                    await self._take_out(key)
-                except GatewayError as error:
-                    log.warning("key_not_settled", uuid=uuid, slot=key.slot, reason=str(error))
+                await self._take_out(key)
+
+    async def _put_in(self, uuid: Uuid, action: AddKey, pin: str) -> None:
+        await self._settle(uuid)
+        slots = await self._radio.pin_slots(uuid)
+        slot = choose_slot(action, self._book.keys_of(uuid), slots, self._max_keys)
+        key = Key(uuid, slot, action.key_type, action.name, KeyState.PENDING, action.member_id)
+        with self._finished_later(uuid):
+            await self._book.put_key(key)
+            await self._radio.set_pin(uuid, slot, pin)
+            await self._book.put_key(replace(key, state=KeyState.SET))
+        log.info("key_added", uuid=uuid, slot=slot, name=action.name)
 
     async def _take_out(self, key: Key) -> None:
         await self._book.put_key(replace(key, state=KeyState.REMOVING))
         await self._radio.clear_pin(key.uuid, key.slot)
         await self._book.drop_key(key.uuid, key.slot)
         log.info("key_removed", uuid=key.uuid, slot=key.slot)
+
+    @contextmanager
+    def _finished_later(self, uuid: Uuid) -> Iterator[None]:
+        """Whatever breaks off in here, the requester's patience included, is told to who settles it."""
+        try:
+            yield
+        except BaseException:
+            self._left_unsettled(uuid)
+            raise
 
 
 def choose_slot(action: AddKey, keys: Iterable[Key], slots: PinSlots, max_keys: int) -> int:

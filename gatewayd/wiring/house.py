@@ -13,9 +13,9 @@ from gatewayd import __version__
 from gatewayd.cloud.downlink import Handlers
 from gatewayd.cloud.edits import Edits
 from gatewayd.config import Settings
+from gatewayd.locks.care import LockCare
 from gatewayd.locks.events import LockEvents
 from gatewayd.locks.keys import Keys
-from gatewayd.model.errors import GatewayError
 from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
 from gatewayd.model.gateway import gateway_record
 from gatewayd.model.outgoing import RecordDue
@@ -51,7 +51,7 @@ class House:
     lock_events: LockEvents
     keys: Keys
     came_up: asyncio.Event
-    locks_back: asyncio.Queue[Uuid]
+    lock_care: LockCare
     uuid: asyncio.Future[Uuid]
     """The gateway's: from the last run where there was one, else when the radio first answers."""
 
@@ -64,14 +64,12 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Hous
     """Wire the radio to the store, and the locks between them."""
     came_up = asyncio.Event()
 
-    locks_back: asyncio.Queue[Uuid] = asyncio.Queue()
-
     def emit(event: RadioEvent) -> None:
         match event:
             case RadioUp():
                 came_up.set()
-            case DeviceReady(uuid=lock) | AvailabilityChanged(uuid=lock, online=True):
-                locks_back.put_nowait(lock)
+            case DeviceReady(uuid=there) | AvailabilityChanged(uuid=there, online=True) if zigbee.is_lock(there):
+                lock_care.announce(there)
         intake.take(event)
 
     zigbee = ZigbeeRoom(
@@ -95,12 +93,25 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Hous
         new_sn=new_sn,
     )
     intake = Intake(store.mirror, lock_words=lock_events.heard, new_sn=new_sn)
-    keys = Keys(store.mirror, store.locks, zigbee, max_keys=settings.locks.max_keys)
+    keys = Keys(
+        store.mirror,
+        store.locks,
+        zigbee,
+        max_keys=settings.locks.max_keys,
+        left_unsettled=lambda lock: lock_care.announce(lock),  # noqa: PLW0108  (it is made below)
+    )
+
+    async def attend(uuid: Uuid) -> None:
+        if zigbee.is_lock(uuid):
+            await lock_events.catch_up(uuid)
+            await keys.settle(uuid)
+
+    lock_care = LockCare(attend)
     uuid: asyncio.Future[Uuid] = asyncio.get_running_loop().create_future()
     last = store.facts.get(_IDENTITY)
     if last is not None and store.mirror.get(Uuid(last.decode())) is not None:
         uuid.set_result(Uuid(last.decode()))
-    return House(store, zigbee, intake, lock_events, keys, came_up, locks_back, uuid)
+    return House(store, zigbee, intake, lock_events, keys, came_up, lock_care, uuid)
 
 
 async def look_after_house(settings: Settings, house: House) -> None:
@@ -121,21 +132,8 @@ async def look_after_house(settings: Settings, house: House) -> None:
         elif house.uuid.result() != network.coordinator:
             log.error("coordinator_is_another", was=house.uuid.result(), found=network.coordinator, remedy="restart")
         for one in store.mirror.all():
-            house.locks_back.put_nowait(one.uuid)
-
-
-async def look_after_locks(house: House) -> None:
-    """Whenever a lock can be spoken to again: hear what it did meanwhile, and finish what was begun with its keys."""
-    while True:
-        uuid = await house.locks_back.get()
-        record = house.store.mirror.get(uuid)
-        if record is None or not isinstance(record.param, LockParam):
-            continue
-        try:
-            await house.lock_events.catch_up(uuid)
-            await house.keys.settle(uuid)
-        except GatewayError as error:
-            log.warning("lock_not_settled", uuid=uuid, reason=str(error))
+            if isinstance(one.param, LockParam):
+                house.lock_care.announce(one.uuid)
 
 
 def handlers(house: House) -> Handlers:

@@ -58,6 +58,10 @@ class Devices:
             raise UnknownDeviceError(f"no device {uuid} is on the network")
         return hosted
 
+    def is_lock(self, uuid: Uuid) -> bool:
+        """True for a lock that is hosted."""
+        return isinstance(self._hosted.get(uuid), HostedLock)
+
     def lock(self, uuid: Uuid) -> HostedLock:
         """Raises UnknownDeviceError where it is no lock."""
         if not isinstance(hosted := self.get(uuid), HostedLock):

@@ -136,6 +136,10 @@ class ZigbeeRoom:
         for uuid in uuids:
             self.devices.refresh(uuid)
 
+    def is_lock(self, uuid: Uuid) -> bool:
+        """True for a lock that is on the network."""
+        return self.devices.is_lock(uuid)
+
     async def read_lock_log(self, uuid: Uuid, since: int | None) -> tuple[LockEvent, ...]:
         """A lock's log of operations from the stamp `since` on, oldest first."""
         return await self._asking(self.devices.lock(uuid).read_log(since))
