@@ -18,6 +18,7 @@ from gatewayd.model.words import Category, ExecType
 from gatewayd.simulator.household import Phone, Seen
 from gatewayd.simulator.radio import Device, Lock, Switch, climate_sensor, lock, switch
 from gatewayd.simulator.world import COORDINATOR, World, world
+from tests.journeys.joining import join_all
 from tests.journeys.process import Daemon
 
 ROUNDS = int(os.environ.get("STORM_ROUNDS", "5"))
@@ -26,10 +27,6 @@ PIN = "482913"
 
 def is_final_of(sn: str, seen: Seen) -> bool:
     return seen.sn == sn and seen.is_final
-
-
-def has_joined(uuid: str, seen: Seen) -> bool:
-    return uuid in seen.topic and seen.meaning is Operation.CREATED
 
 
 class Commander:
@@ -79,16 +76,6 @@ async def around() -> AsyncIterator[World]:
         yield around
 
 
-async def join_all(around: World, phone: Phone, devices: Sequence[Device]) -> None:
-    await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL, timeout_s=30)
-    opened = await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
-    assert opened.meaning is Operation.JOINABLE
-    for device in devices:
-        await around.house.join(device)
-    for device in devices:
-        await phone.expect(partial(has_joined, device.ieee))
-
-
 async def is_up_again(phone: Phone, since: float) -> None:
     await phone.expect(
         lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL, since=since, timeout_s=30
@@ -103,7 +90,7 @@ async def test_nothing_is_lost_and_nothing_happens_twice(around: World, tmp_path
     daemon = Daemon(around, tmp_path)
     async with around.phone() as phone:
         await daemon.start()
-        await join_all(around, phone, [*lamps, door, *sensors])
+        await join_all(around.house, phone, [*lamps, door, *sensors])
         added = await phone.ask(
             Category.LOCK,
             door.ieee,
@@ -111,7 +98,6 @@ async def test_nothing_is_lost_and_nothing_happens_twice(around: World, tmp_path
             param={"keytype": 0, "key_name": "妈妈", "pass": PIN},
         )
         assert added.meaning is Operation.CREATED
-        await asyncio.sleep(2)  # what has just joined is being set up
         commanders = [Commander(phone, lamp) for lamp in lamps]
         opened = 0
         for _ in range(ROUNDS):

@@ -5,7 +5,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from gatewayd.model.words import Category, ExecType
 from gatewayd.simulator.household import Phone, Seen
 from gatewayd.simulator.radio import House, Lock, Switch, lock, switch
 from gatewayd.simulator.world import COORDINATOR, PASSWORD, World, world
+from tests.journeys.joining import join_all
 
 TIMES = int(os.environ.get("BREAKS", "5"))
 PIN = "482913"
@@ -56,20 +56,10 @@ async def at_home(folder: Path) -> AsyncIterator[Home]:
         daemon.running(settings_for(around, folder), PASSWORD, {}) as console,
         around.phone() as phone,
     ):
-        await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL)
-        opened = await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
-        assert opened.meaning is Operation.JOINABLE
-        for device in (lamp, door):
-            await house.join(device)
-        for uuid in (LAMP, DOOR):
-            await phone.expect(partial(has_joined, uuid))
+        await join_all(house, phone, (lamp, door))
         key = {"keytype": 0, "key_name": "妈妈", "pass": PIN}
         assert (await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)).meaning is Operation.CREATED
         yield Home(around, console, phone, lamp, door)
-
-
-def has_joined(uuid: str, seen: Seen) -> bool:
-    return uuid in seen.topic and seen.meaning is Operation.CREATED
 
 
 @pytest.fixture
