@@ -45,7 +45,7 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
             await rig.start()
             if (permit := peer.permit_join()) is not None:
                 await rig.publish(*permit)
-                await asyncio.sleep(0.5)
+            await until_open(house)
             for device in (*lamps, *climate):
                 await house.join(device)
                 await rig.until_joined(device.ieee)
@@ -83,6 +83,13 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
         ("written to disk, 1,000 reports", "KB", written / 1e3),
     ]
     return Figures(kind.name, tuple(rows))
+
+
+async def until_open(house: House) -> None:
+    """Wait until the peer lets devices join."""
+    async with asyncio.timeout(30):
+        while not house.ncp.permits_joining:
+            await asyncio.sleep(0.01)
 
 
 def progress(what: str) -> None:
