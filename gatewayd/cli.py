@@ -39,6 +39,7 @@ def run(path: Path) -> None:
         settings = config.load(path, os.environ)
         password = config.load_password(settings, os.environ)
         log.configure(settings.log.level, settings.log.format)
+        _say_what_has_no_effect(settings)
         daemon.main(settings, password, os.environ)
     except ConfigError as error:
         _say_faults(error)
@@ -53,10 +54,11 @@ def run(path: Path) -> None:
 def check_config(path: Path) -> None:
     """Say everything that is wrong with the settings at once: exit 0 or 2."""
     try:
-        config.load(path, os.environ)
+        settings = config.load(path, os.environ)
     except ConfigError as error:
         _say_faults(error)
         sys.exit(_BAD_CONFIG)
+    _say_what_has_no_effect(settings)
     click.echo(f"{path}: in order")
 
 
@@ -73,6 +75,11 @@ def demo(*, once: bool, broker: str | None) -> None:
     except BrokerError as error:
         click.echo(f"gatewayd: {error}", err=True)
         sys.exit(1)
+
+
+def _say_what_has_no_effect(settings: config.Settings) -> None:
+    for warning in config.without_effect(settings):
+        click.echo(f"gatewayd: warning: {warning}", err=True)
 
 
 def _say_faults(error: ConfigError) -> None:

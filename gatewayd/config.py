@@ -219,6 +219,14 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "firmware.public_key: allowed: an Ed25519 public key, 64 hex digits"
 
 
+def without_effect(settings: Settings) -> Iterator[str]:
+    """Settings that are in order and that this version does not heed yet, each with why."""
+    if settings.admin.http:
+        yield f"admin.http: found {settings.admin.http!r}; this version serves no status page and no /metrics yet"
+    if settings.firmware.installer != "none":
+        yield f"firmware.installer: found {settings.firmware.installer!r}; this version reports firmware, installs none"
+
+
 def _is_key(text: str) -> bool:
     try:
         return len(bytes.fromhex(text)) == 32
