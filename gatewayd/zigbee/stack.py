@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import zigpy.appdb
 import zigpy.config
+from bellows.types import EmberNetworkStatus
 from bellows.zigbee.application import ControllerApplication
 
 from gatewayd.config import Radio
+from gatewayd.model.errors import RadioUnavailableError
 
 _EACH_REPORT: Final = (
     "on_attribute_read",
@@ -42,6 +44,12 @@ class Application(ControllerApplication):  # type: ignore[misc]  # bellows has n
         self._dblistener = await QuietDatabase.new(self.config[zigpy.config.CONF_DATABASE], self)
         await self._dblistener.load()
         self._add_db_listeners()
+
+    async def make_sure(self) -> None:
+        """Ask the coordinator whether its network is up. Raises RadioUnavailableError, or what bellows raises."""
+        (state,) = await self._ezsp.networkState()
+        if state != EmberNetworkStatus.JOINED_NETWORK:
+            raise RadioUnavailableError(f"the coordinator's network is not up: {state!r}")
 
 
 def configuration(settings: Radio, database: Path) -> dict[str, Any]:
