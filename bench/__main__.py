@@ -59,6 +59,7 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
             single = await measures.reports(rig, climate, 20, 10)
             loads = [await measures.reports(rig, climate, rate, seconds) for rate in RATES]
             written = await measures.bytes_written(rig, climate)
+            idle = await measures.idle(rig)
             memory = rig.cost().memory_info().rss
     rows = [
         (f"start → ready, {switches + sensors} devices", "s", ready_s),
@@ -79,6 +80,7 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
             (f"{load.rate} reports/s, newest value lost", "", load.newest_lost),
         ]
     rows += [
+        ("idle, CPU", "%", idle),
         ("memory (RSS)", "MB", memory / 1e6),
         ("written to disk, 1,000 reports", "KB", written / 1e3),
     ]
