@@ -16,7 +16,7 @@ import click
 import structlog
 
 from gatewayd.model.errors import GatewayError
-from gatewayd.model.wifi import Auth, Encryption
+from gatewayd.model.wifi import Auth, Encryption, is_secured
 from gatewayd.provisioning.interfaces import subnets
 from gatewayd.provisioning.names import MAX_SSID
 from gatewayd.provisioning.phone import Found, NothingHeardError, Patience, Phone, RefusedByGatewayError
@@ -198,7 +198,7 @@ def _hidden(ssid: str, auth: Auth, encryption: Encryption | None) -> Offer:
 
 
 def _passphrase(gateway: Found, offer: Offer, wishes: Wishes) -> str:
-    if offer.auth is Auth.OPEN:
+    if not is_secured(offer.auth, offer.encryption):
         return ""
     if gateway.said.key is None and not wishes.allow_plain:
         if not wishes.is_asking:

@@ -8,14 +8,13 @@ from typing import Any, Final
 import click
 import msgspec
 
-from gatewayd.model.wifi import Auth
+from gatewayd.model.wifi import Auth, is_wep
 from gatewayd.provisioning.phone import Found, Outcome
 from gatewayd.provisioning.phone_wire import Offer
 from gatewayd.provisioning.seal import fingerprint
 
 _SECURITY: Final = {
     Auth.OPEN: "open",
-    Auth.SHARED: "WEP",
     Auth.WPAPSK: "WPA",
     Auth.WPA2PSK: "WPA2",
     Auth.WPAPSK_WPA2PSK: "WPA/WPA2",
@@ -44,7 +43,7 @@ class View:
             {
                 "strength": place,
                 "ssid": offer.ssid,
-                "security": _SECURITY[offer.auth],
+                "security": _security(offer),
                 "auth": offer.auth.name,
                 "encryption": offer.encryption.name,
             }
@@ -82,6 +81,10 @@ class View:
 
     def _json(self, value: Any) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def _security(offer: Offer) -> str:
+    return "WEP" if is_wep(offer.auth, offer.encryption) else _SECURITY[offer.auth]
 
 
 def _gateway(found: Found) -> dict[str, Any]:

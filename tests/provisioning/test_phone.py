@@ -116,6 +116,16 @@ async def test_a_script_joins_with_a_passphrase_from_standard_input(gateway: Gat
     assert PASSPHRASE not in result.output
 
 
+async def test_a_network_with_wep_is_shown_as_one_and_its_key_is_asked_for(gateway: Gateway) -> None:
+    listed = await provision(gateway, "--list", "--json")
+    security = {one["ssid"]: one["security"] for one in json.loads(listed.stdout)["networks"]}
+    assert (security["attic"], security["museum"], security["cafe"]) == ("WEP", "WEP", "open")
+    without = await provision(gateway, "--ssid", "attic")
+    assert (without.exit_code, "attic wants a passphrase" in without.stderr) == (1, True)
+    joined = await provision(gateway, "--ssid", "attic", "--passphrase-file", "-", typed="fghij\n")
+    assert joined.exit_code == 0, joined.output
+
+
 async def test_a_hidden_network_is_joined_by_its_name(gateway: Gateway, tmp_path: Path) -> None:
     file = tmp_path / "passphrase"
     file.write_text("nobody-sees-me\n", encoding="utf-8")

@@ -12,12 +12,12 @@ import structlog
 from dbus_fast import Variant
 
 from gatewayd.model.errors import GatewayError
-from gatewayd.model.wifi import Choice, JoinError, JoinFailure, Link
+from gatewayd.model.wifi import Choice, JoinError, JoinFailure, Link, is_secured
 from gatewayd.provisioning.networkmanager import profiles
 from gatewayd.provisioning.networkmanager.bus import NM, Bus, BusError, Match, RefusedError, Signal, Signals
 from gatewayd.provisioning.networkmanager.limits import Limits
 from gatewayd.provisioning.networkmanager.verdict import Reason, device_reason, failure_at, failure_of, name_of
-from gatewayd.provisioning.networkmanager.words import is_secured, settings_for
+from gatewayd.provisioning.networkmanager.words import settings_for
 from gatewayd.provisioning.networkmanager.world import (
     ACTIVE,
     DEVICE,
@@ -133,7 +133,8 @@ class Joining:
 
     def _fail(self, reason: int) -> None:
         was_heard = self._spot != NOTHING
-        failure = failure_of(reason, self._stage, is_secured=is_secured(self._choice), was_heard=was_heard)
+        secured = is_secured(self._choice.auth, self._choice.encryption)
+        failure = failure_of(reason, self._stage, is_secured=secured, was_heard=was_heard)
         raise JoinError(self._about(f"{failure.value} ({name_of(reason)})"), failure)
 
     async def _link(self) -> Link | None:
