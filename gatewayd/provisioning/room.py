@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from gatewayd.model.errors import GatewayError
+from gatewayd.model.errors import GatewayError, StoreError
 from gatewayd.model.record import Record
 from gatewayd.model.wifi import Link
 from gatewayd.provisioning.desk import Desk
@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 _BIND_AGAIN_S: Final = 30.0
 _UNKNOWN_AGAIN_S: Final = 1.0
+_KEEP_AGAIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,18 @@ class Provisioning:
         return is_open
 
     async def uplink_works(self) -> None:
-        """The gateway has reached the cloud: from now on the window opens on request only. Raises StoreError."""
-        await self._window.uplink_works()
+        """The gateway has reached the cloud: from now on the window opens on request only, after a restart too.
+
+        Returns once that is kept; a disk that is full now is tried again.
+        """
+        while True:
+            try:
+                await self._window.uplink_works()
+            except StoreError as error:
+                log.warning("window_not_kept_shut", reason=str(error))
+                await asyncio.sleep(_KEEP_AGAIN_S)
+            else:
+                return
 
     def _received(self, datagram: bytes, asker: Asker) -> None:
         verdict = self._guard.admit(asker.address, len(datagram), self._subnets, self._around.now())

@@ -99,6 +99,7 @@ class Gateway:
     port: int
     announce_port: int
     joined: list[Link]
+    drawer: Drawer
 
     @asynccontextmanager
     async def phone(self, port: int = 0) -> AsyncIterator[Socket]:
@@ -170,7 +171,7 @@ async def running(
     async with asyncio.TaskGroup() as tasks:
         part = tasks.create_task(room.run())
         port = await asyncio.wait_for(room.bound, PATIENCE_S)
-        yield Gateway(wifi, room, window, key, port, announce_port, joined)
+        yield Gateway(wifi, room, window, key, port, announce_port, joined, drawer)
         part.cancel()
 
 
