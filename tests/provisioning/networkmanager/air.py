@@ -27,7 +27,7 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 
 CONNECTION = f"{NM}.Settings.Connection"
 
-DISCONNECTED, PREPARE, CONFIG, NEED_AUTH, IP_CONFIG, ACTIVATED, FAILED = 30, 40, 50, 60, 70, 100, 120
+DISCONNECTED, PREPARE, CONFIG, NEED_AUTH, IP_CONFIG, IP_CHECK, ACTIVATED, FAILED = 30, 40, 50, 60, 70, 80, 100, 120
 DEACTIVATED = 4  # of an active connection
 
 Step = tuple[int, int]

@@ -72,7 +72,7 @@ async def test_every_kind_of_network_makes_settings_that_are_taken_and_kept(
 
         (written,) = manager.written().values()
         assert choice.passphrase in written
-        assert [found.path for found in await profiles.profiles_for(bus, choice.ssid)] == [path]
+        assert [found.path for found in await profiles.profiles_for(bus, choice.ssid, "wlan0")] == [path]
         await profiles.forget(bus, path)
         assert manager.written() == {}
 
@@ -82,7 +82,7 @@ async def test_address_settings_of_a_former_profile_are_taken_over_as_they_are_g
     address = {"address": Variant("s", "192.168.7.9"), "prefix": Variant("u", 24)}
     ipv4 = {"ipv4": {"method": Variant("s", "manual"), "address-data": Variant("aa{sv}", [address])}}
     await add(bus, settings_for(choice, "wlan0", uuid4(), is_hidden=False, former=ipv4))
-    (former,) = await profiles.profiles_for(bus, choice.ssid)
+    (former,) = await profiles.profiles_for(bus, choice.ssid, "wlan0")
 
     again = await add(bus, settings_for(choice, "wlan0", uuid4(), is_hidden=False, former=former.settings))
 
