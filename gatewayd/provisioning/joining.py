@@ -20,7 +20,9 @@ from gatewayd.provisioning.wifi import Wifi
 
 log = structlog.get_logger()
 
-_JOIN_TIMEOUT_S: Final = 120.0
+_JOIN_TIMEOUT_S: Final = 150.0
+"""More than the backend takes to give up by itself and to have the former network back."""
+
 _FIRMWARE_TIMEOUT_S: Final = 60.0
 _OUTCOME_KEPT_S: Final = 60.0
 _FAILURE_KEPT_S: Final = 3.0

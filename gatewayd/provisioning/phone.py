@@ -67,7 +67,7 @@ class Patience:
 
     announcement: float = 5
     networks: float = 40
-    join: float = 150
+    join: float = 180
     firmware: float = 30
     again: float = 2
 

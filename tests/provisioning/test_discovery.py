@@ -111,7 +111,9 @@ async def test_two_gateways_do_not_keep_each_other_talking(gateway: Gateway) -> 
 
 async def test_a_foreigner_is_not_heard() -> None:
     async with running(limits=Limits()) as gateway:
-        gateway.room._subnets = (Subnet("eth0", IPv4Interface("192.0.2.1/24"), IPv4Address("192.0.2.255")),)
+        gateway.room._neighbourhood.subnets = (
+            Subnet("eth0", IPv4Interface("192.0.2.1/24"), IPv4Address("192.0.2.255")),
+        )
         async with gateway.phone() as phone:
             phone.send(ASK)
             async with asyncio.timeout(PATIENCE_S):
