@@ -2,6 +2,7 @@
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Final
 
 import msgspec
@@ -80,6 +81,7 @@ class _Msg(msgspec.Struct, frozen=True):
     sn: str | int | None = None
     title: str | None = None
     type_sub: str | None = None
+    type: str | None = None
     ver: str | None = None
     param: _Param | None = None
 
@@ -122,13 +124,14 @@ def _announced(wire: _Answer) -> Announced:
     if msg is None or msg.category != Category.GATEWAY:
         raise ValueError("200601 without a gateway's record")
     param = msg.param or _Param()
+    ip = None if not param.ip else str(IPv4Address(param.ip))
     return Announced(
         uuid=msg.uuid,
         sn=str(msg.sn or ""),
         title=msg.title or "",
-        type_sub=msg.type_sub or "",
+        type_sub=msg.type_sub or msg.type or "",
         ver=msg.ver or "",
-        ip=param.ip,
+        ip=ip,
         access_ssid=param.access_ssid,
         key=None if wire.pubkey is None else b64decode(wire.pubkey, validate=True),
         nonce=None if wire.nonce is None else b64decode(wire.nonce, validate=True),
