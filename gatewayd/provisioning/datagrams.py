@@ -162,17 +162,22 @@ def announcement(record: Record, *, sn: str, ip: str, access_ssid: str | None, k
 
 
 def network_list(networks: Iterable[Network], names: Names) -> bytes:
-    """200553: as many networks as fit into MAX_ANSWER bytes, in their order."""
+    """200553: as many networks as fit into MAX_ANSWER bytes, in their order.
+
+    An extension beside §13's rows: `signals` says how strong each is, in per cent.
+    """
     rows: list[msgspec.Raw] = []
-    room = MAX_ANSWER - len(_list([]))
+    signals: list[int] = []
+    room = MAX_ANSWER - len(_list([], []))
     for network in networks:
         row = {"auth": network.auth, "encry": network.encryption, "ssid": names.text(network.ssid)}
         text = msgspec.json.encode(row)
-        room -= len(text) + 1
+        room -= len(text) + len(str(network.signal)) + 2
         if room < 0:
             break
         rows.append(msgspec.Raw(text))
-    return _list(rows)
+        signals.append(network.signal)
+    return _list(rows, signals)
 
 
 def list_failed() -> bytes:
@@ -191,8 +196,8 @@ def firmware_is_newest() -> bytes:
     return msgspec.json.encode(_status(Udp.FIRMWARE_IS_NEWEST))
 
 
-def _list(rows: list[msgspec.Raw]) -> bytes:
-    return msgspec.json.encode({"status": Udp.WIFI_LIST.value[0], "data": rows})
+def _list(rows: list[msgspec.Raw], signals: list[int]) -> bytes:
+    return msgspec.json.encode({"status": Udp.WIFI_LIST.value[0], "data": rows, "signals": signals})
 
 
 def _status(meaning: Udp) -> dict[str, Any]:

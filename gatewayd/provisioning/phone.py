@@ -98,19 +98,19 @@ class Phone:
             yield phone
 
     async def find(self, seconds: float) -> tuple[Found, ...]:
-        """Every gateway that answers within `seconds`, by uuid."""
-        found: dict[str, Found] = {}
+        """Every gateway that answers within `seconds`, by uuid; two keys under one uuid are two: one is an impostor."""
+        found: dict[tuple[str, bytes], Found] = {}
 
         def collect(heard: Heard, asker: Asker) -> None:
             if isinstance(heard, Announced):
-                found[heard.uuid] = Found(heard, asker.address)
+                found[heard.uuid, heard.key or b""] = Found(heard, asker.address)
 
         try:
             async with asyncio.timeout(seconds):
                 await self._ask(question_who(_new_sn()), self._reach, collect)
         except TimeoutError:
             pass
-        return tuple(found[uuid] for uuid in sorted(found))
+        return tuple(found[name] for name in sorted(found))
 
     async def networks(self, gateway: Found) -> tuple[Offer, ...]:
         """What `gateway` hears, strongest first. Raises NothingHeardError, RefusedByGatewayError."""

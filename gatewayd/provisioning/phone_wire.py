@@ -33,11 +33,12 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One network of a list, strongest first."""
+    """One network of a list, strongest first. `signal` in per cent, where the gateway says it."""
 
     ssid: str
     auth: Auth
     encryption: Encryption
+    signal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class _Answer(msgspec.Struct, frozen=True):
     status: int
     msg: _Msg | None = None
     data: tuple[_Row, ...] = ()
+    signals: tuple[int, ...] = ()
     desc: str | None = None
     sn: str | int | None = None
     pubkey: str | None = None
@@ -110,7 +112,9 @@ def _meaning(wire: _Answer) -> Heard:
         case Udp.AVAILABLE_DEVICE:
             return _announced(wire)
         case Udp.WIFI_LIST:
-            return Listed(tuple(Offer(row.ssid, row.auth, row.encry) for row in wire.data))
+            signals = wire.signals if len(wire.signals) == len(wire.data) else (None,) * len(wire.data)
+            offers = zip(wire.data, signals, strict=True)
+            return Listed(tuple(Offer(row.ssid, row.auth, row.encry, signal) for row, signal in offers))
         case (Udp.WIFI_LIST_FAILED | Udp.WIFI_JOIN_FAILED) as status:
             return Refused(status, wire.desc or "", None if wire.sn is None else str(wire.sn))
         case Udp.FIRMWARE_IS_NEWEST:
