@@ -147,13 +147,15 @@ def _read(text: bytes, kind: Any, place: str) -> Any:
 def announcement(record: Record, *, sn: str, ip: str, access_ssid: str | None, key: bytes, nonce: bytes) -> bytes:
     """200601: the gateway's record (§12.1) in a §10 envelope, without its secrets, its place and others' keys.
 
+    `type`, `cluster`, `status` and `space` stand in §10 alone: old phones may look for them.
     Extensions: `pubkey` is what a passphrase may be sealed to, `nonce` is what that seal is bound to (both base64).
     """
     assert isinstance(record.param, GatewayParam)
     param = replace(record.param, ip=ip, access_ssid=access_ssid, access_pass=None, lng=None)
     msg = to_wire(replace(record, param=param, extra={}, param_extra={}))
+    msg["param"] |= {"status": 1, "space": []}
     envelope = {
-        "msg": {"sn": sn, **msg, "type": record.type_sub},
+        "msg": {"sn": sn, **msg, "type": record.type_sub, "cluster": "1001"},
         **_status(Udp.AVAILABLE_DEVICE),
         "pubkey": b64encode(key).decode(),
         "nonce": b64encode(nonce).decode(),
