@@ -107,6 +107,10 @@ class Gateway:
         async with socket.endpoint.bound(port) as socket.port:
             yield socket
 
+    def verdict_counts(self) -> dict[str, int]:
+        """What became of the datagrams."""
+        return {verdict.name: count for verdict, count in self.room.verdicts.items()}
+
     def now(self) -> float:
         """The clock that the gateway goes by."""
         return time.monotonic()

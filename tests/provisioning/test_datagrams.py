@@ -32,7 +32,7 @@ from tests.provisioning.conftest import GATEWAY, RECORD
 from tests.provisioning.noise import datagrams
 
 DATAGRAMS = int(os.environ.get("FUZZ_DECODER", "20000"))
-"""How many are made up by changing good ones; the full run says FUZZ_DECODER=1000000."""
+"""How many are made up by changing good ones; `make fuzz` says a million."""
 
 JOIN = '{"status":200554,"data":{"auth":3,"encry":3,"ssid":"不要上我","pwd":"nopass"}}'
 
