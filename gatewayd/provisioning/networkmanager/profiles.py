@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from dbus_fast import Variant
 
-from gatewayd.provisioning.networkmanager.bus import NM, Bus, RefusedError
+from gatewayd.provisioning.networkmanager.bus import NM, Bus, DeniedError, RefusedError
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ async def profiles_for(bus: Bus, ssid: bytes, interface: str) -> tuple[Profile, 
     (paths,) = await bus.call(_SETTINGS_PATH, _SETTINGS, "ListConnections")
     found = []
     for path in paths:
-        with suppress(RefusedError):  # deleted meanwhile, or another user's own
+        with suppress(RefusedError, DeniedError):  # deleted meanwhile, or another user's own
             profile = await profile_at(bus, path)
             if profile.ssid == ssid and profile.is_of_a_station and profile.is_for(interface):
                 found.append(profile)

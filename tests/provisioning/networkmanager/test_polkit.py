@@ -59,6 +59,18 @@ async def test_the_services_user_can_make_every_call_that_a_join_takes(guarded: 
     assert guarded.written() == {}
 
 
+async def test_a_profile_that_is_another_users_own_is_passed_over(guarded: RealManager) -> None:
+    theirs = settings_for(CHOICE, "wlan0", uuid4(), is_hidden=False, former={})
+    theirs["connection"]["permissions"] = Variant("as", ["user:visitor:"])
+    async with open_bus(guarded.address, timeout_s=10) as bus:
+        await add(bus, theirs)
+
+    with as_user("gatewayd"):
+        async with open_bus(guarded.address, timeout_s=10) as bus:
+            ours = await add(bus, settings_for(CHOICE, "wlan0", uuid4(), is_hidden=False, former={}))
+            assert [profile.path for profile in await profiles.profiles_for(bus, CHOICE.ssid, "wlan0")] == [ours]
+
+
 async def test_another_user_may_not_and_is_told_about_the_rule(guarded: RealManager) -> None:
     with as_user("visitor"):
         async with open_bus(guarded.address, timeout_s=10) as bus:
