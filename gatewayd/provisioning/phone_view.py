@@ -75,7 +75,7 @@ class View:
             newest = (
                 "its firmware is the newest"
                 if outcome.firmware_is_newest
-                else "it has not said that its firmware is the newest"
+                else "it has not said that its firmware is the newest: it upgrades, or does not reach the cloud"
             )
             click.echo(newest)
 
