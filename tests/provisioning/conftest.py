@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
@@ -41,6 +41,11 @@ PATIENCE_S = 10.0
 
 async def nobody_cares(_subnets: tuple[Subnet, ...]) -> None:
     """For who does not want to hear of addresses."""
+
+
+async def nothing_is_newer() -> bool:
+    """The cloud's word on the firmware."""
+    return True
 
 
 class Drawer:
@@ -139,6 +144,7 @@ async def running(
     sealed_only: bool = False,
     limits: Limits = WIDE,
     announce_interval_s: float = 3600,
+    is_newest: Callable[[], Awaitable[bool]] = nothing_is_newer,
 ) -> AsyncIterator[Gateway]:
     """One gateway on a free port."""
     drawer = Drawer()
@@ -146,9 +152,6 @@ async def running(
     key = await GatewayKey.load(drawer)
     window = Window(drawer, is_provisioned=provisioned)
     joined: list[Link] = []
-
-    async def is_newest() -> bool:
-        return True
 
     async def on_joined(link: Link) -> None:
         joined.append(link)
