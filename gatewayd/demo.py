@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from gatewayd import config, daemon, log
 from gatewayd.admin.console import Console, Nothing
 from gatewayd.simulator.broker import KINDS, Kind
 from gatewayd.simulator.household import Phone
-from gatewayd.simulator.tour import Step, StepFailedError, Tour
+from gatewayd.simulator.tour import NETWORK, PASSPHRASE, Step, StepFailedError, Tour
 from gatewayd.simulator.wifi import SimulatedWifi
 from gatewayd.simulator.world import OWNER, PASSWORD, World, world
 
@@ -62,7 +62,7 @@ async def play(*, once: bool, broker: str | None = None) -> int:
             tour = Tour(around, phone, console.open_window)
             if once:
                 return await _once(tour, screen)
-            await _live(tour, console, screen, folder)
+            await _live(tour, console, screen, _addresses(around, folder))
             return 0
 
 
@@ -78,33 +78,49 @@ async def _once(tour: Tour, screen: Screen) -> int:
     return 0
 
 
-async def _live(tour: Tour, console: Console, screen: Screen, folder: str) -> None:
+async def _live(tour: Tour, console: Console, screen: Screen, addresses: Mapping[str, str]) -> None:
     """The tour, then the house goes on living, until Ctrl-C."""
     steps: list[Step] = []
     with Live(console=screen, auto_refresh=False, screen=screen.is_terminal) as live:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_draw(live, console, steps, folder))
+            tasks.create_task(_draw(live, console, steps, addresses))
             async for step in tour.steps():
                 steps.append(step)  # noqa: PERF401  (drawn while it grows)
             await tour.live_on()
 
 
-async def _draw(live: Live, console: Console, steps: list[Step], folder: str) -> None:
+async def _draw(live: Live, console: Console, steps: list[Step], addresses: Mapping[str, str]) -> None:
     while True:
         status, devices = await console.status(Nothing()), await console.devices(Nothing())
-        live.update(Group(*_pages(status, devices, steps, folder)), refresh=True)
+        live.update(Group(*_pages(status, devices, steps, addresses)), refresh=True)
         await asyncio.sleep(_REFRESH_S)
 
 
-def _pages(status: dict[str, Any], devices: list[dict[str, Any]], steps: list[Step], folder: str) -> Iterator[Table]:
+def _addresses(around: World, folder: str) -> Mapping[str, str]:
+    """Where people can take part, each with the command for it."""
+    socket, (heard_at, spoken_to) = f"{folder}/admin.sock", around.udp_ports
+    return {
+        "ask it": f"gatewayctl --socket {socket} status",
+        "its button": f"gatewayctl --socket {socket} provision-window",
+        "its Wi-Fi": f"{NETWORK}, passphrase {PASSPHRASE}",
+        "be a phone": f"gatewayctl provision --at 127.0.0.1 --gateway-port {heard_at} --announce-port {spoken_to}",
+    }
+
+
+def _pages(
+    status: dict[str, Any], devices: list[dict[str, Any]], steps: list[Step], addresses: Mapping[str, str]
+) -> Iterator[Table]:
     head = Table(title="gatewayd demo — Ctrl-C ends it", box=None, show_header=False)
     radio = f"channel {status['radio']['channel']}" if status["radio"]["up"] else status["radio"]["trouble"]
     mqtt = "connected" if status["mqtt"]["up"] else status["mqtt"]["trouble"]
     waiting = ", ".join(f"{lane} {depth}" for lane, depth in status["outbox"].items())
     head.add_row("gateway", str(status["gateway"]), "radio", str(radio))
     head.add_row("cloud", str(mqtt), "outbox", waiting)
-    head.add_row("ask it", f"gatewayctl --socket {folder}/admin.sock status")
     yield head
+    doors = Table(box=None, show_header=False)
+    for purpose, command in addresses.items():
+        doors.add_row(purpose, command)
+    yield doors
     house = Table("device", "title", "online", "battery", "last change")
     for device in devices:
         battery = "-" if device["battery"] is None else f"{device['battery']} %"
