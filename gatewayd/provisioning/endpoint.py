@@ -30,10 +30,13 @@ class Endpoint(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     @asynccontextmanager
-    async def bound(self, port: int) -> AsyncIterator[int]:
-        """Bind `port` (0: any) as long as this is entered; yields which one. Raises OSError where it is taken."""
+    async def bound(self, port: int, *, is_shared: bool = False) -> AsyncIterator[int]:
+        """Bind `port` (0: any) as long as this is entered; yields which one. Raises OSError where it is taken.
+
+        Of a port that is shared each of this user's programs hears every broadcast.
+        """
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: self, local_addr=_everywhere(port), allow_broadcast=True
+            lambda: self, local_addr=_everywhere(port), allow_broadcast=True, reuse_port=is_shared
         )
         self._transport = transport
         try:

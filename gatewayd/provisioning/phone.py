@@ -92,17 +92,20 @@ class Phone:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(phone._endpoint.bound(0))
             try:
-                await stack.enter_async_context(Endpoint(phone._received).bound(announce_port))
+                await stack.enter_async_context(Endpoint(phone._received).bound(announce_port, is_shared=True))
             except OSError as error:
                 log.debug("announcements_not_heard", port=announce_port, reason=str(error))
             yield phone
 
-    async def find(self, seconds: float) -> tuple[Found, ...]:
-        """Every gateway that answers within `seconds`, by uuid; two keys under one uuid are two: one is an impostor."""
+    async def find(self, seconds: float, at: IPv4Address | None = None) -> tuple[Found, ...]:
+        """Every gateway that answers within `seconds`, or the one `at` an address whatever others announce meanwhile.
+
+        By uuid; two keys under one uuid are two: one is an impostor.
+        """
         found: dict[tuple[str, bytes], Found] = {}
 
         def collect(heard: Heard, asker: Asker) -> None:
-            if isinstance(heard, Announced):
+            if isinstance(heard, Announced) and at in {None, asker.address}:
                 found[heard.uuid, heard.key or b""] = Found(heard, asker.address)
 
         try:

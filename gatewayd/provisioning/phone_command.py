@@ -1,5 +1,6 @@
 """`gatewayctl provision`: what can be said on its command line; `phone_flow` does it."""
 
+from ipaddress import IPv4Address
 from typing import Any
 
 import click
@@ -7,6 +8,13 @@ import click
 from gatewayd.model.wifi import Auth, Encryption
 
 _PORT = click.IntRange(1, 65535)
+
+
+def _address(_context: click.Context, _option: click.Parameter, text: str | None) -> IPv4Address | None:
+    try:
+        return None if text is None else IPv4Address(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -39,13 +47,13 @@ _PORT = click.IntRange(1, 65535)
     show_default=True,
     help="How long to look for gateways.",
 )
-@click.option("--at", metavar="ADDRESS", help="Where the gateway is, instead of looking everywhere.")
+@click.option("--at", metavar="ADDRESS", callback=_address, help="Where the gateway is, instead of looking everywhere.")
 @click.option("--interface", "interfaces", metavar="NAME", multiple=True, help="Look over this interface only.")
 @click.option("--gateway-port", metavar="PORT", type=_PORT, default=9820, show_default=True, help="It listens here.")
 @click.option("--announce-port", metavar="PORT", type=_PORT, default=9830, show_default=True, help="It speaks to this.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output; nothing is asked.")
 def provision(
-    at: str | None, interfaces: tuple[str, ...], gateway_port: int, announce_port: int, **options: Any
+    at: IPv4Address | None, interfaces: tuple[str, ...], gateway_port: int, announce_port: int, **options: Any
 ) -> None:
     """Find a gateway on this network and put it on Wi-Fi.
 
@@ -63,5 +71,5 @@ def provision(
     from gatewayd.provisioning import phone_flow  # noqa: PLC0415  (no other command needs a phone)
 
     auth, encryption = Auth[options.pop("auth")], options.pop("encryption")
-    wishes = phone_flow.Wishes(auth=auth, encryption=Encryption[encryption] if encryption else None, **options)
+    wishes = phone_flow.Wishes(at=at, auth=auth, encryption=Encryption[encryption] if encryption else None, **options)
     phone_flow.play(wishes, phone_flow.reach(at, interfaces), gateway_port, announce_port)

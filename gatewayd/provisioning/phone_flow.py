@@ -71,6 +71,7 @@ class Wishes:
     """What was asked for on the command line."""
 
     seconds: float
+    at: IPv4Address | None
     gateway: str | None
     find: bool
     list_networks: bool
@@ -123,7 +124,7 @@ def _log_to_stderr() -> None:
 async def _provision(wishes: Wishes, places: tuple[IPv4Address, ...], gateway_port: int, announce_port: int) -> None:
     async with Phone.open(places, gateway_port=gateway_port, announce_port=announce_port, patience=Patience()) as phone:
         with wishes.view.progress("looking for gateways"):
-            found = await phone.find(wishes.seconds)
+            found = await phone.find(wishes.seconds, wishes.at)
         if not found:
             reason = f"no gateway answered within {wishes.seconds:g} s"
             raise StopError(f"{reason}; is this machine on its network? --at asks an address", Exit.NO_GATEWAY)
@@ -147,13 +148,10 @@ async def _provision(wishes: Wishes, places: tuple[IPv4Address, ...], gateway_po
         wishes.view.outcome(gateway, outcome)
 
 
-def reach(at: str | None, interfaces: tuple[str, ...]) -> tuple[IPv4Address, ...]:
+def reach(at: IPv4Address | None, interfaces: tuple[str, ...]) -> tuple[IPv4Address, ...]:
     """Where to look for gateways. Raises StopError."""
     if at is not None:
-        try:
-            return (IPv4Address(at),)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--at") from error
+        return (at,)
     places = tuple(subnet.broadcast for subnet in subnets(interfaces))
     if not places:
         raise StopError("this machine is on no network that it can broadcast to", Exit.NO_GATEWAY)

@@ -17,7 +17,7 @@ def say(datagram: bytes, _gateway: Asker) -> None:
 
 
 async def main() -> None:
-    async with Endpoint(say).bound(9830):
+    async with Endpoint(say).bound(9830, is_shared=True):
         print("listening", flush=True)  # noqa: T201
         await asyncio.Event().wait()
 

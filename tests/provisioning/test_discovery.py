@@ -94,6 +94,18 @@ async def test_who_asks_is_answered_where_he_asks_from_and_everybody_hears_it(ga
         assert await phone.hears(200601) == await everybody.hears(200601)
 
 
+async def test_every_phone_on_one_machine_hears_what_is_said_to_everybody(gateway: Gateway) -> None:
+    phones = [Socket(gateway.port) for _ in range(2)]
+    async with (
+        phones[0].endpoint.bound(gateway.announce_port, is_shared=True),
+        phones[1].endpoint.bound(gateway.announce_port, is_shared=True),
+        gateway.phone() as asker,
+    ):
+        asker.send(ASK)
+        for phone in phones:
+            await phone.hears(200601)
+
+
 async def test_two_gateways_do_not_keep_each_other_talking(gateway: Gateway) -> None:
     async with gateway.phone() as phone:
         phone.send(ASK)

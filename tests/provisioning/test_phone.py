@@ -149,6 +149,7 @@ async def test_a_hidden_network_is_joined_by_its_name(gateway: Gateway, tmp_path
         (("--ssid", "不要上我", "--passphrase-file", "/nowhere"), 1, "/nowhere: cannot be read"),
         (("--ssid", "x" * 33), 1, "1 to 32 bytes"),
         (("--auth", "WPA9"), 2, "WPA9"),
+        (("--at", "home"), 2, "'home'"),
     ],
 )
 async def test_what_cannot_be_done_is_said_with_an_exit_code(
@@ -215,6 +216,7 @@ async def test_a_passphrase_from_a_standard_input_that_is_a_terminal_is_not_echo
 async def test_ctrl_c_ends_a_question_at_once(gateway: Gateway, words: tuple[str, ...]) -> None:
     async with at_a_terminal(gateway, *words) as (terminal, process):
         await terminal.until("passphrase of" if words else "which network")
+        await asleep(process.pid)  # the question is written before its answer is waited for
         terminal.type("\x03")
         assert await asyncio.wait_for(process.wait(), 20) == 1
     assert gateway.wifi.joins == 0
@@ -310,6 +312,18 @@ async def test_a_question_that_is_lost_is_asked_again() -> None:
         assert await phone.networks(found) == (HOME,)
         vendors.deaf_to = 2
         assert (await phone.join(found, HOME, PASSPHRASE)).ip == "192.168.43.9"
+
+
+async def asleep(pid: int) -> None:
+    """Wait until process `pid` waits for something."""
+    async with asyncio.timeout(20):
+        while state_of(pid) != "S":
+            await asyncio.sleep(0.01)
+
+
+def state_of(pid: int) -> str:
+    """As the kernel has it: R runs, S sleeps."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
 
 class Terminal:
