@@ -116,10 +116,10 @@ main.add_command(provision)
 def provision_window(ask: Ask, minutes: int) -> None:
     """Let phones put the gateway on Wi-Fi for MINUTES (0 shuts the window)."""
     answer = ask("provision-window", minutes=minutes)
-    if minutes:
-        click.echo(f"phones may put the gateway on Wi-Fi for {minutes} min; its key: {answer['fingerprint']}")
+    if answer["endless"]:
+        click.echo(f"the window is open until the gateway has reached the cloud once; its key: {answer['fingerprint']}")
     elif answer["open"]:
-        click.echo("the window stays open until the gateway has reached the cloud once")
+        click.echo(f"phones may put the gateway on Wi-Fi for {minutes} min at least; its key: {answer['fingerprint']}")
     else:
         click.echo("the window is shut")
 

@@ -230,9 +230,14 @@ class Console:
         return {"gateway": coordinator, "channel": params.backup["channel"]}
 
     async def provision_window(self, params: ForMinutes) -> dict[str, Any]:
-        """Let phones put the gateway on Wi-Fi for a while."""
+        """Let phones put the gateway on Wi-Fi for a while; `endless` where it has never been provisioned."""
         is_open = self.open_window(params.minutes * 60)
-        return {"open": is_open, "fingerprint": self.provisioning.fingerprint if self.provisioning else None}
+        room = self.provisioning
+        return {
+            "open": is_open,
+            "endless": room is not None and room.window_has_no_end,
+            "fingerprint": None if room is None else room.fingerprint,
+        }
 
     def open_window(self, seconds: float) -> bool:
         """The same for `seconds`; whether it is open now."""

@@ -54,6 +54,9 @@ class Listing:
             self._outlet.answer(answer, askers)
 
     async def _scan(self) -> bytes:
+        if self._radio.locked():  # a join takes longer than a phone waits for a list
+            log.info("networks_not_listed", reason="the radio is joining a network")
+            return list_failed()
         try:
             async with self._radio, asyncio.timeout(_SCAN_TIMEOUT_S):
                 networks = await self._wifi.scan()

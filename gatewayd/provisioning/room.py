@@ -156,6 +156,11 @@ class Provisioning:
         """Of the gateway's key: what an installer compares."""
         return fingerprint(self._key.public)
 
+    @property
+    def window_has_no_end(self) -> bool:
+        """True until the gateway has reached the cloud once."""
+        return self._window.has_no_end
+
     def open_window(self, seconds: float) -> bool:
         """Let phones put the gateway on a network for `seconds` (0: no longer). Says whether the window is open now."""
         self._window.open_for(seconds, self._around.now())

@@ -24,6 +24,11 @@ class Window:
         """As the last run left it; minutes that were granted then are over. Raises StoreError."""
         return cls(keep, is_provisioned=await keep.get(_PROVISIONED) is not None)
 
+    @property
+    def has_no_end(self) -> bool:
+        """Open until the gateway has reached the cloud once, whatever is asked for?"""
+        return not self._is_provisioned
+
     def is_open(self, now: float) -> bool:
         """May a phone put the gateway on a network?"""
         return not self._is_provisioned or now < self._until

@@ -276,6 +276,16 @@ async def test_no_passphrase_is_logged_however_it_comes() -> None:
         assert word not in str(logs)
 
 
+async def test_who_asks_for_networks_during_a_join_hears_at_once_that_there_are_none() -> None:
+    gate = GatedWifi()
+    async with running(gate) as gateway, gateway.phone() as phone:
+        phone.send(join())
+        await gate.begun.wait()
+        phone.send({"status": 200552})
+        assert await phone.hears(400514, 200553) == {"status": 400514}
+        gate.opened.set()
+
+
 class GatedWifi(SimulatedWifi):
     """Joins no further than the test lets it."""
 

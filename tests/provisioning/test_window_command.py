@@ -20,7 +20,9 @@ class ForMinutes(msgspec.Struct):
 
 async def command(gateway: Gateway, socket: Path, *words: str) -> Result:
     async def open_window(params: ForMinutes) -> dict[str, Any]:
-        return {"open": gateway.room.open_window(params.minutes * 60), "fingerprint": gateway.room.fingerprint}
+        room = gateway.room
+        is_open = room.open_window(params.minutes * 60)
+        return {"open": is_open, "endless": room.window_has_no_end, "fingerprint": room.fingerprint}
 
     async with AdminServer(socket, {"provision-window": Method(ForMinutes, open_window)}).listening():
         line = ["--socket", str(socket), "provision-window", *words]
@@ -31,7 +33,7 @@ async def test_it_opens_the_window_for_minutes_and_shuts_it(tmp_path: Path) -> N
     async with running(provisioned=True) as gateway:
         opened = await command(gateway, tmp_path / "admin.sock", "3")
         key = fingerprint(gateway.key.public)
-        assert opened.stdout == f"phones may put the gateway on Wi-Fi for 3 min; its key: {key}\n"
+        assert opened.stdout == f"phones may put the gateway on Wi-Fi for 3 min at least; its key: {key}\n"
         assert gateway.window.is_open(gateway.now() + 170)
         assert not gateway.window.is_open(gateway.now() + 190)
         shut = await command(gateway, tmp_path / "admin.sock", "0")
@@ -42,7 +44,7 @@ async def test_it_opens_the_window_for_minutes_and_shuts_it(tmp_path: Path) -> N
 async def test_a_gateway_that_was_never_provisioned_says_that_its_window_stays_open(tmp_path: Path) -> None:
     async with running() as gateway:
         shut = await command(gateway, tmp_path / "admin.sock", "0")
-    assert "stays open until the gateway has reached the cloud once" in shut.output
+    assert "the window is open until the gateway has reached the cloud once" in shut.output
 
 
 @pytest.mark.parametrize("minutes", ["-1", "61", "soon"])
