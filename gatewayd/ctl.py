@@ -17,7 +17,7 @@ from gatewayd import __version__
 from gatewayd.admin.client import call
 from gatewayd.config import Admin
 from gatewayd.model.errors import GatewayError
-from gatewayd.provisioning.phone_command import provision
+from gatewayd.provisioning.phone.command import provision
 
 _WIDE: Final = 1000
 """Columns of a table before a cell is cut short: a uuid that is cut cannot be copied."""

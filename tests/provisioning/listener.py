@@ -4,7 +4,7 @@ import asyncio
 
 from gatewayd.model.errors import MalformedError
 from gatewayd.provisioning.endpoint import Asker, Endpoint
-from gatewayd.provisioning.phone_wire import Announced, decode_answer
+from gatewayd.provisioning.phone.wire import Announced, decode_answer
 
 
 def say(datagram: bytes, _gateway: Asker) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from gatewayd.model.wifi import Auth, Encryption
 from gatewayd.provisioning.endpoint import Asker, Endpoint
-from gatewayd.provisioning.phone import Patience, Phone
-from gatewayd.provisioning.phone_wire import Offer
+from gatewayd.provisioning.phone.client import Patience, Phone
+from gatewayd.provisioning.phone.wire import Offer
 from tests.provisioning.conftest import free_port, running
 
 HERE = IPv4Address("127.0.0.1")

@@ -26,7 +26,7 @@ from gatewayd.provisioning.datagrams import (
     network_list,
 )
 from gatewayd.provisioning.names import Names
-from gatewayd.provisioning.phone_wire import Announced, Listed, Offer, decode_answer, question_join
+from gatewayd.provisioning.phone.wire import Announced, Listed, Offer, decode_answer, question_join
 from tests.api_text import examples
 from tests.provisioning.conftest import GATEWAY, RECORD
 from tests.provisioning.noise import datagrams

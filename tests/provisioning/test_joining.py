@@ -12,7 +12,7 @@ from gatewayd.model.wifi import Auth, Encryption
 from gatewayd.provisioning.datagrams import Sealed
 from gatewayd.provisioning.guard import Limits, Rate
 from gatewayd.provisioning.names import to_text
-from gatewayd.provisioning.phone_wire import Announced, Offer, decode_answer, question_join
+from gatewayd.provisioning.phone.wire import Announced, Offer, decode_answer, question_join
 from gatewayd.provisioning.seal import Bound, seal
 from gatewayd.simulator.wifi import HALLWAY, AccessPoint, Fault, SimulatedWifi
 from tests.provisioning.conftest import GATEWAY, PATIENCE_S, Socket, running

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gatewayd.ctl import main
 from gatewayd.model.wifi import Auth, Encryption
 from gatewayd.provisioning.endpoint import Asker, Endpoint
-from gatewayd.provisioning.phone import NothingHeardError, Patience, Phone, RefusedByGatewayError
-from gatewayd.provisioning.phone_view import printable
-from gatewayd.provisioning.phone_wire import Offer
+from gatewayd.provisioning.phone.client import NothingHeardError, Patience, Phone, RefusedByGatewayError
+from gatewayd.provisioning.phone.view import printable
+from gatewayd.provisioning.phone.wire import Offer
 from gatewayd.provisioning.seal import GatewayKey, fingerprint
 from gatewayd.simulator.wifi import SimulatedWifi
 from tests.provisioning.conftest import GATEWAY, Gateway, Socket, free_port, running

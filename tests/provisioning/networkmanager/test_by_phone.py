@@ -10,8 +10,8 @@ import pytest
 
 from gatewayd.model.wifi import Auth, Encryption, Link
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.phone import Patience, Phone, RefusedByGatewayError
-from gatewayd.provisioning.phone_wire import Offer
+from gatewayd.provisioning.phone.client import Patience, Phone, RefusedByGatewayError
+from gatewayd.provisioning.phone.wire import Offer
 from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
 from tests.provisioning.conftest import LOOPBACK, RECORD, Drawer, free_port, nobody_cares
 from tests.provisioning.networkmanager.air import WPA2, Air

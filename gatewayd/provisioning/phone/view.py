@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from gatewayd.model.wifi import Auth, is_wep
-from gatewayd.provisioning.phone import Found, Outcome
-from gatewayd.provisioning.phone_wire import Offer
+from gatewayd.provisioning.phone.client import Found, Outcome
+from gatewayd.provisioning.phone.wire import Offer
 from gatewayd.provisioning.seal import fingerprint
 
 _SECURITY: Final = {

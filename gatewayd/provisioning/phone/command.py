@@ -1,4 +1,4 @@
-"""`gatewayctl provision`: what can be said on its command line; `phone_flow` does it."""
+"""`gatewayctl provision`: what can be said on its command line; `flow` does it."""
 
 from ipaddress import IPv4Address
 from typing import Any
@@ -68,8 +68,8 @@ def provision(
     Exit codes: 0 done; 1 could not be tried; 2 wrong usage; 3 no gateway heard; 4 the gateway refused; 5 no outcome
     heard.
     """
-    from gatewayd.provisioning import phone_flow  # noqa: PLC0415  (no other command needs a phone)
+    from gatewayd.provisioning.phone import flow  # noqa: PLC0415  (no other command needs a phone)
 
     auth, encryption = Auth[options.pop("auth")], options.pop("encryption")
-    wishes = phone_flow.Wishes(at=at, auth=auth, encryption=Encryption[encryption] if encryption else None, **options)
-    phone_flow.play(wishes, phone_flow.reach(at, interfaces), gateway_port, announce_port)
+    wishes = flow.Wishes(at=at, auth=auth, encryption=Encryption[encryption] if encryption else None, **options)
+    flow.play(wishes, flow.reach(at, interfaces), gateway_port, announce_port)

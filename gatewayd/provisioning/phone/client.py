@@ -1,6 +1,6 @@
 """An installer's phone: finds gateways, lists what one hears, has it join a network, waits for the outcome (§10, §13).
 
-Needs no daemon beside it. What people see of it is `phone_view`'s.
+Needs no daemon beside it. What people see of it is `view`'s.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from gatewayd.model.errors import GatewayError, MalformedError
 from gatewayd.model.status import Udp
 from gatewayd.provisioning.datagrams import Sealed
 from gatewayd.provisioning.endpoint import Asker, Endpoint
-from gatewayd.provisioning.phone_wire import (
+from gatewayd.provisioning.phone.wire import (
     Announced,
     FirmwareIsNewest,
     Heard,

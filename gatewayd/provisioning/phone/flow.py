@@ -1,6 +1,6 @@
 """The way of `gatewayctl provision`: which gateway, which network, which passphrase, and how it ended.
 
-Asks people only on a terminal; scripts say everything beforehand. The phone itself is `phone`, its looks `phone_view`.
+Asks people only on a terminal; scripts say everything beforehand. The phone itself is `client`, its looks `view`.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from gatewayd.model.errors import GatewayError
 from gatewayd.model.wifi import Auth, Encryption, is_secured
 from gatewayd.provisioning.interfaces import subnets
 from gatewayd.provisioning.names import MAX_SSID
-from gatewayd.provisioning.phone import Found, NothingHeardError, Patience, Phone, RefusedByGatewayError
-from gatewayd.provisioning.phone_view import View, printable
-from gatewayd.provisioning.phone_wire import Offer
+from gatewayd.provisioning.phone.client import Found, NothingHeardError, Patience, Phone, RefusedByGatewayError
+from gatewayd.provisioning.phone.view import View, printable
+from gatewayd.provisioning.phone.wire import Offer
 from gatewayd.provisioning.seal import fingerprint
 
 MAX_PASSPHRASE: Final = 64
