@@ -88,8 +88,8 @@ class RestUplink:
         """§2.13, which changes nothing."""
         try:
             await self._client.service.timestamp()
-        except RefusedByCloudError as error:
-            return not error.is_token
+        except RefusedByCloudError:
+            return True
         except CloudError as error:
             self.trouble = str(error)
             return False
@@ -142,8 +142,6 @@ class RestUplink:
         try:
             return await self._client.batch.send([call.part for call in calls])
         except RefusedByCloudError as error:
-            if error.is_token:
-                return [Outcome(part=call.part, error=error) for call in calls]
             log.warning("cloud_takes_no_batches", reason=str(error))
             self._takes_batches = False
             return None

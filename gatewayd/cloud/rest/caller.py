@@ -7,7 +7,13 @@ from typing import Any, Final
 import msgspec
 
 from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint, Says
-from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError, UncertainError, UnreadableAnswerError
+from gatewayd.cloud.rest.errors import (
+    CloudUnavailableError,
+    NotLetInError,
+    RefusedByCloudError,
+    UncertainError,
+    UnreadableAnswerError,
+)
 from gatewayd.cloud.rest.rows import R, T, convert, params_of, read_row
 from gatewayd.cloud.rest.transport import Transport
 
@@ -42,7 +48,10 @@ class Caller:
         return await self.with_token(once) if endpoint.has_token else await once(None)
 
     async def with_token(self, once: Callable[[str | None], Awaitable[T]]) -> T:
-        """`once` with the token; with another one if the cloud refuses this, and no third."""
+        """`once` with the token; with another one if the cloud refuses this, and no third.
+
+        Raises NotLetInError where there is no token, or none that the cloud takes.
+        """
         used = await self.token()
         try:
             return await once(used)
@@ -50,7 +59,12 @@ class Caller:
             if not error.is_token:
                 raise
         await self.renew(used)
-        return await once(self._token)
+        try:
+            return await once(self._token)
+        except RefusedByCloudError as error:
+            if not error.is_token:
+                raise
+            raise NotLetInError(f"{error} (a token that it gave just now)") from error
 
     async def token(self) -> str | None:
         """The token that there is, got first where there is none."""

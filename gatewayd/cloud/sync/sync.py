@@ -102,7 +102,7 @@ class Sync:
         self.progress = Progress(self.progress.number + 1, running=True, steps=steps)
         for step, (_, job) in zip(steps, jobs, strict=True):
             if _is_out_of_reach(steps):
-                step.state, step.error = "failed", "not tried: the cloud did not answer"
+                step.state, step.error = "failed", "not tried: nothing came of the first two"
             else:
                 await _attempt(step, job)
         self._learn()

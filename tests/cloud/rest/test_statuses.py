@@ -11,6 +11,7 @@ from gatewayd.cloud.rest.errors import (
     BadParametersError,
     CloudUnavailableError,
     ForbiddenError,
+    NotLetInError,
     NotThereError,
     RefusedByCloudError,
     UncertainError,
@@ -46,6 +47,8 @@ async def test_a_documented_refusal_is_raised_with_its_meaning(
         if row.code == SERVER_ERROR:
             assert isinstance(error, UncertainError) == (not ENDPOINTS[name].is_repeatable)
             assert isinstance(error, CloudUnavailableError)
+        elif row.code in TOKEN_REFUSED and ENDPOINTS[name].has_token:
+            assert isinstance(error, NotLetInError)  # twice: the token was renewed in between
         else:
             assert isinstance(error, RefusedByCloudError)
             assert error.known is not None
