@@ -15,7 +15,7 @@ from gatewayd.cloud.outgoing import Call, Outgoing, UnlinkedError
 from gatewayd.cloud.rest.batch import Outcome
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import RefusedByCloudError
-from gatewayd.model.errors import CloudError
+from gatewayd.model.errors import CloudError, GatewayError
 from gatewayd.model.outgoing import MessageDue, RecordDue
 from gatewayd.model.words import Uuid
 from gatewayd.store.mirror import Mirror
@@ -27,6 +27,8 @@ _MOST_AT_ONCE: Final = 50
 _AWAY_AFTER: Final = 3
 """Failures in a row, after which it is the cloud that is away and not a row that it cannot stomach."""
 _WORTH_A_BATCH: Final = 5
+_WITHOUT_BATCHES_S: Final = 600.0
+"""Where the cloud cannot do them, though it is there."""
 _SIDE_BY_SIDE: Final = 4
 _FIRST_PAUSE: Final = timedelta(seconds=2)
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
@@ -53,8 +55,10 @@ class RestUplink:
         self._now = now
         self._record_interval = record_interval
         self._told: dict[Uuid, float] = {}  # by the loop's clock, since the board's may be set meanwhile
+        self._refused: dict[Uuid, str] = {}
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
-        self._takes_batches = True
+        self._batch_failed = False
+        self._batches_from = 0.0  # by the loop's clock
         self._probe_every_s = probe_every_s
         self._failures = 0
         self.trouble: str | None = None
@@ -72,7 +76,7 @@ class RestUplink:
                 raise
 
     async def _until_reached(self) -> None:
-        """Wait for the cloud. If it was never away, it is the rows that fail, and each keeps its own pace."""
+        """Wait for the cloud. If it was never away, it fails at batches or at the rows: these keep their own pace."""
         pause, was_away = _FIRST_PROBE_S, False
         while not await self._answers():
             was_away = True
@@ -82,7 +86,16 @@ class RestUplink:
         if was_away:
             self.trouble = None
             log.info("cloud_reached_again")
-            self._outbox.hasten("rest")
+        elif self._batch_failed:
+            self._do_without_batches(self.trouble)
+        else:
+            return
+        self._batch_failed = False
+        self._outbox.hasten("rest")
+
+    def _do_without_batches(self, reason: object) -> None:
+        log.warning("cloud_takes_no_batches", reason=str(reason))
+        self._batches_from = asyncio.get_running_loop().time() + _WITHOUT_BATCHES_S
 
     async def _answers(self) -> bool:
         """§2.13, which changes nothing."""
@@ -96,7 +109,8 @@ class RestUplink:
         return True
 
     async def _send(self, taken: Sequence[Row]) -> None:
-        rows = together(taken) if self._takes_batches else heads(taken)
+        in_batches = asyncio.get_running_loop().time() >= self._batches_from
+        rows = together(taken) if in_batches else heads(taken)
         self._outbox.release(*({row.id for row in taken} - {row.id for row in rows}))
         devices: dict[Uuid, list[Row]] = {}
         for row in rows:
@@ -105,13 +119,21 @@ class RestUplink:
         async with asyncio.TaskGroup() as tasks:
             prepared = [tasks.create_task(self._prepare(queue)) for queue in devices.values()]
         calls = [call for task in prepared for call in task.result()]
-        if self._takes_batches and (len(calls) >= _WORTH_A_BATCH or len(calls) > len(devices)):
+        if in_batches and (len(calls) >= _WORTH_A_BATCH or len(calls) > len(devices)):
             outcomes = await self._as_batch(calls)
         else:
             outcomes = None
+        if outcomes is None:
+            calls = self._first_of_each_device(calls)
         async with asyncio.TaskGroup() as tasks:
             for place, call in enumerate(calls):
                 tasks.create_task(self._finish(call, None if outcomes is None else outcomes[place]))
+
+    def _first_of_each_device(self, calls: Sequence[Call]) -> list[Call]:
+        """Calls that go side by side keep no order: what comes after a device's first waits."""
+        first = {row.id for row in heads([call.row for call in calls])}
+        self._outbox.release(*(call.row.id for call in calls if call.row.id not in first))
+        return [call for call in calls if call.row.id in first]
 
     def _was_told_just_now(self, row: Row) -> bool:
         if not isinstance(row.due, RecordDue) or row.due.uuid not in self._told:
@@ -129,7 +151,7 @@ class RestUplink:
             for place, row in enumerate(queue):
                 try:
                     call = await self._outgoing.prepare(row)
-                except CloudError as error:
+                except GatewayError as error:
                     await self._failed(row, error)
                     self._outbox.release(*(later.id for later in queue[place + 1 :]))
                     break
@@ -138,40 +160,53 @@ class RestUplink:
         return calls
 
     async def _as_batch(self, calls: Sequence[Call]) -> list[Outcome] | None:
-        """An outcome each; None where the cloud takes no batches: then they go one by one, from now on."""
+        """An outcome each; None where the cloud takes no batches: then they go one by one, for a while."""
         try:
-            return await self._client.batch.send([call.part for call in calls])
+            outcomes = await self._client.batch.send([call.part for call in calls])
         except RefusedByCloudError as error:
-            log.warning("cloud_takes_no_batches", reason=str(error))
-            self._takes_batches = False
+            self._do_without_batches(error)
             return None
         except CloudError as error:
+            self._batch_failed = True
             return [Outcome(part=call.part, error=error) for call in calls]
+        self._batch_failed = False
+        return outcomes
 
     async def _finish(self, call: Call, outcome: Outcome | None) -> None:
         async with self._side_by_side:
             try:
                 await self._outgoing.settle(call, outcome or await self._client.batch.send_alone(call.part))
-            except CloudError as error:
+            except GatewayError as error:
                 await self._failed(call.row, error)
             else:
                 self._failures, self.trouble = 0, None
                 if isinstance(call.row.due, RecordDue):
                     self._told[call.row.due.uuid] = asyncio.get_running_loop().time()
+                    self._refused.pop(call.row.due.uuid, None)
 
-    async def _failed(self, row: Row, error: CloudError) -> None:
-        """A refusal that will not change buries the row; anything else is tried again later."""
-        is_final = isinstance(error, UnlinkedError) or (isinstance(error, RefusedByCloudError) and not error.is_token)
-        if is_final:
+    async def _failed(self, row: Row, error: GatewayError) -> None:
+        """A refusal that will not change buries the row; anything else, a full disk too, is tried again later."""
+        if isinstance(error, UnlinkedError) or (isinstance(error, RefusedByCloudError) and not error.is_token):
             self._outgoing.forget(row)
-            log.warning("cloud_refused", uuid=row.due.uuid, kind=type(row.due).__name__, reason=str(error))
-            await self._outbox.bury(row.id, str(error))
+            await self._bury(row, str(error))
             return
         if self.trouble is None:
             log.warning("cloud_not_reached", reason=str(error))
         self.trouble, self._failures = str(error), self._failures + 1
         pause = min(_FIRST_PAUSE * 2 ** min(row.attempts, 12), _LONGEST_PAUSE)
         await self._outbox.put_off(row.id, str(error), self._now() + pause)
+
+    async def _bury(self, row: Row, reason: str) -> None:
+        """Give a row up. A record is due with every reading: the same refusal of it is kept once."""
+        if isinstance(row.due, RecordDue):
+            uuid = row.due.uuid
+            self._told[uuid] = asyncio.get_running_loop().time()
+            if self._refused.get(uuid) == reason:
+                await self._outbox.done(row.id)
+                return
+            self._refused[uuid] = reason
+        log.warning("cloud_refused", uuid=row.due.uuid, kind=type(row.due).__name__, reason=reason)
+        await self._outbox.bury(row.id, reason)
 
 
 def heads(rows: Sequence[Row]) -> list[Row]:

@@ -32,6 +32,7 @@ log = structlog.get_logger()
 UNKNOWN_USER: Final = 400010
 EXISTS: Final = 400064
 GONE: Final = 400065
+NO_SPACE: Final = 400074
 
 
 @dataclass(frozen=True, slots=True)
