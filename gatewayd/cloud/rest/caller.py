@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint, Says
 from gatewayd.cloud.rest.errors import (
@@ -22,8 +23,9 @@ PAGE: Final = 50
 
 
 class _Page(msgspec.Struct):
-    total_page: int = 1
+    total_page: Annotated[int, Meta(le=10_000)] = 1
     total_pieces: int = 0
+    current_page: int | None = None
 
 
 class Caller:
@@ -119,11 +121,11 @@ class Caller:
     async def pages(self, name: str, **filters: object) -> AsyncIterator[tuple[str, Any]]:
         """Every row as it came, with its place; one page is held at a time.
 
-        Rows that come in meanwhile may be seen twice. Where rows went away meanwhile others have moved to pages that
-        were read already, so that what was seen is not all: that raises CloudUnavailableError.
+        Rows that come in meanwhile may be seen twice. Raises CloudUnavailableError where what was seen is not all: rows
+        went away meanwhile, so that others have moved to pages that were read already, or not all came that there are.
         """
         said = {key: str(value) for key, value in filters.items() if value is not None}
-        page, pages, total = 1, 1, 0
+        page, pages, total, seen = 1, 1, 0, 0
         while page <= pages:
             msg = await self.msg(name, params={**said, "page": str(page), "limit": str(PAGE)})
             data = data_of(msg, f"{place(name)} msg")
@@ -131,11 +133,15 @@ class Caller:
             told = convert(msg.get("page") or {}, _Page, f"{place(name)} msg.page")
             if told.total_pieces < total:
                 raise CloudUnavailableError(f"{place(name)}: {total - told.total_pieces} rows went away meanwhile")
+            if told.current_page not in (None, page):
+                raise CloudUnavailableError(f"{place(name)}: page {told.current_page} came instead of page {page}")
             for number, wire in enumerate(wires):
                 yield f"{place(name)} page {page} msg.data[{number}]", wire
+            page, pages, total, seen = page + 1, told.total_page, told.total_pieces, seen + len(wires)
             if not wires:
-                return
-            page, pages, total = page + 1, told.total_page, told.total_pieces
+                break
+        if seen < total:
+            raise CloudUnavailableError(f"{place(name)}: {seen} rows came of {total}")
 
 
 def place(name: str) -> str:

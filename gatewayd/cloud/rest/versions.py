@@ -8,7 +8,7 @@ import aiohttp
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.errors import CloudUnavailableError
-from gatewayd.cloud.rest.rows import Row
+from gatewayd.cloud.rest.rows import Id, Row
 from gatewayd.model.errors import CloudError
 
 _CHUNK: Final = 1 << 16
@@ -24,7 +24,7 @@ class Version(Row, frozen=True, kw_only=True):
     filename: str
     checksum: str
     device_type: int
-    id: int | None = None
+    id: Id | None = None
     create_time: str | None = None
     description: str | None = None
 

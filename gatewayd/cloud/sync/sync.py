@@ -16,13 +16,13 @@ from gatewayd.cloud.clock import CloudClock
 from gatewayd.cloud.rest.accounts import User
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.errors import CloudUnavailableError, NotThereError
+from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError
 from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.rest.rows import Row, read_row, write_row
 from gatewayd.cloud.sync.progress import Progress, Step
 from gatewayd.cloud.sync.records import RecordSync
 from gatewayd.cloud.sync.rights import grants, names
-from gatewayd.model.errors import GatewayError
+from gatewayd.model.errors import CloudError, GatewayError
 from gatewayd.store.copies import Copies, Copy
 from gatewayd.store.mirror import Mirror
 
@@ -122,19 +122,24 @@ class Sync:
         step.changed = await self._copies.replace(_PROFILE, {profile.id: write_row(profile)})
 
     async def _authorizations(self, step: Step) -> None:
-        """§2.2. What is no longer listed is asked for by itself: a right is neither kept nor lost by mistake."""
-        found: dict[int, Copy] = {}
-        async for one in self._client.authorizations.list():
-            if one.id is not None:
-                found[one.id] = write_row(one)
-        step.seen = len(found)
+        """§2.2. What is no longer listed is asked for by itself: a right is neither kept nor lost by mistake.
+
+        One that is not listed and that the cloud refuses to show, for whatever reason, does not stand any more; one
+        of which it gives no answer stands, and holds up neither the end of another nor a new one.
+        """
+        found = await _by_id(self._client.authorizations.list(), step)
         known = self._copies.of(_AUTHORIZATION)
+        fault: CloudError | None = None
         for id_ in known.keys() - found.keys():
             try:
                 found[id_] = write_row(await self._client.authorizations.get(id_))
-            except NotThereError:
-                continue
+            except RefusedByCloudError as error:
+                log.info("authorization_gone", id=id_, reason=str(error))
+            except CloudError as error:
+                found[id_], fault = known[id_], error
         step.changed = await self._copies.replace(_AUTHORIZATION, found)
+        if fault is not None:
+            raise fault
 
     def _learn(self) -> None:
         """Rights come from the copies, so that they are there after a restart without the cloud."""
@@ -150,16 +155,22 @@ class Sync:
 
 def _copying(section: Section, copies: Copies) -> Callable[[Step], Awaitable[None]]:
     async def copy(step: Step) -> None:
-        found: dict[int, Copy] = {}
-        async for row in section.list():
-            step.seen += 1
-            wire = write_row(row)
-            if isinstance(id_ := wire.get("id"), int):
-                found[id_] = wire
+        found = await _by_id(section.list(), step)
         if found:  # an empty answer erases nothing
             step.changed = await copies.replace(section.kind, found)
 
     return copy
+
+
+async def _by_id(rows: AsyncIterator[Row], step: Step) -> dict[int, Copy]:
+    """Everything that a list has, by its id."""
+    found: dict[int, Copy] = {}
+    async for row in rows:
+        step.seen += 1
+        wire = write_row(row)
+        if isinstance(id_ := wire.get("id"), int):
+            found[id_] = wire
+    return found
 
 
 def _is_out_of_reach(steps: Sequence[Step]) -> bool:
