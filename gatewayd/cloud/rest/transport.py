@@ -20,7 +20,7 @@ from yarl import URL
 from gatewayd.cloud.rest.endpoints import Endpoint
 from gatewayd.cloud.rest.errors import CloudUnavailableError, UncertainError, refusal
 from gatewayd.model.errors import CloudError
-from gatewayd.model.rest_status import SERVER_ERROR, rest_status
+from gatewayd.model.rest_status import is_server_error, rest_status
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ _TOKEN_REFUSED: Final = 400000
 class _Answer(msgspec.Struct):
     status: int | str
     msg: Any = None
-    desc: str = ""
+    desc: str | None = None
     err: Any = None
 
 
@@ -199,11 +199,12 @@ def _outcome(endpoint: Endpoint, call: str, raw: _Raw) -> Any:
         if raw.status == _UNAUTHORIZED:  # in HTTP's words instead of the API's
             raise refusal(call, _TOKEN_REFUSED, "", rest_status("2.1", _TOKEN_REFUSED)) from error
         raise _lost(endpoint, f"{call}: HTTP {raw.status} with no answer of this API in it: {raw}") from error
-    if code == SERVER_ERROR:
-        raise _lost(endpoint, f"{call}: {code} {answer.desc}")
+    desc = (answer.desc or "")[:_SHOWN]
+    if is_server_error(code):
+        raise _lost(endpoint, f"{call}: {code} {desc}")
     if code in endpoint.success:
         return answer.msg
-    raise refusal(call, code, answer.desc[:_SHOWN], rest_status(endpoint.section, code), _err(answer))
+    raise refusal(call, code, desc, rest_status(endpoint.section, code), _err(answer))
 
 
 def _image(endpoint: Endpoint, call: str, raw: _Raw) -> bytes:

@@ -6,6 +6,7 @@ import random
 import pytest
 from msgspec.structs import replace
 
+from gatewayd.cloud.rest.batch import Part
 from gatewayd.cloud.rest.client import EXISTS, GONE, CloudClient, Credentials
 from gatewayd.cloud.rest.errors import CloudUnavailableError, NotLetInError, RefusedByCloudError, UncertainError
 from gatewayd.cloud.rest.messages import message_of
@@ -15,7 +16,7 @@ from gatewayd.model.outgoing import MessageDue
 from gatewayd.model.record import Record, SensorParam
 from gatewayd.model.words import Category, Uuid
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.cloud.rest.conftest import GATEWAY, PASSWORD, USER, connected, created
+from tests.cloud.rest.conftest import GATEWAY, LOCK, PASSWORD, USER, connected, created
 
 
 async def test_a_record_is_created_changed_found_and_deleted(cloud: SimulatedCloud, client: CloudClient) -> None:
@@ -103,6 +104,30 @@ async def test_a_refused_token_is_renewed_once_and_never_in_a_loop(cloud: Simula
     with pytest.raises(NotLetInError, match="认证令牌无效"):
         await client.service.timestamp()
     assert logins(cloud) == 3
+
+
+async def test_a_token_that_is_refused_between_two_pages_is_renewed_and_no_row_is_missing(
+    cloud: SimulatedCloud, client: CloudClient
+) -> None:
+    for number in range(120):
+        uuid = Uuid(f"{number:016x}")
+        await client.records.create(Record(uuid=uuid, category=Category.SENSOR, title="温", param=SensorParam()))
+    reading = client.records.list()
+    seen = [(await anext(reading)).uuid]
+    cloud.revoke_tokens()
+    seen += [record.uuid async for record in reading]
+    assert seen == [f"{number:016x}" for number in range(120)]
+    assert logins(cloud) == 2
+
+
+async def test_a_token_that_is_refused_for_a_batch_is_renewed_and_each_part_done_once(
+    cloud: SimulatedCloud, client: CloudClient
+) -> None:
+    await client.log_in()
+    cloud.revoke_tokens()
+    parts = [Part(name="records.create", about=GATEWAY), Part(name="records.create", about=LOCK)]
+    assert [one.error for one in await client.batch.send(parts)] == [None, None]
+    assert len(cloud.records(USER)) == 2
 
 
 async def test_many_calls_that_are_refused_at_once_log_in_once(cloud: SimulatedCloud, client: CloudClient) -> None:
