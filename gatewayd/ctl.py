@@ -133,19 +133,44 @@ def remove(ask: Ask, uuid: str) -> None:
     click.echo(f"{uuid} is removed")
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @_as_json
-@_pass_ask
-def outbox(ask: Ask, as_json: bool) -> None:
-    """What the cloud still has to hear, oldest first, and what it will never take."""
-    answer = ask("outbox")
+@click.pass_context
+def outbox(context: click.Context, as_json: bool) -> None:
+    """What the cloud still has to hear, oldest first, and what it would not take."""
+    if context.invoked_subcommand is not None:
+        return
+    answer = context.obj("outbox")
     if as_json:
         _print_json(answer)
         return
     _print_table(answer["waiting"], ("id", "kind", "uuid", "since", "attempts"))
     if answer["dead"]:
-        click.echo("\nnot taken, and never sent again:")
+        click.echo("\nnot taken, and not sent again unless told to (gatewayctl outbox retry ID | discard ID):")
         _print_table(answer["dead"], ("id", "kind", "uuid", "reason"))
+
+
+_letters: Final = click.argument("ids", metavar="ID...", type=click.IntRange(min=0), nargs=-1, required=True)
+
+
+@outbox.command()
+@_letters
+@_pass_ask
+def retry(ask: Ask, ids: tuple[int, ...]) -> None:
+    """Send again what the cloud would not take."""
+    for id_ in ids:
+        ask("outbox-retry", id=id_)
+        click.echo(f"{id_} goes out again")
+
+
+@outbox.command()
+@_letters
+@_pass_ask
+def discard(ask: Ask, ids: tuple[int, ...]) -> None:
+    """Forget what the cloud would not take."""
+    for id_ in ids:
+        ask("outbox-discard", id=id_)
+        click.echo(f"{id_} is forgotten")
 
 
 @main.command()

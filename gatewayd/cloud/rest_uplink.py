@@ -55,7 +55,6 @@ class RestUplink:
         self._now = now
         self._record_interval = record_interval
         self._told: dict[Uuid, float] = {}  # by the loop's clock, since the board's may be set meanwhile
-        self._refused: dict[Uuid, str] = {}
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._batch_failed = False
         self._batches_from = 0.0  # by the loop's clock
@@ -129,6 +128,10 @@ class RestUplink:
             for place, call in enumerate(calls):
                 tasks.create_task(self._finish(call, None if outcomes is None else outcomes[place]))
 
+    def _note_told(self, row: Row) -> None:
+        if isinstance(row.due, RecordDue):
+            self._told[row.due.uuid] = asyncio.get_running_loop().time()
+
     def _first_of_each_device(self, calls: Sequence[Call]) -> list[Call]:
         """Calls that go side by side keep no order: what comes after a device's first waits."""
         first = {row.id for row in heads([call.row for call in calls])}
@@ -180,33 +183,21 @@ class RestUplink:
                 await self._failed(call.row, error)
             else:
                 self._failures, self.trouble = 0, None
-                if isinstance(call.row.due, RecordDue):
-                    self._told[call.row.due.uuid] = asyncio.get_running_loop().time()
-                    self._refused.pop(call.row.due.uuid, None)
+                self._note_told(call.row)
 
     async def _failed(self, row: Row, error: GatewayError) -> None:
         """A refusal that will not change buries the row; anything else, a full disk too, is tried again later."""
         if isinstance(error, UnlinkedError) or (isinstance(error, RefusedByCloudError) and not error.is_token):
             self._outgoing.forget(row)
-            await self._bury(row, str(error))
+            log.warning("cloud_refused", uuid=row.due.uuid, kind=type(row.due).__name__, reason=str(error))
+            self._note_told(row)
+            await self._outbox.bury(row.id, str(error))
             return
         if self.trouble is None:
             log.warning("cloud_not_reached", reason=str(error))
         self.trouble, self._failures = str(error), self._failures + 1
         pause = min(_FIRST_PAUSE * 2 ** min(row.attempts, 12), _LONGEST_PAUSE)
         await self._outbox.put_off(row.id, str(error), self._now() + pause)
-
-    async def _bury(self, row: Row, reason: str) -> None:
-        """Give a row up. A record is due with every reading: the same refusal of it is kept once."""
-        if isinstance(row.due, RecordDue):
-            uuid = row.due.uuid
-            self._told[uuid] = asyncio.get_running_loop().time()
-            if self._refused.get(uuid) == reason:
-                await self._outbox.done(row.id)
-                return
-            self._refused[uuid] = reason
-        log.warning("cloud_refused", uuid=row.due.uuid, kind=type(row.due).__name__, reason=reason)
-        await self._outbox.bury(row.id, reason)
 
 
 def heads(rows: Sequence[Row]) -> list[Row]:
