@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -183,8 +183,8 @@ def sync(ask: Ask, as_json: bool) -> None:
         progress = ask("sync-progress")
         if progress["run"] >= wanted:
             finished = list(itertools.takewhile(lambda row: row["state"] in ("done", "failed"), progress["sections"]))
-            for section in () if as_json else finished[said:]:
-                click.echo(f"{section['name'] + ':':20}{_synced(section)}")
+            if not as_json:
+                _print_progress(finished[said:], progress["sections"][len(finished) :])
             said = len(finished)
             if not progress["running"]:
                 break
@@ -193,6 +193,17 @@ def sync(ask: Ask, as_json: bool) -> None:
         _print_json(progress["sections"])
     if any(section["state"] == "failed" for section in progress["sections"]):
         _fail("not everything was synced; it is tried again by itself")
+
+
+def _print_progress(finished: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -> None:
+    """A line a section; in a terminal, how far the one is that is under way, in a line that is written over."""
+    is_terminal = sys.stderr.isatty()
+    if is_terminal:
+        click.echo("\r\x1b[K", nl=False, err=True)
+    for section in finished:
+        click.echo(f"{section['name'] + ':':20}{_synced(section)}")
+    if is_terminal and left:
+        click.echo(f"{left[0]['name'] + ':':20}{left[0]['seen']} so far", nl=False, err=True)
 
 
 def _synced(section: Mapping[str, Any]) -> str:
@@ -304,7 +315,7 @@ def _plain(value: Any) -> str:
         case True | False:
             return "yes" if value else "no"
         case dict():
-            return ", ".join(f"{name} {_plain(item)}" for name, item in value.items() if item is not None)
+            return ", ".join(f"{name} {_plain(item)}" for name, item in value.items() if item is not None) or "-"
         case list() | tuple():
             return ", ".join(map(_plain, value)) or "-"
         case float():
