@@ -27,8 +27,10 @@ _MOST_AT_ONCE: Final = 50
 _AWAY_AFTER: Final = 3
 """Failures in a row, after which it is the cloud that is away and not a row that it cannot stomach."""
 _WORTH_A_BATCH: Final = 5
+_BATCHES_LOST: Final = 6
+"""Batches in a row without an answer, after which a cloud that is there is told everything one by one …"""
 _WITHOUT_BATCHES_S: Final = 600.0
-"""Where the cloud cannot do them, though it is there."""
+"""… for so long."""
 _SIDE_BY_SIDE: Final = 4
 _FIRST_PAUSE: Final = timedelta(seconds=2)
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
@@ -56,7 +58,7 @@ class RestUplink:
         self._record_interval = record_interval
         self._told: dict[Uuid, float] = {}  # by the loop's clock, since the board's may be set meanwhile
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
-        self._batch_failed = False
+        self._batches_lost = 0  # in a row
         self._batches_from = 0.0  # by the loop's clock
         self._probe_every_s = probe_every_s
         self._failures = 0
@@ -75,7 +77,7 @@ class RestUplink:
                 raise
 
     async def _until_reached(self) -> None:
-        """Wait for the cloud. If it was never away, it fails at batches or at the rows: these keep their own pace."""
+        """Wait for the cloud. If it was never away, it fails at batches, or at rows: these keep their pace."""
         pause, was_away = _FIRST_PROBE_S, False
         while not await self._answers():
             was_away = True
@@ -85,16 +87,15 @@ class RestUplink:
         if was_away:
             self.trouble = None
             log.info("cloud_reached_again")
-        elif self._batch_failed:
+        elif self._batches_lost >= _BATCHES_LOST:
             self._do_without_batches(self.trouble)
-        else:
+        elif not self._batches_lost:
             return
-        self._batch_failed = False
         self._outbox.hasten("rest")
 
     def _do_without_batches(self, reason: object) -> None:
         log.warning("cloud_takes_no_batches", reason=str(reason))
-        self._batches_from = asyncio.get_running_loop().time() + _WITHOUT_BATCHES_S
+        self._batches_lost, self._batches_from = 0, asyncio.get_running_loop().time() + _WITHOUT_BATCHES_S
 
     async def _answers(self) -> bool:
         """§2.13, which changes nothing."""
@@ -170,9 +171,9 @@ class RestUplink:
             self._do_without_batches(error)
             return None
         except CloudError as error:
-            self._batch_failed = True
+            self._batches_lost += 1
             return [Outcome(part=call.part, error=error) for call in calls]
-        self._batch_failed = False
+        self._batches_lost = 0
         return outcomes
 
     async def _finish(self, call: Call, outcome: Outcome | None) -> None:
