@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import NotThereError, RefusedByCloudError, UnreadableAnswerError
 from gatewayd.cloud.rest.records import read_record
-from gatewayd.cloud.sync.merge import Wire, is_behind, merge
+from gatewayd.cloud.sync.merge import Wire, is_behind, merge, was_edited
 from gatewayd.cloud.sync.progress import Step
 from gatewayd.model.errors import CloudError
 from gatewayd.model.outgoing import RecordDue
@@ -28,7 +28,8 @@ class RecordSync:
 
     async def run(self, step: Step) -> None:
         """One record that cannot be read, or asked for, holds up no other. Raises CloudError; what was merged stays."""
-        linked = {one.uuid: one.id for one in self._mirror.all() if one.id is not None}
+        before = {one.uuid: one for one in self._mirror.all()}
+        linked = {one.uuid: one.id for one in before.values() if one.id is not None}
         fault: CloudError | None = None
         async for place, wire in self._client.records.wires():
             step.seen += 1
@@ -36,6 +37,8 @@ class RecordSync:
             if mine is None:
                 continue  # somebody else's
             linked.pop(mine.uuid, None)
+            if was_edited(before.pop(mine.uuid, mine), mine):
+                continue  # the cloud may not have known it yet when it said this
             try:
                 step.changed += await self._take(mine, read_record(wire, place), wire)
             except UnreadableAnswerError as error:
