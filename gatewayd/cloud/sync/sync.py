@@ -29,7 +29,7 @@ from gatewayd.store.mirror import Mirror
 log = structlog.get_logger()
 
 _AGAIN_S: Final = 30.0
-"""After a run that failed somewhere, unless the interval is shorter."""
+"""After a run that failed somewhere; twice as long after each further one."""
 
 _AUTHORIZATION, _MEMBER, _PROFILE = "authorization", "member", "profile"
 
@@ -80,12 +80,13 @@ class Sync:
 
     async def run(self) -> None:
         """Sync at start, then every interval and whenever asked, until cancelled."""
+        failures = 0
         while True:
             self._asked.clear()
             await self._run_once()
-            pause = min(self._interval_s, _AGAIN_S) if self.progress.failed else self._interval_s
+            failures = failures + 1 if self.progress.failed else 0
             try:
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(pause_after(failures, self._interval_s)):
                     await self._asked.wait()
             except TimeoutError:
                 continue
@@ -151,6 +152,13 @@ class Sync:
         if self._audience.version != before:
             for record in self._mirror.all():
                 self._mirror.changed.add(record.uuid)  # somebody else's topics are to be listened to
+
+
+def pause_after(failures: int, interval_s: float) -> float:
+    """Seconds until the next run, after so many in a row that failed: a whole house is not asked for every half minute
+    because of one section that never works.
+    """
+    return min(interval_s, _AGAIN_S * 2.0 ** min(failures - 1, 16)) if failures else interval_s
 
 
 def _copying(section: Section, copies: Copies) -> Callable[[Step], Awaitable[None]]:

@@ -14,6 +14,7 @@ from gatewayd.cloud.rest.batch import Part
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.rest.spaces import Space
+from gatewayd.cloud.sync.sync import pause_after
 from gatewayd.model.change import Change
 from gatewayd.model.outgoing import MessageDue, RecordDue, RemovalDue
 from gatewayd.model.permission import Permission
@@ -189,6 +190,16 @@ async def test_a_cloud_that_does_not_answer_is_not_asked_for_every_section(both:
     errors = (await both.synced()).values()
     assert sum("not tried" in str(error) for error in errors) == len(errors) - 2
     assert len(both.cloud.requests) - asked == 6  # two sections, three attempts each
+
+
+@pytest.mark.parametrize(
+    ("failures", "interval_s", "pause_s"),
+    [(0, 3600, 3600), (1, 3600, 30), (2, 3600, 60), (7, 3600, 1920), (8, 3600, 3600), (10**6, 3600, 3600), (1, 10, 10)],
+)
+def test_a_sync_that_fails_is_tried_again_soon_and_then_less_often(
+    failures: int, interval_s: float, pause_s: float
+) -> None:
+    assert pause_after(failures, interval_s) == pause_s
 
 
 async def test_a_right_that_was_given_is_known_by_the_users_name_until_it_is_taken_back(both: Both) -> None:
