@@ -29,7 +29,7 @@ from gatewayd.store.mirror import Mirror
 log = structlog.get_logger()
 
 _AGAIN_S: Final = 30.0
-"""After a run that failed somewhere; twice as long after each further one."""
+"""After a run that failed; twice as long after each further one that failed though the cloud was there."""
 
 _AUTHORIZATION, _MEMBER, _PROFILE = "authorization", "member", "profile"
 
@@ -84,7 +84,7 @@ class Sync:
         while True:
             self._asked.clear()
             await self._run_once()
-            failures = failures + 1 if self.progress.failed else 0
+            failures = (failures + 1 if self.progress.reached else 1) if self.progress.failed else 0
             try:
                 async with asyncio.timeout(pause_after(failures, self._interval_s)):
                     await self._asked.wait()
