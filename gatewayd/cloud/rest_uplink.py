@@ -58,6 +58,7 @@ class RestUplink:
         self._record_interval = record_interval
         self._told: dict[Uuid, float] = {}  # by the loop's clock, since the board's may be set meanwhile
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._was_batch_lost = False  # just now
         self._batches_lost = 0  # in a row
         self._batches_from = 0.0  # by the loop's clock
         self._probe_every_s = probe_every_s
@@ -83,15 +84,15 @@ class RestUplink:
             was_away = True
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._probe_every_s)
-        self._failures = 0
+        is_blameless = self._was_batch_lost  # whatever was in it
+        self._failures, self._was_batch_lost = 0, False
         if was_away:
             self.trouble = None
             log.info("cloud_reached_again")
         elif self._batches_lost >= _BATCHES_LOST:
             self._do_without_batches(self.trouble)
-        elif not self._batches_lost:
-            return
-        self._outbox.hasten("rest")
+        if was_away or is_blameless:
+            self._outbox.hasten("rest")
 
     def _do_without_batches(self, reason: object) -> None:
         log.warning("cloud_takes_no_batches", reason=str(reason))
@@ -171,7 +172,7 @@ class RestUplink:
             self._do_without_batches(error)
             return None
         except CloudError as error:
-            self._batches_lost += 1
+            self._was_batch_lost, self._batches_lost = True, self._batches_lost + 1
             return [Outcome(part=call.part, error=error) for call in calls]
         self._batches_lost = 0
         return outcomes

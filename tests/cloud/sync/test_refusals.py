@@ -105,6 +105,23 @@ async def test_a_cloud_that_fails_at_batches_is_told_everything_in_order(both: B
     assert [message["occur_time"] for message in both.cloud.messages()] == [one.occur_time for one in openings]
 
 
+async def test_rows_that_the_cloud_chokes_on_keep_their_pace_though_a_batch_was_lost_before(both: Both) -> None:
+    both.cloud.faults.cut_after("/api/iot/patch/")
+    both.cloud.faults.hang("/api/iot/iot_manage_view/", seconds=0.3)
+    await both.store.outbox.add(RecordDue(uuid=DOOR))
+    await both.store.outbox.add(*(replace(OPENED, occur_time=f"2026-11-24 08:00:{n:02}") for n in range(20)))
+    async with asyncio.timeout(10):
+        while not any("patch" in path for _, path, _ in both.cloud.requests):
+            await asyncio.sleep(0.01)
+    both.cloud.faults.fail("/api/iot/iot_manage_view/", status=500, times=10_000)
+    for record in both.store.mirror.all():
+        await both.store.outbox.add(RecordDue(uuid=record.uuid))
+    await asyncio.sleep(2)
+    asked = [path for method, path, _ in both.cloud.requests if method == "PUT"]
+    assert len(asked) < 40
+    both.cloud.faults.clear()
+
+
 @needs_root
 async def test_what_the_cloud_takes_while_the_disk_is_full_is_neither_lost_nor_told_twice(tmp_path: Path) -> None:
     with four_megabytes(tmp_path) as disk:
