@@ -87,7 +87,7 @@ class Outgoing:
             case "records.update" if error is None:
                 await self._taken(call)
             case "records.update" if is_gone:
-                await unlink(self._mirror, row.due.uuid)
+                await self._gone(row.due.uuid, call.part.id)
             case "messages.create" if error is not None and is_gone:
                 await unlink(self._mirror, row.due.uuid)
                 raise error
@@ -118,7 +118,7 @@ class Outgoing:
             try:
                 record = await self._merged(record, *await self._client.records.wire(record.id))
             except NotThereError:
-                await unlink(self._mirror, uuid)
+                await self._gone(uuid, record.id)
                 return None
         return Call(row, Part(name="records.update", about=news_of(record), id=record.id), record)
 
@@ -193,6 +193,11 @@ class Outgoing:
         if record is None or call.sent is None or not record.edited:
             return
         await self._mirror.put(replace(record, edited=still_edited(record, call.sent)))
+
+    async def _gone(self, uuid: Uuid, id_: int | None) -> None:
+        """The cloud has no record of that id; if it has given the device another one meanwhile, that is another."""
+        if (record := self._mirror.get(uuid)) is not None and record.id == id_:
+            await unlink(self._mirror, uuid)
 
     async def _deleted(self, uuid: Uuid, id_: int | None) -> None:
         """The device that the cloud forgot may be back in the house already: it has no id there any more."""
