@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -133,19 +133,44 @@ def remove(ask: Ask, uuid: str) -> None:
     click.echo(f"{uuid} is removed")
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @_as_json
-@_pass_ask
-def outbox(ask: Ask, as_json: bool) -> None:
-    """What the cloud still has to hear, oldest first, and what it will never take."""
-    answer = ask("outbox")
+@click.pass_context
+def outbox(context: click.Context, as_json: bool) -> None:
+    """What the cloud still has to hear, oldest first, and what it would not take."""
+    if context.invoked_subcommand is not None:
+        return
+    answer = context.obj("outbox")
     if as_json:
         _print_json(answer)
         return
     _print_table(answer["waiting"], ("id", "kind", "uuid", "since", "attempts"))
     if answer["dead"]:
-        click.echo("\nnot taken, and never sent again:")
+        click.echo("\nnot taken, and not sent again unless told to (gatewayctl outbox retry ID | discard ID):")
         _print_table(answer["dead"], ("id", "kind", "uuid", "reason"))
+
+
+_letters: Final = click.argument("ids", metavar="ID...", type=click.IntRange(min=0), nargs=-1, required=True)
+
+
+@outbox.command()
+@_letters
+@_pass_ask
+def retry(ask: Ask, ids: tuple[int, ...]) -> None:
+    """Send again what the cloud would not take."""
+    for id_ in ids:
+        ask("outbox-retry", id=id_)
+        click.echo(f"{id_} goes out again")
+
+
+@outbox.command()
+@_letters
+@_pass_ask
+def discard(ask: Ask, ids: tuple[int, ...]) -> None:
+    """Forget what the cloud would not take."""
+    for id_ in ids:
+        ask("outbox-discard", id=id_)
+        click.echo(f"{id_} is forgotten")
 
 
 @main.command()
@@ -158,8 +183,8 @@ def sync(ask: Ask, as_json: bool) -> None:
         progress = ask("sync-progress")
         if progress["run"] >= wanted:
             finished = list(itertools.takewhile(lambda row: row["state"] in ("done", "failed"), progress["sections"]))
-            for section in () if as_json else finished[said:]:
-                click.echo(f"{section['name'] + ':':20}{_synced(section)}")
+            if not as_json:
+                _print_progress(finished[said:], progress["sections"][len(finished) :])
             said = len(finished)
             if not progress["running"]:
                 break
@@ -168,6 +193,17 @@ def sync(ask: Ask, as_json: bool) -> None:
         _print_json(progress["sections"])
     if any(section["state"] == "failed" for section in progress["sections"]):
         _fail("not everything was synced; it is tried again by itself")
+
+
+def _print_progress(finished: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -> None:
+    """A line a section; in a terminal, how far the one is that is under way, in a line that is written over."""
+    is_terminal = sys.stderr.isatty()
+    if is_terminal:
+        click.echo("\r\x1b[K", nl=False, err=True)
+    for section in finished:
+        click.echo(f"{section['name'] + ':':20}{_synced(section)}")
+    if is_terminal and left:
+        click.echo(f"{left[0]['name'] + ':':20}{left[0]['seen']} so far", nl=False, err=True)
 
 
 def _synced(section: Mapping[str, Any]) -> str:
@@ -279,7 +315,7 @@ def _plain(value: Any) -> str:
         case True | False:
             return "yes" if value else "no"
         case dict():
-            return ", ".join(f"{name} {_plain(item)}" for name, item in value.items() if item is not None)
+            return ", ".join(f"{name} {_plain(item)}" for name, item in value.items() if item is not None) or "-"
         case list() | tuple():
             return ", ".join(map(_plain, value)) or "-"
         case float():

@@ -37,6 +37,12 @@ class OfDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uuid: str
 
 
+class OfLetter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which dead letter."""
+
+    id: Annotated[int, Meta(ge=0, lt=1 << 53)]
+
+
 class ForSeconds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For how long."""
 
@@ -96,6 +102,8 @@ class Console:
             "permit-join": Method(ForSeconds, self.permit_join),
             "remove": Method(OfDevice, self.remove),
             "outbox": Method(Nothing, self.outbox),
+            "outbox-retry": Method(OfLetter, self.outbox_retry),
+            "outbox-discard": Method(OfLetter, self.outbox_discard),
             "sync": Method(Nothing, self.sync_now),
             "sync-progress": Method(Nothing, self.sync_progress),
             "firmware-check": Method(Nothing, self.firmware_check),
@@ -194,6 +202,14 @@ class Console:
                 for letter in letters
             ],
         }
+
+    async def outbox_retry(self, params: OfLetter) -> None:
+        """Send again what was given up."""
+        await self._store.outbox.revive(params.id)
+
+    async def outbox_discard(self, params: OfLetter) -> None:
+        """Forget what was given up."""
+        await self._store.outbox.discard(params.id)
 
     async def sync_now(self, _params: Nothing) -> int:
         """Sync with the cloud now; the number of the run that does it."""

@@ -9,8 +9,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from gatewayd.cloud.rest.batch import Outcome, Part
-from gatewayd.cloud.rest.client import GONE, CloudClient
-from gatewayd.cloud.rest.errors import AlreadyThereError, CloudUnavailableError, NotThereError, UncertainError
+from gatewayd.cloud.rest.client import GONE, NO_SPACE, CloudClient
+from gatewayd.cloud.rest.errors import (
+    AlreadyThereError,
+    CloudUnavailableError,
+    NotThereError,
+    RefusedByCloudError,
+    UncertainError,
+)
 from gatewayd.cloud.rest.messages import message_of
 from gatewayd.cloud.rest.records import read_record, said_of
 from gatewayd.cloud.sync.merge import merge
@@ -81,12 +87,15 @@ class Outgoing:
             case "records.update" if error is None:
                 await self._taken(call)
             case "records.update" if is_gone:
-                await unlink(self._mirror, row.due.uuid)
+                await self._gone(row.due.uuid, call.part.id)
             case "messages.create" if error is not None and is_gone:
                 await unlink(self._mirror, row.due.uuid)
                 raise error
-            case "records.delete" if is_gone:
-                pass  # gone is what it was to be
+            case "records.delete" if error is None or is_gone:
+                await self._deleted(row.due.uuid, call.part.id)
+            case "records.create" | "records.update" if isinstance(error, RefusedByCloudError) and not error.is_token:
+                await self._concede(call.sent, error)
+                raise error
             case _ if error is not None:
                 raise error
         await self._done(row)
@@ -106,7 +115,11 @@ class Outgoing:
             return Call(row, Part(name="records.create", about=record), record)
         if isinstance(record.param, SwitchParam):
             # Its channels go out as one list, what the household calls them among it: the cloud knows that better.
-            record = await self._merged(record, *await self._client.records.wire(record.id))
+            try:
+                record = await self._merged(record, *await self._client.records.wire(record.id))
+            except NotThereError:
+                await self._gone(uuid, record.id)
+                return None
         return Call(row, Part(name="records.update", about=news_of(record), id=record.id), record)
 
     async def _removal(self, row: Row, uuid: Uuid, id_: int | None) -> Call | None:
@@ -147,6 +160,10 @@ class Outgoing:
                 raise CloudUnavailableError(
                     f"{record.uuid}: the cloud has a record of it, and does not show it"
                 ) from error
+            except RefusedByCloudError as error:
+                if await self._concede(record, error):
+                    raise CloudUnavailableError(f"{error}; it is told again without that") from error
+                raise
             found = replace(record, id=created.id)
             await self._mirror.put(found)
         return found
@@ -177,6 +194,27 @@ class Outgoing:
             return
         await self._mirror.put(replace(record, edited=still_edited(record, call.sent)))
 
+    async def _gone(self, uuid: Uuid, id_: int | None) -> None:
+        """The cloud has no record of that id; if it has given the device another one meanwhile, that is another."""
+        if (record := self._mirror.get(uuid)) is not None and record.id == id_:
+            await unlink(self._mirror, uuid)
+
+    async def _deleted(self, uuid: Uuid, id_: int | None) -> None:
+        """The device that the cloud forgot may be back in the house already: it has no id there any more."""
+        if (record := self._mirror.get(uuid)) is not None and record.id == id_:
+            await self._mirror.put(replace(record, id=None))
+
+    async def _concede(self, sent: Record | None, error: RefusedByCloudError) -> bool:
+        """What the cloud will not hear is taken back, so that it hears the rest; False where there is nothing such."""
+        record = None if sent is None else self._mirror.get(sent.uuid)
+        if sent is None or record is None:
+            return False
+        after = conceded(record, sent, error.code)
+        if after == record:
+            return False
+        await self._mirror.put(after, RecordDue(uuid=record.uuid))
+        return True
+
     def _may_be_there(self, row: Row) -> bool:
         return row.recovered or row.id in self._uncertain
 
@@ -198,6 +236,14 @@ def still_edited(now: Record, sent: Record) -> tuple[str, ...]:
     """What the household has changed here since `sent` went out, and what was not said in it."""
     here, there = to_wire(now), to_wire(sent)
     return tuple(name for name in now.edited if name not in sent.edited or _value(here, name) != _value(there, name))
+
+
+def conceded(now: Record, sent: Record, code: int) -> Record:
+    """`now` without what made the cloud refuse `sent`: the household's changes, and a place that is none there."""
+    after = replace(now, edited=still_edited(now, sent))
+    if code == NO_SPACE:
+        after = replace(after, param=replace(after.param, unit_id=None, floor_id=None, room_id=None))
+    return after
 
 
 def _value(wire: dict[str, Any], name: str) -> Any:

@@ -15,7 +15,7 @@ from gatewayd.cloud.outgoing import Call, Outgoing, UnlinkedError
 from gatewayd.cloud.rest.batch import Outcome
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import RefusedByCloudError
-from gatewayd.model.errors import CloudError
+from gatewayd.model.errors import CloudError, GatewayError
 from gatewayd.model.outgoing import MessageDue, RecordDue
 from gatewayd.model.words import Uuid
 from gatewayd.store.mirror import Mirror
@@ -27,6 +27,10 @@ _MOST_AT_ONCE: Final = 50
 _AWAY_AFTER: Final = 3
 """Failures in a row, after which it is the cloud that is away and not a row that it cannot stomach."""
 _WORTH_A_BATCH: Final = 5
+_BATCHES_LOST: Final = 6
+"""Batches in a row without an answer, after which a cloud that is there is told everything one by one …"""
+_WITHOUT_BATCHES_S: Final = 600.0
+"""… for so long."""
 _SIDE_BY_SIDE: Final = 4
 _FIRST_PAUSE: Final = timedelta(seconds=2)
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
@@ -54,7 +58,9 @@ class RestUplink:
         self._record_interval = record_interval
         self._told: dict[Uuid, float] = {}  # by the loop's clock, since the board's may be set meanwhile
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
-        self._takes_batches = True
+        self._was_batch_lost = False  # just now
+        self._batches_lost = 0  # in a row
+        self._batches_from = 0.0  # by the loop's clock
         self._probe_every_s = probe_every_s
         self._failures = 0
         self.trouble: str | None = None
@@ -72,31 +78,40 @@ class RestUplink:
                 raise
 
     async def _until_reached(self) -> None:
-        """Wait for the cloud. If it was never away, it is the rows that fail, and each keeps its own pace."""
+        """Wait for the cloud. If it was never away, it fails at batches, or at rows: these keep their pace."""
         pause, was_away = _FIRST_PROBE_S, False
         while not await self._answers():
             was_away = True
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._probe_every_s)
-        self._failures = 0
+        is_blameless = self._was_batch_lost  # whatever was in it
+        self._failures, self._was_batch_lost = 0, False
         if was_away:
             self.trouble = None
             log.info("cloud_reached_again")
+        elif self._batches_lost >= _BATCHES_LOST:
+            self._do_without_batches(self.trouble)
+        if was_away or is_blameless:
             self._outbox.hasten("rest")
+
+    def _do_without_batches(self, reason: object) -> None:
+        log.warning("cloud_takes_no_batches", reason=str(reason))
+        self._batches_lost, self._batches_from = 0, asyncio.get_running_loop().time() + _WITHOUT_BATCHES_S
 
     async def _answers(self) -> bool:
         """§2.13, which changes nothing."""
         try:
             await self._client.service.timestamp()
-        except RefusedByCloudError as error:
-            return not error.is_token
+        except RefusedByCloudError:
+            return True
         except CloudError as error:
             self.trouble = str(error)
             return False
         return True
 
     async def _send(self, taken: Sequence[Row]) -> None:
-        rows = together(taken) if self._takes_batches else heads(taken)
+        in_batches = asyncio.get_running_loop().time() >= self._batches_from
+        rows = together(taken) if in_batches else heads(taken)
         self._outbox.release(*({row.id for row in taken} - {row.id for row in rows}))
         devices: dict[Uuid, list[Row]] = {}
         for row in rows:
@@ -105,13 +120,25 @@ class RestUplink:
         async with asyncio.TaskGroup() as tasks:
             prepared = [tasks.create_task(self._prepare(queue)) for queue in devices.values()]
         calls = [call for task in prepared for call in task.result()]
-        if self._takes_batches and (len(calls) >= _WORTH_A_BATCH or len(calls) > len(devices)):
+        if in_batches and (len(calls) >= _WORTH_A_BATCH or len(calls) > len(devices)):
             outcomes = await self._as_batch(calls)
         else:
             outcomes = None
+        if outcomes is None:
+            calls = self._first_of_each_device(calls)
         async with asyncio.TaskGroup() as tasks:
             for place, call in enumerate(calls):
                 tasks.create_task(self._finish(call, None if outcomes is None else outcomes[place]))
+
+    def _note_told(self, row: Row) -> None:
+        if isinstance(row.due, RecordDue):
+            self._told[row.due.uuid] = asyncio.get_running_loop().time()
+
+    def _first_of_each_device(self, calls: Sequence[Call]) -> list[Call]:
+        """Calls that go side by side keep no order: what comes after a device's first waits."""
+        first = {row.id for row in heads([call.row for call in calls])}
+        self._outbox.release(*(call.row.id for call in calls if call.row.id not in first))
+        return [call for call in calls if call.row.id in first]
 
     def _was_told_just_now(self, row: Row) -> bool:
         if not isinstance(row.due, RecordDue) or row.due.uuid not in self._told:
@@ -129,7 +156,7 @@ class RestUplink:
             for place, row in enumerate(queue):
                 try:
                     call = await self._outgoing.prepare(row)
-                except CloudError as error:
+                except GatewayError as error:
                     await self._failed(row, error)
                     self._outbox.release(*(later.id for later in queue[place + 1 :]))
                     break
@@ -138,35 +165,34 @@ class RestUplink:
         return calls
 
     async def _as_batch(self, calls: Sequence[Call]) -> list[Outcome] | None:
-        """An outcome each; None where the cloud takes no batches: then they go one by one, from now on."""
+        """An outcome each; None where the cloud takes no batches: then they go one by one, for a while."""
         try:
-            return await self._client.batch.send([call.part for call in calls])
+            outcomes = await self._client.batch.send([call.part for call in calls])
         except RefusedByCloudError as error:
-            if error.is_token:
-                return [Outcome(part=call.part, error=error) for call in calls]
-            log.warning("cloud_takes_no_batches", reason=str(error))
-            self._takes_batches = False
+            self._do_without_batches(error)
             return None
         except CloudError as error:
+            self._was_batch_lost, self._batches_lost = True, self._batches_lost + 1
             return [Outcome(part=call.part, error=error) for call in calls]
+        self._batches_lost = 0
+        return outcomes
 
     async def _finish(self, call: Call, outcome: Outcome | None) -> None:
         async with self._side_by_side:
             try:
                 await self._outgoing.settle(call, outcome or await self._client.batch.send_alone(call.part))
-            except CloudError as error:
+            except GatewayError as error:
                 await self._failed(call.row, error)
             else:
                 self._failures, self.trouble = 0, None
-                if isinstance(call.row.due, RecordDue):
-                    self._told[call.row.due.uuid] = asyncio.get_running_loop().time()
+                self._note_told(call.row)
 
-    async def _failed(self, row: Row, error: CloudError) -> None:
-        """A refusal that will not change buries the row; anything else is tried again later."""
-        is_final = isinstance(error, UnlinkedError) or (isinstance(error, RefusedByCloudError) and not error.is_token)
-        if is_final:
+    async def _failed(self, row: Row, error: GatewayError) -> None:
+        """A refusal that will not change buries the row; anything else, a full disk too, is tried again later."""
+        if isinstance(error, UnlinkedError) or (isinstance(error, RefusedByCloudError) and not error.is_token):
             self._outgoing.forget(row)
             log.warning("cloud_refused", uuid=row.due.uuid, kind=type(row.due).__name__, reason=str(error))
+            self._note_told(row)
             await self._outbox.bury(row.id, str(error))
             return
         if self.trouble is None:

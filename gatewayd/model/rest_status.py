@@ -287,8 +287,10 @@ _BY_CODE: Final = MappingProxyType({(row.section, row.code): row for row in reve
 TOKEN_REFUSED: Final = frozenset({400000, 401014, 401028, 401030, 400034, 400037, 400301, 400047})
 """令牌无效 in the various sections: the token is to be renewed."""
 
-SERVER_ERROR: Final = 500000
-"""服务器内部错误: in nearly every section, and worth another try."""
+
+def is_server_error(code: int) -> bool:
+    """True for the server's own trouble, 服务器内部错误 (500000) and its undocumented like: worth another try."""
+    return code // 100_000 == 5
 
 
 _SAME_AS: Final = MappingProxyType({"1.12": "1.2"})

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from gatewayd.model.errors import StoreError
+from gatewayd.model.errors import GatewayError, StoreError
 from gatewayd.model.outgoing import AnswerDue, Due, MessageDue, NoticeDue, RecordDue, RemovalDue
 from gatewayd.store.clock import from_ms, to_ms
 from gatewayd.store.codec import Codec
@@ -50,6 +50,7 @@ _DEAD_LETTERS: Final = 1000  # kept, the newest
 
 _INSERT: Final = "INSERT OR IGNORE INTO outbox (id, kind, uuid, body, created_at) VALUES (?, ?, ?, ?, ?)"
 _DELETE: Final = "DELETE FROM outbox WHERE id = ?"
+_FORGET: Final = "DELETE FROM dead_letter WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,10 @@ class DeadLetter:
     created_at: datetime
     buried_at: datetime
     attempts: int
+
+
+class NoSuchLetterError(GatewayError):
+    """No dead letter of that id is kept, or none that can be read."""
 
 
 class Outbox:
@@ -190,8 +195,14 @@ class Outbox:
         self._stirred[Lane(lane)].set()
 
     async def bury(self, id: int, reason: str) -> None:
-        """The cloud will never take it: kept as a dead letter with its reason, out of its device's way."""
+        """The cloud will never take it: kept as a dead letter with its reason, out of its device's way.
+
+        A record is due with every reading: the same refusal of it is kept, and written, once.
+        """
         for entry in self._found((id,)):
+            if entry.kind == "record" and await self._is_buried(entry, reason):
+                self._drop(entry)
+                continue
             self._database.later(
                 "INSERT OR IGNORE INTO dead_letter"
                 " SELECT id, kind, uuid, body, created_at, ?, ?, ? FROM outbox WHERE id = ?",
@@ -216,6 +227,25 @@ class Outbox:
         bodies = await self._bodies(entry.id for entry in shown if entry.due is None)
         words = [(entry, entry.due or self._readable(bodies.get(entry.id, b""))) for entry in shown]
         return tuple(_row(entry, due) for entry, due in words if due is not None)
+
+    async def revive(self, id: int) -> None:
+        """A dead letter waits again, as its device's last word. Raises NoSuchLetterError, StoreError."""
+        due = self._readable(await self._dead_body(id))
+        if due is None:
+            raise NoSuchLetterError(f"dead letter {id} is damaged: it can only be discarded")
+        write = Write()
+        self.stage(write, due)
+        write.add(_FORGET, id)
+        await self._database.commit(write)
+        log.info("dead_letter_revived", id=id, uuid=due.uuid)
+
+    async def discard(self, id: int) -> None:
+        """A dead letter is forgotten. Raises NoSuchLetterError, StoreError."""
+        await self._dead_body(id)
+        write = Write()
+        write.add(_FORGET, id)
+        await self._database.commit(write)
+        log.info("dead_letter_discarded", id=id)
 
     async def dead_letters(self, limit: int = 100) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
@@ -247,6 +277,18 @@ class Outbox:
 
     def _lane(self, entry: Entry) -> LaneQueue:
         return self._lanes[_LANE_OF[entry.kind]]
+
+    async def _is_buried(self, entry: Entry, reason: str) -> bool:
+        query = "SELECT 1 FROM dead_letter WHERE kind = ? AND uuid = ? AND reason = ?"
+        values = (entry.kind, entry.uuid, reason)
+        return await self._database.read(lambda raw: raw.execute(query, values).fetchone()) is not None
+
+    async def _dead_body(self, id: int) -> bytes:
+        query = "SELECT body FROM dead_letter WHERE id = ?"
+        found = await self._database.read(lambda raw: raw.execute(query, (id,)).fetchone())
+        if found is None:
+            raise NoSuchLetterError(f"there is no dead letter {id}")
+        return bytes(found[0])
 
     def _readable(self, body: bytes) -> Due | None:
         try:

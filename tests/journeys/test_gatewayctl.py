@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from gatewayd import daemon
 from gatewayd.admin.console import Console, Nothing
 from gatewayd.demo import settings_for
 from gatewayd.simulator.radio import House, switch
-from gatewayd.simulator.world import COORDINATOR, PASSWORD, World, world
+from gatewayd.simulator.world import COORDINATOR, OWNER, PASSWORD, World, world
 
 LAMP = "00158d0002a00001"
 
@@ -116,6 +117,33 @@ async def test_a_sync_is_told_section_by_section_and_fails_where_one_does(ctl: C
     code, out, err = await ctl("sync", "--json")
     failed = [row["name"] for row in json.loads(out) if row["state"] == "failed"]
     assert (code, failed, len(err.splitlines())) == (1, ["space"], 1)
+
+
+async def dead_letters(ctl: Ctl, count: int) -> list[dict[str, Any]]:
+    """As soon as there are so many."""
+    async with asyncio.timeout(40):
+        while len(dead := json.loads((await ctl("outbox", "--json"))[1])["dead"]) != count:
+            await asyncio.sleep(0.1)
+    return list(dead)
+
+
+async def test_what_the_cloud_would_not_take_is_shown_with_its_reason_forgotten_or_sent_again(ctl: Ctl) -> None:
+    refused = json.dumps({"msg": {}, "status": 400042, "desc": "权限不足"})
+    ctl.world.cloud.faults.answer("/api/iot/iot_manage_view/", refused, times=10_000)
+    assert (await ctl("permit-join"))[0] == 0
+    await ctl.world.house.join(ctl.world.house.devices[LAMP])
+    (letter,) = await dead_letters(ctl, 1)
+    assert (letter["kind"], letter["uuid"], "权限不足" in letter["reason"]) == ("record", LAMP, True)
+    code, out, _ = await ctl("outbox")
+    assert (code, "权限不足" in out, "gatewayctl outbox retry ID" in out) == (0, True, True)
+    ctl.world.cloud.faults.clear()
+    id_ = str(letter["id"])
+    assert await ctl("outbox", "retry", id_) == (0, f"{id_} goes out again\n", "")
+    async with asyncio.timeout(60):
+        while LAMP not in {record["uuid"] for record in ctl.world.cloud.records(OWNER)}:
+            await asyncio.sleep(0.1)
+    assert await dead_letters(ctl, 0) == []
+    assert await ctl("outbox", "discard", id_) == (1, "", f"gatewayctl: there is no dead letter {id_}\n")
 
 
 async def test_the_provisioning_window_is_opened_and_shut(ctl: Ctl) -> None:

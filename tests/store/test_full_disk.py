@@ -1,8 +1,6 @@
 """A full disk: readings stop first, then commands, last of all what happens at a lock; and it all comes back."""
 
 import asyncio
-import os
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,33 +15,18 @@ from gatewayd.store.journal import Begun
 from gatewayd.store.outbox import Lane
 from gatewayd.store.space import Trouble
 from gatewayd.store.store import Store
+from tests.disk import fill, four_megabytes, needs_root
 from tests.store.conftest import LOCK, SENSOR, T0, Clock, Opener, lock, notice, request, sensor
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a small disk of one's own needs root")
+pytestmark = needs_root
 
 MEGABYTE = 1 << 20
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of four megabytes."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=False)
-    if mounted.returncode:
-        pytest.skip("this machine lets nobody mount")
-    try:
+    with four_megabytes(tmp_path) as disk:
         yield disk
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-def fill(disk: Path, leave: int) -> Path:
-    """Fill `disk` up to `leave` bytes."""
-    state = os.statvfs(disk)
-    ballast = disk / "ballast"
-    ballast.write_bytes(bytes(max(0, state.f_bavail * state.f_frsize - leave)))
-    return ballast
 
 
 async def put_until_full(store: Store) -> int:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gatewayd.model.outgoing import RecordDue, RemovalDue
-from gatewayd.store.outbox import Lane, Row
+from gatewayd.store.outbox import Lane, NoSuchLetterError, Row
 from gatewayd.store.store import Store
 from tests.store.conftest import LOCK, SENSOR, Clock, Opener, answer, message, notice
 
@@ -210,6 +210,26 @@ async def test_a_dead_letter_is_kept_with_its_reason_and_frees_its_device(reopen
         assert (letter.due, letter.reason) == (message("1"), "400505: the cloud refuses it")
         assert letter.buried_at == clock.at
         assert words(await store.outbox.rows()) == [message("2")]
+
+
+async def test_a_dead_letter_is_sent_again_or_forgotten_as_somebody_says(reopen: Opener) -> None:
+    async with reopen() as store:
+        await store.outbox.add(message("1"), message("2"), message("3"))
+        rows = await store.outbox.take("rest")
+        for row in rows:
+            await store.outbox.bury(row.id, "refused")
+        await store.outbox.revive(rows[0].id)
+        await store.outbox.discard(rows[1].id)
+        (again,) = await store.outbox.take("rest")
+        assert (again.due, again.id > rows[2].id, again.recovered) == (message("1"), True, False)
+        for wrong in (rows[0].id, rows[1].id, 4711):
+            with pytest.raises(NoSuchLetterError, match=f"no dead letter {wrong}"):
+                await store.outbox.revive(wrong)
+            with pytest.raises(NoSuchLetterError):
+                await store.outbox.discard(wrong)
+    async with reopen() as store:
+        assert [letter.due for letter in await store.outbox.dead_letters()] == [message("3")]
+        assert words(await store.outbox.rows()) == [message("1")]
 
 
 async def test_a_backlog_above_what_memory_holds_comes_back_whole_and_in_order(reopen: Opener) -> None:

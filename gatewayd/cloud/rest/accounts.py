@@ -7,7 +7,7 @@ import msgspec
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
-from gatewayd.cloud.rest.rows import Row
+from gatewayd.cloud.rest.rows import Id, Row
 
 
 class User(Row, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class User(Row, frozen=True, kw_only=True):
 
     SECRET: ClassVar[frozenset[str]] = frozenset({"token", "extend_userinfo"})
 
-    id: int
+    id: Id
     username: str
     token: str | None = None
     language: str | None = None
@@ -64,7 +64,7 @@ class GatewayAccount(Row, frozen=True, kw_only=True):
 
     SECRET: ClassVar[frozenset[str]] = frozenset({"token"})
 
-    id: int
+    id: Id
     token: str | None = None
 
 

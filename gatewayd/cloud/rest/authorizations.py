@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import Row
+from gatewayd.cloud.rest.rows import Id, Row
 
 
 class Authorization(Row, frozen=True, kw_only=True):
@@ -12,7 +12,7 @@ class Authorization(Row, frozen=True, kw_only=True):
     The cloud is asked with a number and answers with one in quotes; both are read.
     """
 
-    id: int | None = None
+    id: Id | None = None
     info_id: int | None = None
     authorizer_id: int | None = None
     authorized_id: int | None = None

@@ -12,7 +12,7 @@ from gatewayd.cloud.rest.records import said_of
 from gatewayd.cloud.rest.rows import Row, convert, params_of
 from gatewayd.model.errors import CloudError
 from gatewayd.model.record import Record
-from gatewayd.model.rest_status import SERVER_ERROR, rest_status
+from gatewayd.model.rest_status import is_server_error, rest_status
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,11 +32,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Answered(msgspec.Struct):
-    seq: str
+    seq: str | int
     status_sub: int
-    desc_sub: str = ""
+    desc_sub: str | None = None
     data: Any = None
-    err: str | None = None
+    err: Any = None
 
 
 class Batch:
@@ -53,7 +53,7 @@ class Batch:
         """
         wire = [self._wire(str(number), part) for number, part in enumerate(parts, 1)]
         said = await self._caller.read("batch.send", lambda msg, where: convert(msg, list[_Answered], where), data=wire)
-        answers = {answer.seq: answer for answer in said}
+        answers = {str(answer.seq): answer for answer in said}
         return [_outcome(part, answers.get(str(number))) for number, part in enumerate(parts, 1)]
 
     async def send_alone(self, part: Part) -> Outcome:
@@ -95,8 +95,9 @@ def _outcome(part: Part, answer: _Answered | None) -> Outcome:
     endpoint = ENDPOINTS[part.name]
     if answer.status_sub in endpoint.success:
         return Outcome(part=part, data=answer.data)
-    if answer.status_sub == SERVER_ERROR:
-        return Outcome(part=part, error=UncertainError(f"{call}: {answer.status_sub} {answer.desc_sub}"))
+    desc = answer.desc_sub or ""
+    if is_server_error(answer.status_sub):
+        return Outcome(part=part, error=UncertainError(f"{call}: {answer.status_sub} {desc}"))
     known = rest_status(endpoint.section, answer.status_sub) or rest_status("2.5", answer.status_sub)
-    error: RefusedByCloudError = refusal(call, answer.status_sub, answer.desc_sub, known, answer.err or "")
+    error: RefusedByCloudError = refusal(call, answer.status_sub, desc, known, str(answer.err or ""))
     return Outcome(part=part, error=error)

@@ -2,12 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint, Says
-from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError, UncertainError, UnreadableAnswerError
+from gatewayd.cloud.rest.errors import (
+    CloudUnavailableError,
+    NotLetInError,
+    RefusedByCloudError,
+    UncertainError,
+    UnreadableAnswerError,
+)
 from gatewayd.cloud.rest.rows import R, T, convert, params_of, read_row
 from gatewayd.cloud.rest.transport import Transport
 
@@ -16,8 +23,9 @@ PAGE: Final = 50
 
 
 class _Page(msgspec.Struct):
-    total_page: int = 1
+    total_page: Annotated[int, Meta(le=10_000)] = 1
     total_pieces: int = 0
+    current_page: int | None = None
 
 
 class Caller:
@@ -42,7 +50,10 @@ class Caller:
         return await self.with_token(once) if endpoint.has_token else await once(None)
 
     async def with_token(self, once: Callable[[str | None], Awaitable[T]]) -> T:
-        """`once` with the token; with another one if the cloud refuses this, and no third."""
+        """`once` with the token; with another one if the cloud refuses this, and no third.
+
+        Raises NotLetInError where there is no token, or none that the cloud takes.
+        """
         used = await self.token()
         try:
             return await once(used)
@@ -50,7 +61,12 @@ class Caller:
             if not error.is_token:
                 raise
         await self.renew(used)
-        return await once(self._token)
+        try:
+            return await once(self._token)
+        except RefusedByCloudError as error:
+            if not error.is_token:
+                raise
+            raise NotLetInError(f"{error} (a token that it gave just now)") from error
 
     async def token(self) -> str | None:
         """The token that there is, got first where there is none."""
@@ -105,11 +121,11 @@ class Caller:
     async def pages(self, name: str, **filters: object) -> AsyncIterator[tuple[str, Any]]:
         """Every row as it came, with its place; one page is held at a time.
 
-        Rows that come in meanwhile may be seen twice. Where rows went away meanwhile others have moved to pages that
-        were read already, so that what was seen is not all: that raises CloudUnavailableError.
+        Rows that come in meanwhile may be seen twice. Raises CloudUnavailableError where what was seen is not all: rows
+        went away meanwhile, so that others have moved to pages that were read already, or not all came that there are.
         """
         said = {key: str(value) for key, value in filters.items() if value is not None}
-        page, pages, total = 1, 1, 0
+        page, pages, total, seen = 1, 1, 0, 0
         while page <= pages:
             msg = await self.msg(name, params={**said, "page": str(page), "limit": str(PAGE)})
             data = data_of(msg, f"{place(name)} msg")
@@ -117,11 +133,15 @@ class Caller:
             told = convert(msg.get("page") or {}, _Page, f"{place(name)} msg.page")
             if told.total_pieces < total:
                 raise CloudUnavailableError(f"{place(name)}: {total - told.total_pieces} rows went away meanwhile")
+            if told.current_page not in (None, page):
+                raise CloudUnavailableError(f"{place(name)}: page {told.current_page} came instead of page {page}")
             for number, wire in enumerate(wires):
                 yield f"{place(name)} page {page} msg.data[{number}]", wire
+            page, pages, total, seen = page + 1, told.total_page, told.total_pieces, seen + len(wires)
             if not wires:
-                return
-            page, pages, total = page + 1, told.total_page, told.total_pieces
+                break
+        if seen < total:
+            raise CloudUnavailableError(f"{place(name)}: {seen} rows came of {total}")
 
 
 def place(name: str) -> str:

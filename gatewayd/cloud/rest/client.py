@@ -16,6 +16,7 @@ from gatewayd.cloud.rest.batch import Batch
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.errors import RefusedByCloudError, UnreadableAnswerError
 from gatewayd.cloud.rest.keys import Keys
+from gatewayd.cloud.rest.login import FIRST_PAUSE_S, Login
 from gatewayd.cloud.rest.members import Members
 from gatewayd.cloud.rest.messages import Messages
 from gatewayd.cloud.rest.passwords import TemporaryPasswords
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 UNKNOWN_USER: Final = 400010
 EXISTS: Final = 400064
 GONE: Final = 400065
+NO_SPACE: Final = 400074
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,10 @@ class Credentials:
 class CloudClient:
     """Typed calls with a token that renews itself. Made by `connect`."""
 
-    def __init__(self, transport: Transport, credentials: Credentials) -> None:
+    def __init__(self, transport: Transport, credentials: Credentials, *, login_pause_s: float = FIRST_PAUSE_S) -> None:
         self._credentials = credentials
-        self._caller = caller = Caller(transport, self._logged_in_or_registered)
+        login = Login(self._logged_in_or_registered, first_pause_s=login_pause_s)
+        self._caller = caller = Caller(transport, login)
         self.accounts = Accounts(caller)  # §1, §2.4
         self.records = Records(caller)  # §2.1
         self.authorizations = Authorizations(caller)  # §2.2
@@ -65,13 +68,15 @@ class CloudClient:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, transport: Transport, credentials: Credentials) -> AsyncIterator["CloudClient"]:
-        """A client on `transport`, until this is left."""
+    async def connect(
+        cls, transport: Transport, credentials: Credentials, *, login_pause_s: float = FIRST_PAUSE_S
+    ) -> AsyncIterator["CloudClient"]:
+        """A client on `transport`, until this is left; after a refused login it waits before it tries another."""
         async with transport:
-            yield cls(transport, credentials)
+            yield cls(transport, credentials, login_pause_s=login_pause_s)
 
     async def log_in(self) -> None:
-        """§1.3, and §2.4 first where the cloud does not know the account. Raises CloudError."""
+        """§1.3, and §2.4 first where the cloud does not know the account. Raises NotLetInError, CloudError."""
         await self._caller.log_in()
 
     async def _logged_in_or_registered(self) -> str:

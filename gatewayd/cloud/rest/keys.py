@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import ClassVar
 
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import Row
+from gatewayd.cloud.rest.rows import Id, Row
 
 
 class Key(Row, frozen=True, kw_only=True):
@@ -12,7 +12,7 @@ class Key(Row, frozen=True, kw_only=True):
 
     SECRET: ClassVar[frozenset[str]] = frozenset({"key_number"})  # a password key's number is the password
 
-    id: int | None = None
+    id: Id | None = None
     info_id: int | None = None
     member_id: int | None = None
     key_type: int = 0

@@ -7,7 +7,7 @@ from msgspec import field
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.keys import Key
-from gatewayd.cloud.rest.rows import Row, read_row
+from gatewayd.cloud.rest.rows import Id, Row, read_row
 
 
 class Member(Row, frozen=True, kw_only=True):
@@ -17,7 +17,7 @@ class Member(Row, frozen=True, kw_only=True):
 
     SECRET: ClassVar[frozenset[str]] = frozenset({"keys"})
 
-    id: int | None = None
+    id: Id | None = None
     home_id: int | None = None
     user_id: int | None = None
     title: str = ""

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from enum import StrEnum
 
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import Row
+from gatewayd.cloud.rest.rows import Id, Row
 from gatewayd.model.outgoing import MessageDue
 
 
 class Message(Row, frozen=True, kw_only=True):
     """`level`: 1 notice, 2 reminder, 3 alarm. `occur_time` is when it happened, `created_time` when the cloud heard."""
 
-    id: int | None = None
+    id: Id | None = None
     user_id: int | None = None
     info_id: int | None = None
     category: str = ""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar
 
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import Row
+from gatewayd.cloud.rest.rows import Id, Row
 
 
 class TemporaryPassword(Row, frozen=True, kw_only=True):
@@ -17,7 +17,7 @@ class TemporaryPassword(Row, frozen=True, kw_only=True):
     SECRET: ClassVar[frozenset[str]] = frozenset({"temporary_password"})
     ALSO: ClassVar[Mapping[str, str]] = {"authorizer": "authorizer_id"}
 
-    id: int | None = None
+    id: Id | None = None
     authorizer_id: int | None = None
     info_id: int | None = None
     phone: str = ""

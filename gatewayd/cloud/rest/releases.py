@@ -7,7 +7,7 @@ from msgspec import field
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
-from gatewayd.cloud.rest.rows import Row, params_of
+from gatewayd.cloud.rest.rows import Id, Row, params_of
 
 
 class Release(Row, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class Release(Row, frozen=True, kw_only=True):
 
     ALSO: ClassVar[Mapping[str, str]] = {"type_id": "type"}
 
-    id: int | None = None
+    id: Id | None = None
     type: str
     name: str
     platform: str

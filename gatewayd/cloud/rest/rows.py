@@ -1,13 +1,16 @@
 """What the cloud's answers hold, as structs, and back: unknown keys are kept and given back, both spellings read."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
-from msgspec import field
+from msgspec import Meta, field
 
 from gatewayd.cloud.rest.endpoints import Endpoint
 from gatewayd.cloud.rest.errors import UnreadableAnswerError
+
+Id = Annotated[int, Meta(ge=0, lt=1 << 53)]
+"""What the cloud knows a thing by; nothing that a database could not keep."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,9 @@
 """What belongs to no list of the cloud's: its clock and feedback (both §2.13), sharing (§2.15), SMS and push (§11)."""
 
-from typing import Any
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.records import read_record
@@ -10,9 +11,12 @@ from gatewayd.cloud.rest.rows import Row
 from gatewayd.model.record import Record
 from gatewayd.model.record_wire import to_wire
 
+_YEAR_3000: Final = 32_503_680_000
+"""In seconds: what is more is in milliseconds, or nonsense."""
+
 
 class _Timestamp(msgspec.Struct):
-    timestamp: int
+    timestamp: Annotated[int, Meta(ge=0, lt=_YEAR_3000)]
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar
 
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import Row
+from gatewayd.cloud.rest.rows import Id, Row
 
 
 class Space(Row, frozen=True, kw_only=True):
@@ -14,7 +14,7 @@ class Space(Row, frozen=True, kw_only=True):
 
     ALSO: ClassVar[Mapping[str, str]] = {"superior": "superior_id"}
 
-    id: int | None = None
+    id: Id | None = None
     home_id: int | None = None
     superior_id: int | None = None
     type: str = "room"
@@ -26,7 +26,7 @@ class Space(Row, frozen=True, kw_only=True):
 class Home(Row, frozen=True, kw_only=True):
     """§2.11 shows no example: an id, a name and an icon, and whatever else comes in `extra`."""
 
-    id: int | None = None
+    id: Id | None = None
     user_id: int | None = None
     title: str | None = None
     icon: str | None = None

@@ -20,7 +20,7 @@ from yarl import URL
 from gatewayd.cloud.rest.endpoints import Endpoint
 from gatewayd.cloud.rest.errors import CloudUnavailableError, UncertainError, refusal
 from gatewayd.model.errors import CloudError
-from gatewayd.model.rest_status import SERVER_ERROR, rest_status
+from gatewayd.model.rest_status import is_server_error, rest_status
 
 T = TypeVar("T")
 
@@ -33,13 +33,14 @@ _TRIES: Final = 3
 _FIRST_PAUSE_S: Final = 0.5
 _SHOWN: Final = 200  # letters of the cloud's own words in an error
 _UNAUTHORIZED: Final = 401
+_NOT_FOUND: Final = 404
 _TOKEN_REFUSED: Final = 400000
 
 
 class _Answer(msgspec.Struct):
     status: int | str
     msg: Any = None
-    desc: str = ""
+    desc: str | None = None
     err: Any = None
 
 
@@ -156,7 +157,7 @@ class Transport:
         if raw.status >= 500:
             raise _lost(endpoint, f"{call}: HTTP {raw.status}")
         if 300 <= raw.status < 400:
-            raise CloudUnavailableError(f"{call}: HTTP {raw.status}, a redirect; it is not followed")
+            raise CloudUnavailableError(f"{call}: HTTP {raw.status}, a redirect; it is not followed{_hint(raw)}")
         return raw
 
     @asynccontextmanager
@@ -198,12 +199,15 @@ def _outcome(endpoint: Endpoint, call: str, raw: _Raw) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         if raw.status == _UNAUTHORIZED:  # in HTTP's words instead of the API's
             raise refusal(call, _TOKEN_REFUSED, "", rest_status("2.1", _TOKEN_REFUSED)) from error
-        raise _lost(endpoint, f"{call}: HTTP {raw.status} with no answer of this API in it: {raw}") from error
-    if code == SERVER_ERROR:
-        raise _lost(endpoint, f"{call}: {code} {answer.desc}")
+        raise _lost(
+            endpoint, f"{call}: HTTP {raw.status} with no answer of this API in it: {raw}{_hint(raw)}"
+        ) from error
+    desc = (answer.desc or "")[:_SHOWN]
+    if is_server_error(code):
+        raise _lost(endpoint, f"{call}: {code} {desc}")
     if code in endpoint.success:
         return answer.msg
-    raise refusal(call, code, answer.desc[:_SHOWN], rest_status(endpoint.section, code), _err(answer))
+    raise refusal(call, code, desc, rest_status(endpoint.section, code), _err(answer))
 
 
 def _image(endpoint: Endpoint, call: str, raw: _Raw) -> bytes:
@@ -230,6 +234,12 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
 
 def _lost(endpoint: Endpoint, what: str) -> CloudUnavailableError:
     return CloudUnavailableError(what) if endpoint.is_repeatable else UncertainError(what)
+
+
+def _hint(raw: _Raw) -> str:
+    """What a person can do about it."""
+    is_elsewhere = raw.status == _NOT_FOUND or 300 <= raw.status < 400
+    return "; is `[cloud] base_url` right?" if is_elsewhere else ""
 
 
 def _reason(error: BaseException) -> str:

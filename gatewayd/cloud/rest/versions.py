@@ -1,17 +1,18 @@
 """§2.12: which software can be had, and the files themselves."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import aiohttp
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.errors import CloudUnavailableError
-from gatewayd.cloud.rest.rows import Row
+from gatewayd.cloud.rest.rows import Id, Row
 from gatewayd.model.errors import CloudError
 
 _CHUNK: Final = 1 << 16
+_UNAUTHORIZED: Final = 401
 
 
 class Version(Row, frozen=True, kw_only=True):
@@ -24,7 +25,7 @@ class Version(Row, frozen=True, kw_only=True):
     filename: str
     checksum: str
     device_type: int
-    id: int | None = None
+    id: Id | None = None
     create_time: str | None = None
     description: str | None = None
 
@@ -72,14 +73,26 @@ class Versions:
         """A version's file from byte `start` on, of `at_most` bytes in all, while this is entered.
 
         A host that knows no ranges begins at 0 again: look at `Download.start`. The token goes to the cloud's own host
-        alone; redirects are not followed. Raises CloudError, CloudUnavailableError (worth another try).
+        alone; redirects are not followed. A
+        token that is refused is renewed once. Raises CloudError, CloudUnavailableError (worth another try).
         """
-        token = await self._caller.token()
-        async with self._caller.transport.file(address, token=token, start=start) as response:
+        async with AsyncExitStack() as stack:
+            response = await self._opened(stack, address, start)
             first, total = _span(response, start)
             if total is not None and total > at_most:
                 raise CloudError(f"GET {response.url}: a file of {total} bytes, over {at_most}")
             yield Download(response, first, total, at_most)
+
+    async def _opened(self, stack: AsyncExitStack, address: str, start: int) -> aiohttp.ClientResponse:
+        """The answer, with another token where HTTP says that this one is not valid; files have no status of §2's."""
+        token = await self._caller.token()
+        response = await stack.enter_async_context(self._caller.transport.file(address, token=token, start=start))
+        if response.status != _UNAUTHORIZED:
+            return response
+        await stack.aclose()
+        await self._caller.renew(token)
+        token = await self._caller.token()
+        return await stack.enter_async_context(self._caller.transport.file(address, token=token, start=start))
 
 
 def _span(response: aiohttp.ClientResponse, start: int) -> tuple[int, int | None]:

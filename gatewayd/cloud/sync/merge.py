@@ -46,6 +46,16 @@ def is_behind(mine: Record, wire: Wire) -> bool:
     return any(_differ(one, theirs.get(one["id"], {}), {"value", "status"}) for one in param.get("channel", ()))
 
 
+def was_edited(before: Record, now: Record) -> bool:
+    """True where the household has changed the record here in between, or the cloud has taken such a change."""
+    here, there = to_wire(before), to_wire(now)
+    return (
+        before.edited != now.edited
+        or _differ(here, there, HOUSEHOLD)
+        or _differ(here["param"], there["param"], household_param(now.category))
+    )
+
+
 def _differ(mine: Wire, theirs: Wire, names: set[str] | frozenset[str]) -> bool:
     return any(name in theirs and mine.get(name) != theirs[name] for name in names)
 

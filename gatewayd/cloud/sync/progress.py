@@ -24,6 +24,11 @@ class Progress:
     steps: list[Step] = field(default_factory=list)
 
     @property
+    def reached(self) -> bool:
+        """True where the cloud was there: some step of it went well."""
+        return any(step.state == "done" for step in self.steps)
+
+    @property
     def failed(self) -> bool:
         """True where some step of it failed."""
         return any(step.state == "failed" for step in self.steps)

@@ -1,13 +1,16 @@
 """The cloud's records and ours: those that both have are merged, those that the cloud lost are unlinked."""
 
+from typing import Any
+
 import structlog
 from msgspec.structs import replace
 
 from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.errors import NotThereError
+from gatewayd.cloud.rest.errors import NotThereError, RefusedByCloudError, UnreadableAnswerError
 from gatewayd.cloud.rest.records import read_record
-from gatewayd.cloud.sync.merge import Wire, is_behind, merge
+from gatewayd.cloud.sync.merge import Wire, is_behind, merge, was_edited
 from gatewayd.cloud.sync.progress import Step
+from gatewayd.model.errors import CloudError
 from gatewayd.model.outgoing import RecordDue
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.words import Uuid
@@ -24,22 +27,37 @@ class RecordSync:
         self._mirror = mirror
 
     async def run(self, step: Step) -> None:
-        """Raises CloudError, and what was merged until then stays."""
-        linked = {one.uuid: one.id for one in self._mirror.all() if one.id is not None}
-        seen: set[Uuid] = set()
+        """One record that cannot be read, or asked for, holds up no other. Raises CloudError; what was merged stays."""
+        before = {one.uuid: one for one in self._mirror.all()}
+        linked = {one.uuid: one.id for one in before.values() if one.id is not None}
+        fault: CloudError | None = None
         async for place, wire in self._client.records.wires():
-            theirs = read_record(wire, place)
             step.seen += 1
-            seen.add(theirs.uuid)
-            step.changed += await self._take(theirs, wire)
-        for uuid in linked.keys() - seen:
-            step.changed += await self._lost(uuid, linked[uuid])
+            mine = self._of(wire)
+            if mine is None:
+                continue  # somebody else's
+            linked.pop(mine.uuid, None)
+            if was_edited(before.pop(mine.uuid, mine), mine):
+                continue  # the cloud may not have known it yet when it said this
+            try:
+                step.changed += await self._take(mine, read_record(wire, place), wire)
+            except UnreadableAnswerError as error:
+                fault = fault or error
+        for uuid, id_ in linked.items():
+            try:
+                step.changed += await self._lost(uuid, id_)
+            except RefusedByCloudError as error:
+                fault = fault or error
+        if fault is not None:
+            raise fault
 
-    async def _take(self, theirs: Record, wire: Wire) -> bool:
-        """Merge a record of the cloud into ours; those of devices that are not here are somebody else's."""
-        mine = self._mirror.get(theirs.uuid)
-        if mine is None:
-            return False
+    def _of(self, wire: Any) -> Record | None:
+        """Our record of the device that one of the cloud's is about, if it is here."""
+        uuid = wire.get("uuid") if isinstance(wire, dict) else None
+        return self._mirror.get(Uuid(uuid)) if isinstance(uuid, str) else None
+
+    async def _take(self, mine: Record, theirs: Record, wire: Wire) -> bool:
+        """Merge a record of the cloud into ours."""
         merged = merge(mine, theirs, wire)
         due = (RecordDue(uuid=mine.uuid),) if mine.id is None or is_behind(merged, wire) else ()
         if merged == mine and not due:

@@ -16,20 +16,20 @@ from gatewayd.cloud.clock import CloudClock
 from gatewayd.cloud.rest.accounts import User
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.errors import CloudUnavailableError, NotThereError
+from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError
 from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.rest.rows import Row, read_row, write_row
 from gatewayd.cloud.sync.progress import Progress, Step
 from gatewayd.cloud.sync.records import RecordSync
 from gatewayd.cloud.sync.rights import grants, names
-from gatewayd.model.errors import GatewayError
+from gatewayd.model.errors import CloudError, GatewayError
 from gatewayd.store.copies import Copies, Copy
 from gatewayd.store.mirror import Mirror
 
 log = structlog.get_logger()
 
 _AGAIN_S: Final = 30.0
-"""After a run that failed somewhere, unless the interval is shorter."""
+"""After a run that failed; twice as long after each further one that failed though the cloud was there."""
 
 _AUTHORIZATION, _MEMBER, _PROFILE = "authorization", "member", "profile"
 
@@ -80,12 +80,13 @@ class Sync:
 
     async def run(self) -> None:
         """Sync at start, then every interval and whenever asked, until cancelled."""
+        failures = 0
         while True:
             self._asked.clear()
             await self._run_once()
-            pause = min(self._interval_s, _AGAIN_S) if self.progress.failed else self._interval_s
+            failures = (failures + 1 if self.progress.reached else 1) if self.progress.failed else 0
             try:
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(pause_after(failures, self._interval_s)):
                     await self._asked.wait()
             except TimeoutError:
                 continue
@@ -102,7 +103,7 @@ class Sync:
         self.progress = Progress(self.progress.number + 1, running=True, steps=steps)
         for step, (_, job) in zip(steps, jobs, strict=True):
             if _is_out_of_reach(steps):
-                step.state, step.error = "failed", "not tried: the cloud did not answer"
+                step.state, step.error = "failed", "not tried: nothing came of the first two"
             else:
                 await _attempt(step, job)
         self._learn()
@@ -122,19 +123,24 @@ class Sync:
         step.changed = await self._copies.replace(_PROFILE, {profile.id: write_row(profile)})
 
     async def _authorizations(self, step: Step) -> None:
-        """§2.2. What is no longer listed is asked for by itself: a right is neither kept nor lost by mistake."""
-        found: dict[int, Copy] = {}
-        async for one in self._client.authorizations.list():
-            if one.id is not None:
-                found[one.id] = write_row(one)
-        step.seen = len(found)
+        """§2.2. What is no longer listed is asked for by itself: a right is neither kept nor lost by mistake.
+
+        One that is not listed and that the cloud refuses to show, for whatever reason, does not stand any more; one
+        of which it gives no answer stands, and holds up neither the end of another nor a new one.
+        """
+        found = await _by_id(self._client.authorizations.list(), step)
         known = self._copies.of(_AUTHORIZATION)
+        fault: CloudError | None = None
         for id_ in known.keys() - found.keys():
             try:
                 found[id_] = write_row(await self._client.authorizations.get(id_))
-            except NotThereError:
-                continue
+            except RefusedByCloudError as error:
+                log.info("authorization_gone", id=id_, reason=str(error))
+            except CloudError as error:
+                found[id_], fault = known[id_], error
         step.changed = await self._copies.replace(_AUTHORIZATION, found)
+        if fault is not None:
+            raise fault
 
     def _learn(self) -> None:
         """Rights come from the copies, so that they are there after a restart without the cloud."""
@@ -148,18 +154,31 @@ class Sync:
                 self._mirror.changed.add(record.uuid)  # somebody else's topics are to be listened to
 
 
+def pause_after(failures: int, interval_s: float) -> float:
+    """Seconds until the next run, after so many in a row that failed: a whole house is not asked for every half minute
+    because of one section that never works.
+    """
+    return min(interval_s, _AGAIN_S * 2.0 ** min(failures - 1, 16)) if failures else interval_s
+
+
 def _copying(section: Section, copies: Copies) -> Callable[[Step], Awaitable[None]]:
     async def copy(step: Step) -> None:
-        found: dict[int, Copy] = {}
-        async for row in section.list():
-            step.seen += 1
-            wire = write_row(row)
-            if isinstance(id_ := wire.get("id"), int):
-                found[id_] = wire
+        found = await _by_id(section.list(), step)
         if found:  # an empty answer erases nothing
             step.changed = await copies.replace(section.kind, found)
 
     return copy
+
+
+async def _by_id(rows: AsyncIterator[Row], step: Step) -> dict[int, Copy]:
+    """Everything that a list has, by its id."""
+    found: dict[int, Copy] = {}
+    async for row in rows:
+        step.seen += 1
+        wire = write_row(row)
+        if isinstance(id_ := wire.get("id"), int):
+            found[id_] = wire
+    return found
 
 
 def _is_out_of_reach(steps: Sequence[Step]) -> bool:

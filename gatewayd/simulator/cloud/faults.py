@@ -32,9 +32,9 @@ class Faults:
         """Answer with an HTTP error and a page of HTML."""
         self._faults.append(_Fault(path, times, status=status, body=_PAGE))
 
-    def answer(self, path: str, body: str, *, times: int = 1) -> None:
-        """Answer 200 with any text."""
-        self._faults.append(_Fault(path, times, status=200, body=body))
+    def answer(self, path: str, body: str, *, seconds: float = 0, times: int = 1) -> None:
+        """Answer 200 with any text, after so many seconds."""
+        self._faults.append(_Fault(path, times, status=200, body=body, delay_s=seconds))
 
     def redirect(self, path: str, location: str, *, times: int = 1) -> None:
         """Send the caller somewhere else."""
@@ -64,10 +64,10 @@ class Faults:
         fault.times -= 1
         if fault.times <= 0:
             self._faults.remove(fault)
+        await asyncio.sleep(fault.delay_s)
         if fault.status:
             headers = {"Location": fault.location} if fault.location else {}
             return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type, headers=headers)
-        await asyncio.sleep(fault.delay_s)
         response = await _handled(request, handler)
         if fault.cut_after and request.transport is not None:
             request.transport.abort()

@@ -99,16 +99,28 @@ def shown_to(call: Call, record: Row) -> Row:
     return wire
 
 
+def leave_lost_spaces(call: Call) -> None:
+    """Devices in a space that is there no longer are nowhere."""
+    for record in call.state.db.all("SELECT id, wire FROM records"):
+        wire: Row = json.loads(record["wire"])
+        lost = [name for name in _PLACES if _is_lost(call, wire["param"].get(name))]
+        if lost:
+            wire["param"] |= dict.fromkeys(lost)
+            call.state.db.change("records", record["id"], {"wire": json.dumps(wire)})
+
+
+def _is_lost(call: Call, space_id: int | None) -> bool:
+    return space_id is not None and call.state.db.get("spaces", space_id) is None
+
+
 def _complete(call: Call, data: Mapping[str, Any]) -> dict[str, Any]:
     """`data` with every key that §12 shows for its category. Says 400003 or, for a room that is none, 400074."""
     try:
         wire = to_wire(from_wire({**data, "perm": None}))
     except MalformedError as error:
         raise SaidError(BAD_PARAMETERS, str(error)) from error
-    for name in _PLACES:
-        space_id = wire["param"].get(name)
-        if space_id is not None and call.state.db.get("spaces", space_id) is None:
-            raise SaidError(_NO_SPACE)
+    if any(_is_lost(call, wire["param"].get(name)) for name in _PLACES):
+        raise SaidError(_NO_SPACE)
     return wire
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, FORBIDDEN, Call, Reply, Route, SaidError, may, need, single
 from gatewayd.simulator.cloud.database import Row
+from gatewayd.simulator.cloud.records import leave_lost_spaces
 
 _MISSING: Final = 400074
 _NO_HOME: Final = 400079
@@ -60,11 +61,12 @@ def update_space(call: Call) -> Reply:
 
 
 def delete_space(call: Call) -> Reply:
-    """Gone, with what is in it; not a default one."""
+    """Gone, with the spaces in it; devices stay, nowhere. Not a default one."""
     space = _space(call, call.number)
     if space["is_default"]:
         raise SaidError(_IS_DEFAULT)
     call.state.db.remove("spaces", space["id"])
+    leave_lost_spaces(call)
     return Reply(200025)
 
 

@@ -37,12 +37,13 @@ async def connected(
     password: str = PASSWORD,
     *,
     register: bool = True,
+    login_pause_s: float = 30.0,
     **transport_settings: Any,
 ) -> AsyncIterator[CloudClient]:
     """A client that does not wait long before it tries again."""
     who = Credentials(username, password, register=register)
     transport = Transport(cloud.base_url, chance=random.Random(1), first_pause_s=0.01, **transport_settings)
-    async with CloudClient.connect(transport, who) as client:
+    async with CloudClient.connect(transport, who, login_pause_s=login_pause_s) as client:
         yield client
 
 

@@ -6,8 +6,9 @@ import random
 import pytest
 from msgspec.structs import replace
 
+from gatewayd.cloud.rest.batch import Part
 from gatewayd.cloud.rest.client import EXISTS, GONE, CloudClient, Credentials
-from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError, UncertainError
+from gatewayd.cloud.rest.errors import CloudUnavailableError, NotLetInError, RefusedByCloudError, UncertainError
 from gatewayd.cloud.rest.messages import message_of
 from gatewayd.cloud.rest.transport import MAX_ANSWER, Transport
 from gatewayd.model.errors import CloudError
@@ -15,7 +16,7 @@ from gatewayd.model.outgoing import MessageDue
 from gatewayd.model.record import Record, SensorParam
 from gatewayd.model.words import Category, Uuid
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.cloud.rest.conftest import GATEWAY, PASSWORD, USER, connected, created
+from tests.cloud.rest.conftest import GATEWAY, LOCK, PASSWORD, USER, connected, created
 
 
 async def test_a_record_is_created_changed_found_and_deleted(cloud: SimulatedCloud, client: CloudClient) -> None:
@@ -76,6 +77,10 @@ async def test_refusals_are_told_apart(client: CloudClient) -> None:
     assert (exists.value.code, gone.value.code) == (EXISTS, GONE)
 
 
+def logins(cloud: SimulatedCloud) -> int:
+    return sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests)
+
+
 async def test_an_account_that_the_cloud_does_not_know_is_registered(cloud: SimulatedCloud) -> None:
     async with connected(cloud, username="gw-new") as client:
         assert await client.service.timestamp() > 0
@@ -84,7 +89,7 @@ async def test_an_account_that_the_cloud_does_not_know_is_registered(cloud: Simu
 
 async def test_it_is_not_registered_where_that_is_turned_off(cloud: SimulatedCloud) -> None:
     async with connected(cloud, username="gw-new", register=False) as client:
-        with pytest.raises(RefusedByCloudError, match="not valid"):
+        with pytest.raises(NotLetInError, match="not valid"):
             await client.service.timestamp()
     assert "gw-new" not in cloud.mqtt_accounts()
 
@@ -93,12 +98,36 @@ async def test_a_refused_token_is_renewed_once_and_never_in_a_loop(cloud: Simula
     await client.service.timestamp()
     cloud.revoke_tokens()
     await client.service.timestamp()
-    assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 2
+    assert logins(cloud) == 2
     refused = '{"msg": {}, "status": 400000, "desc": "认证令牌无效。"}'
     cloud.faults.answer("/api/iot/get_timestamp/", refused, times=10)
-    with pytest.raises(RefusedByCloudError):
+    with pytest.raises(NotLetInError, match="认证令牌无效"):
         await client.service.timestamp()
-    assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 3
+    assert logins(cloud) == 3
+
+
+async def test_a_token_that_is_refused_between_two_pages_is_renewed_and_no_row_is_missing(
+    cloud: SimulatedCloud, client: CloudClient
+) -> None:
+    for number in range(120):
+        uuid = Uuid(f"{number:016x}")
+        await client.records.create(Record(uuid=uuid, category=Category.SENSOR, title="温", param=SensorParam()))
+    reading = client.records.list()
+    seen = [(await anext(reading)).uuid]
+    cloud.revoke_tokens()
+    seen += [record.uuid async for record in reading]
+    assert seen == [f"{number:016x}" for number in range(120)]
+    assert logins(cloud) == 2
+
+
+async def test_a_token_that_is_refused_for_a_batch_is_renewed_and_each_part_done_once(
+    cloud: SimulatedCloud, client: CloudClient
+) -> None:
+    await client.log_in()
+    cloud.revoke_tokens()
+    parts = [Part(name="records.create", about=GATEWAY), Part(name="records.create", about=LOCK)]
+    assert [one.error for one in await client.batch.send(parts)] == [None, None]
+    assert len(cloud.records(USER)) == 2
 
 
 async def test_many_calls_that_are_refused_at_once_log_in_once(cloud: SimulatedCloud, client: CloudClient) -> None:
@@ -107,22 +136,42 @@ async def test_many_calls_that_are_refused_at_once_log_in_once(cloud: SimulatedC
     async with asyncio.TaskGroup() as tasks:
         asked = [tasks.create_task(client.service.timestamp()) for _ in range(8)]
     assert all(one.result() > 0 for one in asked)
-    assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 2
+    assert logins(cloud) == 2
 
 
 async def test_a_token_that_http_refuses_is_renewed_too(cloud: SimulatedCloud, client: CloudClient) -> None:
     await client.log_in()
     cloud.faults.fail("/api/iot/get_timestamp/", status=401)
     assert await client.service.timestamp() > 0
-    assert sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests) == 2
+    assert logins(cloud) == 2
 
 
 async def test_a_wrong_password_is_said_without_being_shown(cloud: SimulatedCloud) -> None:
     async with connected(cloud, password="hunter22") as client:
-        with pytest.raises(RefusedByCloudError, match="Invalid credentials") as refused:
+        with pytest.raises(NotLetInError, match="Invalid credentials") as refused:
             await client.service.timestamp()
     assert "hunter22" not in str(refused.value)
     assert "hunter22" not in repr(Credentials(USER, "hunter22"))
+
+
+async def test_a_refused_login_is_not_repeated_at_once_whoever_asks(cloud: SimulatedCloud) -> None:
+    async with connected(cloud, password="hunter22") as client:
+        for call in (client.service.timestamp, client.log_in, client.accounts.profile):
+            with pytest.raises(NotLetInError, match="Invalid credentials"):
+                await call()
+        assert logins(cloud) == 1
+        with pytest.raises(NotLetInError, match=r"asked again in \d+ s"):
+            await client.records.create(GATEWAY)
+
+
+async def test_a_login_that_is_let_in_again_goes_on_by_itself(cloud: SimulatedCloud) -> None:
+    async with connected(cloud, login_pause_s=0.05) as client:
+        cloud.state.db.change("accounts", 1, {"is_active": False})
+        with pytest.raises(NotLetInError, match="not active"):
+            await client.service.timestamp()
+        cloud.state.db.change("accounts", 1, {"is_active": True})
+        await asyncio.sleep(0.1)
+        assert await client.service.timestamp() > 0
 
 
 @pytest.mark.parametrize(
@@ -155,7 +204,7 @@ async def test_an_answer_that_is_none_is_shown_where_it_is_a_page_and_nowhere_el
         await client.log_in()
     assert "811d00" not in str(half.value)
     cloud.faults.fail("/api/accounts/login/", status=404, times=3)
-    with pytest.raises(CloudUnavailableError, match="<html>"):
+    with pytest.raises(CloudUnavailableError, match=r"<html>.*is `\[cloud\] base_url` right\?"):
         await client.log_in()
 
 

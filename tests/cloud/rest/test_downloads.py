@@ -60,6 +60,17 @@ async def test_a_download_goes_on_where_it_broke_off(cloud: SimulatedCloud, clie
     assert bytes(got) + await fetched(client, address, start=len(got)) == FIRMWARE
 
 
+async def test_a_token_that_is_refused_for_a_file_is_renewed_once(cloud: SimulatedCloud, client: CloudClient) -> None:
+    address = cloud.publish("1.0.0", FIRMWARE)
+    await client.log_in()
+    cloud.faults.fail("/media/", status=401)
+    assert await fetched(client, address) == FIRMWARE
+    cloud.faults.fail("/media/", status=401, times=2)
+    with pytest.raises(CloudError, match="HTTP 401 instead of a file"):
+        await fetched(client, address)
+    assert sum("login" in path for _, path, _ in cloud.requests) == 3
+
+
 async def test_what_the_reader_raises_is_no_fault_of_the_clouds(cloud: SimulatedCloud, client: CloudClient) -> None:
     address = cloud.publish("1.0.0", FIRMWARE)
     with pytest.raises(OSError, match="disk"):

@@ -137,7 +137,7 @@ async def outcomes(msg: Any, parts: list[Part]) -> list[Outcome]:
 
 async def test_a_batch_that_does_not_speak_of_a_part_leaves_it_uncertain() -> None:
     parts = [Part(name="keys.delete", id=1), Part(name="keys.delete", id=2)]
-    done = await outcomes([{"seq": "2", "status_sub": "200032"}, {"seq": "9", "status_sub": 200032}], parts)
+    done = await outcomes([{"seq": 2, "status_sub": "200032"}, {"seq": "9", "status_sub": 200032}], parts)
     assert isinstance(done[0].error, UncertainError)
     assert done[1].error is None
 

@@ -11,12 +11,13 @@ from gatewayd.cloud.rest.errors import (
     BadParametersError,
     CloudUnavailableError,
     ForbiddenError,
+    NotLetInError,
     NotThereError,
     RefusedByCloudError,
     UncertainError,
     refusal,
 )
-from gatewayd.model.rest_status import SERVER_ERROR, STATUSES, TOKEN_REFUSED, rest_status
+from gatewayd.model.rest_status import STATUSES, TOKEN_REFUSED, is_server_error, rest_status
 from gatewayd.simulator.cloud import SimulatedCloud
 from tests.cloud.rest.calls import CALLS
 
@@ -43,15 +44,30 @@ async def test_a_documented_refusal_is_raised_with_its_meaning(
     await client.log_in()
     for row in REFUSALS[name]:
         error = await answered(cloud, client, ENDPOINTS[name], row.code)
-        if row.code == SERVER_ERROR:
+        if is_server_error(row.code):
             assert isinstance(error, UncertainError) == (not ENDPOINTS[name].is_repeatable)
             assert isinstance(error, CloudUnavailableError)
+        elif row.code in TOKEN_REFUSED and ENDPOINTS[name].has_token:
+            assert isinstance(error, NotLetInError)  # twice: the token was renewed in between
         else:
             assert isinstance(error, RefusedByCloudError)
             assert error.known is not None
             assert (error.code, error.known.code) == (row.code, row.code)
             assert error.known.desc in str(error)
             assert error.is_token == (row.code in TOKEN_REFUSED)
+
+
+@pytest.mark.parametrize("desc", ['"又是新的"', "null", '""'])
+async def test_a_trouble_of_the_servers_is_worth_another_try_in_whatever_words(
+    cloud: SimulatedCloud, client: CloudClient, desc: str
+) -> None:
+    await client.log_in()
+    body = f'{{"msg": {{}}, "status": 503001, "desc": {desc}}}'
+    cloud.faults.answer("/api/iot/get_timestamp/", body, times=2)
+    assert await client.service.timestamp() > 0
+    cloud.faults.answer("/api/iot/get_timestamp/", body, times=3)
+    with pytest.raises(CloudUnavailableError, match="503001"):
+        await client.service.timestamp()
 
 
 @pytest.mark.parametrize(

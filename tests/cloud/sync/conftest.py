@@ -81,6 +81,7 @@ async def both_ends(
     with_records: bool = True,
     board_now: Callable[[], datetime] = now,
     record_interval: timedelta = timedelta(),
+    login_pause_s: float = 30.0,
 ) -> AsyncIterator[Both]:
     """Everything running; the mirror's records on their way to the cloud. `board_now` is the board's clock."""
     async with (
@@ -92,7 +93,9 @@ async def both_ends(
         for record in RECORDS if with_records else ():
             await store.mirror.put(record, RecordDue(uuid=record.uuid))
         transport = Transport(cloud.base_url, chance=random.Random(1), first_pause_s=0.01)
-        async with CloudClient.connect(transport, Credentials(OWNER, PASSWORD)) as client, asyncio.TaskGroup() as tasks:
+        who = Credentials(OWNER, PASSWORD)
+        connecting = CloudClient.connect(transport, who, login_pause_s=login_pause_s)
+        async with connecting as client, asyncio.TaskGroup() as tasks:
             audience = Audience(OWNER, store.mirror)
             clock = CloudClock(asyncio.get_running_loop().time)
             sync = Sync(client, store.mirror, store.copies, audience, clock, interval_s=3600)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gatewayd.cloud.edits import edit
 from gatewayd.cloud.rest.batch import Part
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.model.change import Change
@@ -22,11 +23,12 @@ from gatewayd.model.errors import CloudError
 from gatewayd.model.outgoing import MessageDue, RecordDue, RemovalDue
 from gatewayd.model.record import Channel, GatewayParam, LockParam, Record, SensorParam, SwitchParam
 from gatewayd.model.record_wire import to_wire
+from gatewayd.model.request import UpdateRecord
 from gatewayd.model.words import Category, Uuid
 from tests.cloud.rest.conftest import connected
 from tests.cloud.sync.conftest import OWNER, PASSWORD, Both, both_ends, now
 
-ROUNDS = int(os.environ.get("AGREE_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("AGREE_ROUNDS", "8"))
 SEEDS = [int(os.environ["AGREE_SEED"])] if "AGREE_SEED" in os.environ else [1000 + n for n in range(ROUNDS)]
 STEPS = 60
 PATHS = ("/", "/api/iot/iot_manage_view/", "/api/iot/patch/", "/api/iot/messages/")
@@ -42,6 +44,9 @@ class Story:
     devices: int = 0
     said: int = 0
     messages: list[tuple[str, str]] = field(default_factory=list)
+    left: list[Record] = field(default_factory=list)
+    may_be_gone: set[str] = field(default_factory=set)
+    """Flags of messages whose device was removed: the cloud forgets them with it."""
 
     def any_record(self) -> Record | None:
         return self.chance.choice(self.both.store.mirror.all() or (None,))
@@ -51,6 +56,12 @@ class Story:
         return f"名{self.said}"
 
     async def join(self) -> None:
+        """A new device, or one that was here before."""
+        if self.left and self.chance.random() < 0.5:
+            again = self.left.pop(self.chance.randrange(len(self.left)))
+            again = replace(again, id=None, unlinked=False, edited=())
+            await self.both.store.mirror.put(again, RecordDue(uuid=again.uuid))
+            return
         self.devices += 1
         uuid = Uuid(f"00158d00aa{self.devices:06x}")
         kind, param = self.chance.choice(
@@ -68,6 +79,11 @@ class Story:
         if record is not None and self.chance.random() < 0.3:
             removal = () if record.unlinked else (RemovalDue(uuid=record.uuid, id=record.id),)
             await self.both.store.mirror.remove(record.uuid, *removal)
+            self.left.append(record)
+            self.may_be_gone |= self.said_of(record)
+
+    def said_of(self, record: Record) -> set[str]:
+        return {flag for uuid, flag in self.messages if uuid == record.uuid}
 
     async def report(self) -> None:
         record = self.any_record()
@@ -84,13 +100,18 @@ class Story:
         self.both.store.mirror.report(record.uuid, (change,), now())
 
     async def edit_here(self) -> None:
+        """A name, or a room that there may not be."""
         record = self.any_record()
-        if record is not None:
-            name = self.chance.choice(("title", "icon"))
-            edited = tuple(sorted({*record.edited, name}))
-            await self.both.store.mirror.put(
-                replace(record, edited=edited, **{name: self.word()}), RecordDue(uuid=record.uuid)
+        if record is None:
+            return
+        about = self.chance.choice(
+            (
+                UpdateRecord({"title": self.word()}, {}),
+                UpdateRecord({"icon": self.word()}, {}),
+                UpdateRecord({}, {"room_id": self.chance.randrange(13)}),
             )
+        )
+        await self.both.store.mirror.put(edit(record, about), RecordDue(uuid=record.uuid))
 
     async def edit_there(self) -> None:
         record = self.any_record()
@@ -101,8 +122,15 @@ class Story:
 
     async def delete_there(self) -> None:
         record = self.any_record()
-        if record is not None and record.id is not None and self.chance.random() < 0.2:
+        if record is not None and record.id is not None and self.chance.random() < 0.4:
+            self.may_be_gone |= self.said_of(record)
             await self.app.batch.send_alone(Part(name="records.delete", id=record.id))
+
+    async def link_again_there(self) -> None:
+        """Somebody gives a device back to the cloud that it had forgotten."""
+        unlinked = [record for record in self.both.store.mirror.all() if record.unlinked]
+        if unlinked:
+            await self.app.batch.send_alone(Part(name="records.create", about=self.chance.choice(unlinked)))
 
     async def ring(self) -> None:
         record = self.any_record()
@@ -117,7 +145,7 @@ class Story:
 
     async def break_the_line(self) -> None:
         faults, path = self.both.cloud.faults, self.chance.choice(PATHS)
-        match self.chance.randrange(5):
+        match self.chance.randrange(6):
             case 0:
                 faults.fail(path, status=503, times=self.chance.randrange(1, 4))
             case 1:
@@ -126,19 +154,28 @@ class Story:
                 faults.cut_within(path, at=self.chance.randrange(1, 200))
             case 3:
                 faults.hang(path, seconds=0.05)
+            case 4:
+                self.let_in(False)
+                self.both.cloud.revoke_tokens()
             case _:
                 self.both.cloud.revoke_tokens()
+
+    def let_in(self, is_active: bool) -> None:
+        """Whether the cloud takes the account's logins."""
+        self.both.cloud.state.db.all("UPDATE accounts SET is_active = ? WHERE username = ?", is_active, OWNER)
 
     async def pull(self) -> None:
         self.both.sync.ask()
 
     async def wait(self) -> None:
+        self.let_in(True)
         await asyncio.sleep(self.chance.random() * 0.05)
 
     async def go_on(self) -> None:
         steps: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (3, self.join), (1, self.remove), (4, self.report), (3, self.edit_here), (3, self.edit_there),
-            (1, self.delete_there), (3, self.ring), (3, self.break_the_line), (2, self.pull), (4, self.wait),
+            (1, self.delete_there), (1, self.link_again_there), (3, self.ring),
+            (3, self.break_the_line), (2, self.pull), (4, self.wait),
         ]  # fmt: skip
         weights, plays = zip(*steps, strict=True)
         for play in self.chance.choices(plays, weights, k=STEPS):
@@ -169,10 +206,14 @@ def differences(record: Record, theirs: dict[str, Any]) -> list[str]:
 async def test_at_the_end_both_say_the_same(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     story: Story | None = None
-    async with both_ends(tmp_path) as both, connected(both.cloud, username=OWNER, password=PASSWORD) as app:
+    async with (
+        both_ends(tmp_path, login_pause_s=0.02) as both,
+        connected(both.cloud, username=OWNER, password=PASSWORD, login_pause_s=0.02) as app,
+    ):
         story = Story(both, app, chance)
         await story.go_on()
         both.cloud.faults.clear()
+        story.let_in(True)
         for _ in range(3):
             await both.store.mirror.flush()
             await both.drained()
@@ -189,6 +230,6 @@ async def test_at_the_end_both_say_the_same(tmp_path: Path, seed: int) -> None:
         flags = [str(message["flag"]) for message in both.cloud.messages()]
         assert len(flags) == len(set(flags)), f"seed {seed}: a message is there twice"
         buried = {getattr(letter.due, "flag", None) for letter in await both.store.outbox.dead_letters()}
-        gone = {flag for uuid, flag in story.messages if uuid not in there}
+        gone = {flag for uuid, flag in story.messages if uuid not in there} | story.may_be_gone
         lost = {flag for _, flag in story.messages} - set(flags) - buried - gone
         assert lost == set(), f"seed {seed}: lost"

@@ -13,6 +13,8 @@ from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.batch import Part
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.members import Member
+from gatewayd.cloud.rest.spaces import Space
+from gatewayd.cloud.sync.sync import pause_after
 from gatewayd.model.change import Change
 from gatewayd.model.outgoing import MessageDue, RecordDue, RemovalDue
 from gatewayd.model.permission import Permission
@@ -66,6 +68,55 @@ async def test_a_name_given_here_while_the_cloud_is_away_wins_when_it_is_back(bo
     await both.drained()
     assert both.theirs(DOOR)["title"] == "后门"
     assert both.mine(DOOR).edited == ()
+
+
+async def test_a_name_given_here_while_the_cloud_was_saying_the_old_one_stays(both: Both) -> None:
+    old = {"status": 200016, "msg": {"data": both.cloud.records(OWNER)}, "desc": ""}
+    both.cloud.faults.answer("/api/iot/iot_manage_view/", json.dumps(old), seconds=0.5)
+    run = both.sync.ask()
+    async with asyncio.timeout(10):
+        while not any(step.name == "record" and step.state == "running" for step in both.sync.progress.steps):
+            await asyncio.sleep(0.005)
+    await asyncio.sleep(0.1)  # the question is on its way
+    await both.store.mirror.put(replace(both.mine(DOOR), title="后门", edited=("title",)), RecordDue(uuid=DOOR))
+    await both.drained()
+    assert both.mine(DOOR).edited == ()
+    async with asyncio.timeout(10):
+        while both.sync.progress.number < run or both.sync.progress.running:
+            await asyncio.sleep(0.005)
+    assert (both.mine(DOOR).title, both.theirs(DOOR)["title"]) == ("后门", "后门")
+
+
+async def test_a_room_that_is_gone_there_is_left_here_and_readings_go_on(both: Both) -> None:
+    unit = await both.client.spaces.create(Space(type="unit", title="地下室"))
+    room = await both.client.spaces.create(Space(type="room", title="杂物间", superior_id=unit.id))
+    await edit_there(both, DOOR, param={"room_id": room.id})
+    await both.synced()
+    assert both.mine(DOOR).param.room_id == room.id
+    assert unit.id is not None
+    await both.client.spaces.delete(unit.id)
+    both.store.mirror.report(DOOR, (Change("battery", 42),), now())
+    await both.store.mirror.flush()
+    await both.drained()
+    await both.synced()
+    assert both.mine(DOOR).param.room_id is None
+    param = both.theirs(DOOR)["param"]
+    assert isinstance(param, dict)
+    assert (param["room_id"], param["battery"]) == (None, 42)
+
+
+@pytest.mark.parametrize("name", ["大门", "𠮷野家 🚪👨‍👩‍👧‍👦", "a\"b\\c\n'; --", "ﷺ" * 64])
+async def test_every_name_arrives_as_it_was_said_both_ways_and_after_a_restart(tmp_path: Path, name: str) -> None:
+    async with both_ends(tmp_path) as both:
+        await both.drained()
+        await edit_there(both, DOOR, title=name, 新={"键": [name, None]})
+        await both.synced()
+        await both.store.mirror.put(replace(both.mine(AIR), title=name, edited=("title",)), RecordDue(uuid=AIR))
+        await both.drained()
+        assert both.theirs(AIR)["title"] == name
+    async with both_ends(tmp_path, with_records=False) as again:
+        door = again.mine(DOOR)
+        assert (door.title, door.extra["新"], again.mine(AIR).title) == (name, {"键": [name, None]}, name)
 
 
 async def test_a_device_that_the_cloud_has_no_longer_is_kept_unlinked_and_linked_when_it_is_back(both: Both) -> None:
@@ -139,6 +190,16 @@ async def test_a_cloud_that_does_not_answer_is_not_asked_for_every_section(both:
     errors = (await both.synced()).values()
     assert sum("not tried" in str(error) for error in errors) == len(errors) - 2
     assert len(both.cloud.requests) - asked == 6  # two sections, three attempts each
+
+
+@pytest.mark.parametrize(
+    ("failures", "interval_s", "pause_s"),
+    [(0, 3600, 3600), (1, 3600, 30), (2, 3600, 60), (7, 3600, 1920), (8, 3600, 3600), (10**6, 3600, 3600), (1, 10, 10)],
+)
+def test_a_sync_that_fails_is_tried_again_soon_and_then_less_often(
+    failures: int, interval_s: float, pause_s: float
+) -> None:
+    assert pause_after(failures, interval_s) == pause_s
 
 
 async def test_a_right_that_was_given_is_known_by_the_users_name_until_it_is_taken_back(both: Both) -> None:
