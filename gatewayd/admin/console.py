@@ -127,7 +127,7 @@ class Console:
             },
             "rest": {"trouble": self.rest.trouble if self.rest else None},
             "store": {"problem": problem.reason if problem else None},
-            "devices": len(self._zigbee.devices.all()),
+            "devices": sum(isinstance(record.param, ZigbeeParam) for record in self._store.mirror.all()),
             "outbox": await self.depths(),
             "requests": dict(self.downlink.counters) if self.downlink else {},
         }

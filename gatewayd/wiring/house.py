@@ -77,6 +77,7 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Hous
         settings.state_dir / "zigbee.db",
         Catalogue.shipped(),
         store.mirror,
+        store.facts,
         emit,
         now=now,
         zone=settings.zone,

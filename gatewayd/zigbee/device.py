@@ -1,6 +1,7 @@
 """A device that this gateway hosts: zigpy's device, its driver, and the way between them and the record."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ Emit = Callable[[RadioEvent], None]
 
 
 class Hosted:
-    """Listens to one device and speaks to it. Made again whenever the application is."""
+    """Listens to one device, until it is let go, and speaks to it. Made again whenever the application is."""
 
     def __init__(self, device: Any, match: Match, emit: Emit, now: Callable[[], datetime]) -> None:
         self._device = device
@@ -35,11 +36,21 @@ class Hosted:
         self.last_heard = 0.0
         self.answers = True
         self._channel_of = {endpoint: channel for channel, endpoint in match.channels.items()}
+        self._let_go = ExitStack()
         for endpoint in device.non_zdo_endpoints:
             for cluster_id in match.driver.clusters & endpoint.in_clusters.keys():
                 cluster = endpoint.in_clusters[cluster_id]
-                cluster.on_event("attribute_report", self._reported)
-                cluster.on_event("attribute_read", self._reported)
+                for event in ("attribute_report", "attribute_read"):
+                    self._let_go.callback(cluster.on_event(event, self._reported))
+
+    def listen(self, speaker: Any, listener: object) -> None:
+        """Let `listener` hear one of zigpy's speakers (a device, a cluster) until this is let go."""
+        speaker.add_listener(listener)
+        self._let_go.callback(speaker.remove_listener, listener)
+
+    def let_go(self) -> None:
+        """Hear it no more: zigpy may keep the device, and host it anew."""
+        self._let_go.close()
 
     @property
     def sleeps(self) -> bool:
@@ -78,10 +89,8 @@ class Hosted:
             param=param,
         )
 
-    async def prepare(self) -> None:
-        """Configure, and then read: what changed before it reported is not missed."""
-        await self.configure()
-        await self.read()
+    def say_ready(self) -> None:
+        """It has been configured, and then read: what changed before it reported is not missed."""
         self._emit(DeviceReady(self.uuid))
 
     async def configure(self) -> None:

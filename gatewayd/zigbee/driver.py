@@ -6,6 +6,7 @@ A driver's module in `drivers/` holds its rows; `device.Hosted` reads them.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from zlib import crc32
 
 from gatewayd.model.change import Change, Scalar
 from gatewayd.model.record import Param
@@ -69,10 +70,15 @@ class Driver:
     extra_bindings: tuple[int, ...] = ()
     has_lock_events: bool = False
     by_attribute: Mapping[tuple[int, int], Reading] = field(init=False)
+    setup: bytes = field(init=False)
+    """What a device of this kind is told, in short: whoever was told otherwise is told anew."""
 
     def __post_init__(self) -> None:
         table = {(reading.cluster, reading.attribute): reading for reading in self.readings}
         object.__setattr__(self, "by_attribute", table)
+        reports = [(one.cluster, one.attribute, one.minimum, one.maximum, one.change) for one in self.readings]
+        told = repr((reports, self.write, self.extra_bindings))
+        object.__setattr__(self, "setup", f"{crc32(told.encode()):08x}".encode())
 
     @property
     def clusters(self) -> frozenset[int]:

@@ -33,9 +33,9 @@ class HostedLock(Hosted):
         self._zone = zone
         for endpoint in self.device.non_zdo_endpoints:
             if DOOR_LOCK in endpoint.in_clusters:
-                endpoint.in_clusters[DOOR_LOCK].add_listener(_Ear(self._notified))
+                self.listen(endpoint.in_clusters[DOOR_LOCK], _Ear(self._notified))
             if ALARMS in endpoint.in_clusters:
-                endpoint.in_clusters[ALARMS].add_listener(_Ear(self._alarmed))
+                self.listen(endpoint.in_clusters[ALARMS], _Ear(self._alarmed))
 
     async def read_log(self, since: int | None) -> tuple[LockEvent, ...]:
         """The operations in the lock's log, oldest first, from the stamp `since` on (seconds since 2000-01-01, local).

@@ -26,6 +26,7 @@ from gatewayd.zigbee.devices import Devices
 from gatewayd.zigbee.driver import Situation
 from gatewayd.zigbee.errors import translated
 from gatewayd.zigbee.radio import Radio
+from gatewayd.zigbee.upkeep import Facts
 
 T = TypeVar("T")
 
@@ -41,6 +42,7 @@ class ZigbeeRoom:
         database: Path,
         catalogue: Catalogue,
         mirror: Mirror,
+        facts: Facts,
         emit: Callable[[RadioEvent], None],
         *,
         now: Callable[[], datetime],
@@ -50,7 +52,7 @@ class ZigbeeRoom:
         self._mirror = mirror
         self._emit = emit
         self._now = now
-        self.devices = Devices(catalogue, emit, mirror.get, now=now, zone=zone)
+        self.devices = Devices(catalogue, emit, mirror, facts, now=now, zone=zone)
         self.radio = Radio(settings, database, on_up=self._came_up, on_down=self._went_down, chance=chance)
 
     @property
@@ -182,9 +184,9 @@ class ZigbeeRoom:
     async def _came_up(self, app: Any, network: NetworkInfo) -> None:
         self.devices.attach(app)
         self._emit(RadioUp(network))
-        self.refresh(hosted.uuid for hosted in self.devices.all() if not hosted.sleeps)
 
     def _went_down(self, reason: str) -> None:
+        self.devices.detach()
         self._emit(RadioDown(reason))
         if self.network is not None:
             self._emit(AttributeReported(self.network.coordinator, (Change("zgb_status", "0"),), self._now()))
