@@ -52,3 +52,20 @@ def test_gatewayctl_without_a_daemon_is_one_clear_line(tmp_path: Path) -> None:
     assert asked.returncode == 1
     assert len(asked.stderr.splitlines()) == 1
     assert "no gatewayd listens there" in asked.stderr
+
+
+def test_a_state_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    file = tmp_path / "gatewayd.toml"
+    (tmp_path / "password").write_text("x")
+    (tmp_path / "password").chmod(0o600)
+    file.write_text(
+        f'[cloud]\nusername = "a"\npassword_file = "{tmp_path}/password"\n'
+        f'[gateway]\nstate_dir = "{tmp_path}/password/state"\n',
+        encoding="utf-8",
+    )
+    ran = run("gatewayd", "run", "--config", str(file))
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        f"gatewayd: The state directory {tmp_path}/password/state cannot be made: Not a directory;"
+        " gateway.state_dir says where.\n"
+    )

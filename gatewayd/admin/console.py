@@ -17,6 +17,7 @@ from gatewayd.cloud.session import Session
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.firmware.watch import FirmwareWatch
 from gatewayd.model.errors import CloudError, GatewayError, UnknownDeviceError
+from gatewayd.model.event import UnknownDevice
 from gatewayd.model.record import Record, SwitchParam, ZigbeeParam
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.words import Uuid
@@ -140,17 +141,16 @@ class Console:
                 "uuid": device.uuid,
                 "category": "unknown",
                 "title": " ".join(filter(None, (device.manufacturer, device.model))),
-                "state": "; ".join(
-                    f"endpoint {end}: {' '.join(f'{cluster:#06x}' for cluster in clusters)}"
-                    for end, clusters, _ in device.endpoints
-                ),
+                "state": "; ".join(f"endpoint {end}: {_hex(clusters)}" for end, clusters, _ in device.endpoints),
             }
             for device in self._zigbee.devices.unknown.values()
         ]
         return known + unknown
 
     async def show(self, params: OfDevice) -> dict[str, Any]:
-        """One record, as the cloud sees it."""
+        """One record, as the cloud sees it; of a device that the catalogue does not know, what it offers."""
+        if (unknown := self._zigbee.devices.unknown.get(Uuid(params.uuid))) is not None:
+            return _offers(unknown)
         return to_wire(self._record(params.uuid))
 
     async def qr(self, _params: Nothing) -> dict[str, str]:
@@ -167,8 +167,8 @@ class Console:
         await self._zigbee.permit_join(params.seconds)
 
     async def remove(self, params: OfDevice) -> None:
-        """Take a device off the network."""
-        await self._zigbee.remove(self._record(params.uuid).uuid)
+        """Take a device off the network, known to the catalogue or not."""
+        await self._zigbee.remove(Uuid(params.uuid))
 
     async def outbox(self, _params: Nothing) -> dict[str, Any]:
         """What waits, and what was given up."""
@@ -267,6 +267,24 @@ def _row(record: Record) -> dict[str, Any]:
         "state": state_in_words(record),
         "linked": "no longer" if record.unlinked else record.id is not None,
     }
+
+
+def _offers(device: UnknownDevice) -> dict[str, Any]:
+    """What a row of the catalogue has to say to fit this device."""
+    return {
+        "uuid": device.uuid,
+        "category": "unknown",
+        "manufacturer": device.manufacturer,
+        "model": device.model,
+        "endpoints": [
+            {"endpoint": end, "clusters": _hex(clusters), "outputs": _hex(outputs)}
+            for end, clusters, outputs in device.endpoints
+        ],
+    }
+
+
+def _hex(clusters: tuple[int, ...]) -> str:
+    return " ".join(f"{cluster:#06x}" for cluster in clusters)
 
 
 def state_in_words(record: Record) -> str:

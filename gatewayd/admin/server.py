@@ -37,20 +37,41 @@ class AdminServer:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Listen; the socket's file is gone when this is left."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A socket that a killed daemon left behind; the database's lock says that no other daemon runs.
-        self._path.unlink(missing_ok=True)
-        before = os.umask(0o117)
+        """Listen; the socket's file is gone when this is left. Raises GatewayError where it cannot be made."""
         try:
-            server = await asyncio.start_unix_server(self._serve, str(self._path), limit=MAX_LINE)
-        finally:
-            os.umask(before)
+            await self._make_room()
+            server = await self._start()
+        except OSError as error:
+            raise GatewayError(
+                f"the admin socket {self._path} cannot be made: {error.strerror or error}; admin.socket says where"
+            ) from error
         try:
             async with server:
                 yield
         finally:
             self._path.unlink(missing_ok=True)
+
+    async def _make_room(self) -> None:
+        """Take a socket away that a killed daemon left behind; nothing else is touched."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            return
+        if not self._path.is_socket():
+            raise GatewayError(f"the admin socket {self._path} cannot be made: a file that is no socket is there")
+        try:
+            _, writer = await asyncio.open_unix_connection(str(self._path))
+        except ConnectionError:
+            self._path.unlink(missing_ok=True)
+        else:
+            writer.close()
+            raise GatewayError(f"another gatewayd listens at {self._path}; admin.socket says where this one does")
+
+    async def _start(self) -> asyncio.Server:
+        before = os.umask(0o117)
+        try:
+            return await asyncio.start_unix_server(self._serve, str(self._path), limit=MAX_LINE)
+        finally:
+            os.umask(before)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -61,6 +61,10 @@ class Devices:
             raise UnknownDeviceError(f"no device {uuid} is on the network")
         return hosted
 
+    def is_hosted(self, uuid: Uuid) -> bool:
+        """True for what is on the network and known to the catalogue."""
+        return uuid in self._hosted
+
     def is_lock(self, uuid: Uuid) -> bool:
         """True for a lock that is hosted."""
         return isinstance(self._hosted.get(uuid), HostedLock)

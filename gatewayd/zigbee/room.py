@@ -11,8 +11,8 @@ from zigpy.types import EUI64
 
 from gatewayd.config import Radio as RadioSettings
 from gatewayd.model.change import Change
-from gatewayd.model.errors import GatewayError, RefusedError, UnknownDeviceError
-from gatewayd.model.event import AttributeReported, LockEvent, NetworkInfo, RadioDown, RadioEvent, RadioUp
+from gatewayd.model.errors import DeviceUnreachableError, GatewayError, RefusedError, UnknownDeviceError
+from gatewayd.model.event import AttributeReported, DeviceLeft, LockEvent, NetworkInfo, RadioDown, RadioEvent, RadioUp
 from gatewayd.model.lock import PinSlots
 from gatewayd.model.record import Record
 from gatewayd.model.request import Answer, Operate, PermitJoin, Request
@@ -53,7 +53,7 @@ class ZigbeeRoom:
         self._emit = emit
         self._now = now
         self.devices = Devices(catalogue, emit, mirror, facts, now=now, zone=zone)
-        self.radio = Radio(settings, database, on_up=self._came_up, on_down=self._went_down, chance=chance)
+        self.radio = Radio(settings, database, on_up=self._came_up, on_down=self._went_down, now=now, chance=chance)
 
     @property
     def network(self) -> NetworkInfo | None:
@@ -98,8 +98,6 @@ class ZigbeeRoom:
 
     async def delete(self, request: Request) -> Answer:
         """`delete`: take the device off the network; one that does not answer is forgotten all the same."""
-        if self.network is not None and request.uuid == self.network.coordinator:
-            raise RefusedError("the gateway cannot be taken off its own network", Operation.BAD_PARAMETERS)
         record = self._record(request.uuid)
         await self.remove(request.uuid)
         return Answer(Operation.DELETED, record)
@@ -113,11 +111,18 @@ class ZigbeeRoom:
             await app.permit(seconds)
 
     async def remove(self, uuid: Uuid) -> None:
-        """Take a device off the network. Raises UnknownDeviceError, RadioUnavailableError."""
-        device = self.devices.get(uuid).device
+        """Take a device off the network, whatever it is; one that is there no more is forgotten.
+
+        Raises UnknownDeviceError, RadioUnavailableError, RefusedError.
+        """
+        if self.network is not None and uuid == self.network.coordinator:
+            raise RefusedError("the gateway cannot be taken off its own network", Operation.BAD_PARAMETERS)
         app = self.radio.app
-        with translated(uuid, "removing"):
-            await app.remove(EUI64.convert(str(device.ieee)))
+        if uuid in self.devices.unknown or self.devices.is_hosted(uuid):
+            with translated(uuid, "removing"):
+                await app.remove(EUI64.convert(":".join(uuid[place : place + 2] for place in range(0, 16, 2))))
+        else:
+            self._emit(DeviceLeft(self._record(uuid).uuid, self._now()))
 
     async def backup(self) -> dict[str, Any]:
         """The network, with its keys, in the open coordinator backup format. Raises RadioUnavailableError."""
@@ -174,7 +179,12 @@ class ZigbeeRoom:
 
     def _reachable(self, uuid: Uuid) -> Hosted:
         self.radio.app  # noqa: B018  (raises at once while the radio is away)
-        return self.devices.get(uuid)
+        try:
+            return self.devices.get(uuid)
+        except UnknownDeviceError as error:
+            if self._mirror.get(uuid) is None:
+                raise
+            raise DeviceUnreachableError(f"{uuid} has not been heard since it was last on the network") from error
 
     def _record(self, uuid: Uuid) -> Record:
         if (record := self._mirror.get(uuid)) is None:

@@ -1,6 +1,7 @@
 """The admin socket: calls are answered, bad ones with the reason, and nobody else gets in."""
 
 import asyncio
+import socket
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -80,3 +81,35 @@ async def test_only_owner_and_group_may_open_it(path: Path) -> None:
 def test_without_a_daemon_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(GatewayError, match="no gatewayd listens there"):
         call(tmp_path / "admin.sock", "status")
+
+
+async def test_a_socket_that_a_killed_daemon_left_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "admin.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    async with AdminServer(path, {"greet": Method(Greeting, greet)}).listening():
+        assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
+
+
+async def test_a_socket_that_another_daemon_listens_at_is_left_to_it(path: Path) -> None:
+    with pytest.raises(GatewayError, match="another gatewayd listens"):
+        async with AdminServer(path, {}).listening():
+            pass
+    assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
+
+
+async def test_a_file_that_is_no_socket_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "passwords"
+    path.write_text("precious")
+    with pytest.raises(GatewayError, match="no socket"):
+        async with AdminServer(path, {}).listening():
+            pass
+    assert path.read_text() == "precious"
+
+
+@pytest.mark.parametrize("place", ["x" * 120, "file/admin.sock"])
+async def test_a_socket_that_cannot_be_made_is_said_with_its_key(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(GatewayError, match=r"cannot be made: .*; admin\.socket"):
+        async with AdminServer(tmp_path / place, {}).listening():
+            pass

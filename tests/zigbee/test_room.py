@@ -1,6 +1,8 @@
 """Devices on the real stack: what they say reaches the mirror, what they are told they do, and what breaks is told."""
 
 import asyncio
+import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,12 +10,12 @@ import pytest
 
 from gatewayd.model.errors import DeviceUnreachableError, RadioUnavailableError, RefusedError, UnknownDeviceError
 from gatewayd.model.event import LockAlarm, LockEvent, LockSource
-from gatewayd.model.record import CurtainParam, LockParam, SensorParam, SocketParam, SwitchParam, ZigbeeParam
+from gatewayd.model.record import CurtainParam, LockParam, Record, SensorParam, SocketParam, SwitchParam, ZigbeeParam
 from gatewayd.model.request import Operate, Query, RemoveDevice
 from gatewayd.model.status import Operation
 from gatewayd.model.words import Category, ExecType, Uuid
 from gatewayd.simulator.radio import House, Switch, climate_sensor, curtain, lock, socket, switch
-from tests.zigbee.conftest import Room, running
+from tests.zigbee.conftest import COORDINATOR, Room, running
 
 CONTROL, QUERY, DELETE = ExecType.CONTROL, ExecType.QUERY, ExecType.DELETE
 
@@ -135,6 +137,22 @@ async def test_a_device_is_removed_even_if_it_does_not_answer(room: Room) -> Non
         await room.ask(lamp, Category.SWITCH, QUERY, Query())
 
 
+async def test_the_gateway_is_not_taken_off_its_own_network(room: Room) -> None:
+    with pytest.raises(RefusedError, match="its own network"):
+        await room.zigbee.remove(Uuid(COORDINATOR))
+
+
+async def test_a_device_that_is_on_the_network_no_more_can_be_removed(room: Room) -> None:
+    lamp = room.house.add(switch("00158d0002a00001", channels=1))
+    await room.store.mirror.put(
+        Record(uuid=Uuid(lamp.ieee), category=Category.SWITCH, param=SwitchParam(status=1), id=7)
+    )
+    await room.zigbee.remove(Uuid(lamp.ieee))
+    await room.until(lambda: room.store.mirror.get(Uuid(lamp.ieee)) is None)
+    with pytest.raises(UnknownDeviceError):
+        await room.zigbee.remove(Uuid(lamp.ieee))
+
+
 async def test_a_device_out_of_reach_is_said_to_be(room: Room) -> None:
     lamp = room.house.add(switch("00158d0002a00001", channels=1))
     await room.take_in(lamp)
@@ -198,3 +216,28 @@ async def test_zigpys_database_is_not_written_at_reports(room: Room, tmp_path: P
         await asyncio.sleep(0.001)
     await room.until(lambda: getattr(room.record(sensor).param, "temperature", None) == 11.99)
     assert wal.stat().st_size == before
+
+
+@pytest.mark.parametrize("damage", [b"no database at all" * 100, None])
+async def test_a_damaged_zigbee_database_is_set_aside_and_devices_are_met_again(
+    house: House, tmp_path: Path, damage: bytes | None
+) -> None:
+    lamp = house.add(switch("00158d0002a00001", channels=1))
+    database = tmp_path / "zigbee.db"
+    async with house.serve() as url:
+        async with running(house, url, tmp_path) as room:
+            await room.until(room.zigbee.radio.up.is_set)
+            await room.take_in(lamp)
+        content = database.read_bytes()
+        assert stat.S_IMODE(database.stat().st_mode) == 0o600
+        database.write_bytes(damage or content[:4096] + b"\xff" * 4096 + content[8192:])
+        async with running(house, url, tmp_path) as room:
+            await room.until(room.zigbee.radio.up.is_set)
+            assert any(name.startswith("zigbee.db.damaged-") for name in os.listdir(tmp_path))
+            await room.until(lambda: getattr(room.record(lamp).param, "status", None) == 0)
+            with pytest.raises(DeviceUnreachableError):
+                await room.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
+            lamp.report_now(1, 0x0006, 0, 0)
+            await room.until(lambda: getattr(room.record(lamp).param, "status", None) == 1)
+            await room.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
+            assert lamp.is_on(1)
