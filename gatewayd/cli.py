@@ -12,6 +12,7 @@ from gatewayd import __version__, config, log
 from gatewayd.model.errors import ConfigError, GatewayError
 
 _BAD_CONFIG: Final = 2
+_INTERRUPTED: Final = 130
 
 _config_option: Final = click.option(
     "--config",
@@ -73,6 +74,8 @@ def demo(*, once: bool, broker: str | None) -> None:
     except BrokerError as error:
         click.echo(f"gatewayd: {error}", err=True)
         sys.exit(1)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(_INTERRUPTED if once else 0)
 
 
 def _say_faults(error: ConfigError) -> None:

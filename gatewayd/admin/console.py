@@ -18,7 +18,7 @@ from gatewayd.cloud.sync.sync import Sync
 from gatewayd.firmware.watch import FirmwareWatch
 from gatewayd.model.errors import CloudError, GatewayError, UnknownDeviceError
 from gatewayd.model.event import UnknownDevice
-from gatewayd.model.record import Record, SwitchParam, ZigbeeParam
+from gatewayd.model.record import LockParam, Param, Record, SwitchParam, ZigbeeParam
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.words import Uuid
 from gatewayd.provisioning.room import Provisioning
@@ -287,6 +287,19 @@ def _hex(clusters: tuple[int, ...]) -> str:
     return " ".join(f"{cluster:#06x}" for cluster in clusters)
 
 
+_SAID: Final[tuple[tuple[str, str | Mapping[int, str]], ...]] = (
+    ("operate", {0: "locked", 1: "unlocked", 2: "held open"}),
+    ("position", "{} % open"),
+    ("temperature", "{} °C"),
+    ("humidity", "{} % humid"),
+    ("illuminance", "{} lx"),
+    ("occupancy", {False: "nobody there", True: "somebody there"}),
+    ("alarm", {False: "quiet", True: "alarm"}),
+    ("tamper", {True: "tampered with", False: "untouched"}),
+)
+"""What a record's param says, in words for people; an `operate` is a lock's: others say what came of it."""
+
+
 def state_in_words(record: Record) -> str:
     """What a device's record says of it, in one line."""
     param = record.param
@@ -294,6 +307,12 @@ def state_in_words(record: Record) -> str:
         channels = " ".join("-" if one.value is None else "on" if one.value else "off" for one in param.channel)
         power = getattr(param, "power", None)
         return channels if power is None else f"{channels} {power:g} W"
-    names = ("operate", "position", "temperature", "humidity", "illuminance", "occupancy")
-    said = {name: value for name in names if (value := getattr(param, name, None)) is not None}
-    return ", ".join(f"{name} {value}" for name, value in said.items())
+    words = (said for name, say in _SAID if (said := _in_words(param, name, say)) is not None)
+    return ", ".join(words)
+
+
+def _in_words(param: Param, name: str, say: str | Mapping[int, str]) -> str | None:
+    value = getattr(param, name, None)
+    if value is None or (name == "operate" and not isinstance(param, LockParam)):
+        return None
+    return say.format(value) if isinstance(say, str) else say.get(value, str(value))
