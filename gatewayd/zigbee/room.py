@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import structlog
 from zigpy.types import EUI64
 
 from gatewayd.config import Radio as RadioSettings
@@ -28,9 +29,13 @@ from gatewayd.zigbee.errors import translated
 from gatewayd.zigbee.radio import Radio
 from gatewayd.zigbee.upkeep import Facts
 
+log = structlog.get_logger()
+
 T = TypeVar("T")
 
 _TOGGLE: Final = 2
+_ASLEEP_S: Final = 5.0
+"""What has not woken up by then is not waited for: a phone is answered within 10 s."""
 
 
 class ZigbeeRoom:
@@ -90,10 +95,15 @@ class ZigbeeRoom:
         return Answer(Operation.CONTROLLED, self._mirror.get(request.uuid))
 
     async def query(self, request: Request) -> Answer:
-        """`query`: the record, fresh from the radio."""
+        """`query`: the record, fresh from the radio; of who sleeps too deep for that, as it was last heard."""
         network = self.network
         if network is None or request.uuid != network.coordinator:
-            await self._asking(self._reachable(request.uuid).read())
+            hosted = self._reachable(request.uuid)
+            try:
+                async with asyncio.timeout(_ASLEEP_S if hosted.sleeps and hosted.answers else None):
+                    await self._asking(hosted.read())
+            except TimeoutError:
+                log.debug("query_answered_for_sleeper", uuid=request.uuid)
         return Answer(Operation.DEVICE_NORMAL, self._mirror.get(request.uuid))
 
     async def delete(self, request: Request) -> Answer:

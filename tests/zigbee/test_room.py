@@ -71,6 +71,16 @@ async def test_a_sleepy_sensor_is_given_time_and_its_readings_have_units(room: R
     await room.until(lambda: read() == (-3.25, 61.5))
 
 
+async def test_who_sleeps_deep_is_answered_for_with_what_it_said_last(room: Room) -> None:
+    sensor = room.house.add(climate_sensor("00158d0004c00001", poll_interval_s=600))
+    await room.take_in(sensor)
+    room.house.sleep(sensor)
+    sensor.report_now(1, 0x0402, 0, 1850)
+    answer = await room.ask(sensor, Category.SENSOR, QUERY, Query())
+    assert answer.record is not None
+    assert (answer.status, getattr(answer.record.param, "temperature", None)) == (Operation.DEVICE_NORMAL, 18.5)
+
+
 async def test_a_socket_meters(room: Room) -> None:
     plug = room.house.add(socket("00158d0005d00001"))
     await room.take_in(plug)
