@@ -295,7 +295,8 @@ _SAID: Final[tuple[tuple[str, str | Mapping[int, str]], ...]] = (
     ("illuminance", "{} lx"),
     ("occupancy", {False: "nobody there", True: "somebody there"}),
     ("alarm", {False: "quiet", True: "alarm"}),
-    ("tamper", {True: "tampered with", False: "untouched"}),
+    ("tamper", {False: "untouched", True: "tampered with"}),
+    ("low_battery", {False: "battery good", True: "battery low"}),
 )
 """What a record's param says, in words for people; an `operate` is a lock's: others say what came of it."""
 

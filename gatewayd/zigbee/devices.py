@@ -7,6 +7,7 @@ is there, `upkeep` does in the background.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -162,8 +163,13 @@ class Devices:
         hosted.answers = _answered(self._mirror.get(uuid))
         hosted.listen(device, _LastSeen(self, hosted))
         hosted.listen(device.zdo, _Announced(self._upkeep, hosted))
+        for greeting in match.driver.greetings:
+            hosted.hear(greeting.cluster, greeting.asked_by, partial(self._asked, hosted))
         self._hosted[uuid] = hosted
         return hosted
+
+    def _asked(self, hosted: Hosted, _endpoint: int, _args: Any) -> None:
+        self._upkeep.want(hosted, Need.GREET)
 
     def heard(self, hosted: Hosted) -> None:
         """A device has said something, whatever it was."""

@@ -1,10 +1,8 @@
 """What a lock can do beyond other devices (ZCL Door Lock 0x0101): tell events, keep a log of them, hold PIN codes."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
-import structlog
 from zigpy.zcl import foundation
 
 from gatewayd.model.errors import DeviceUnreachableError
@@ -13,8 +11,6 @@ from gatewayd.model.lock import PinSlots
 from gatewayd.zigbee.device import Hosted
 from gatewayd.zigbee.drivers.lock import ALARMS, DOOR_LOCK
 from gatewayd.zigbee.errors import translated
-
-log = structlog.get_logger()
 
 _OPERATION, _PROGRAMMING, _ALARM = 0x20, 0x21, 0x00
 _GET_LOG_RECORD, _SET_PIN, _CLEAR_PIN = 0x04, 0x05, 0x07
@@ -31,11 +27,9 @@ class HostedLock(Hosted):
     def __init__(self, *arguments: Any, zone: tzinfo) -> None:
         super().__init__(*arguments)
         self._zone = zone
-        for endpoint in self.device.non_zdo_endpoints:
-            if DOOR_LOCK in endpoint.in_clusters:
-                self.listen(endpoint.in_clusters[DOOR_LOCK], _Ear(self._notified))
-            if ALARMS in endpoint.in_clusters:
-                self.listen(endpoint.in_clusters[ALARMS], _Ear(self._alarmed))
+        self.hear(DOOR_LOCK, _OPERATION, self._operated)
+        self.hear(DOOR_LOCK, _PROGRAMMING, self._programmed)
+        self.hear(ALARMS, _ALARM, self._alarmed)
 
     async def read_log(self, since: int | None) -> tuple[LockEvent, ...]:
         """The operations in the lock's log, oldest first, from the stamp `since` on (seconds since 2000-01-01, local).
@@ -90,18 +84,18 @@ class HostedLock(Hosted):
         if status != foundation.Status.SUCCESS:
             raise DeviceUnreachableError(f"{self.uuid} refused to program slot {slot}: {status!r}")
 
-    def _notified(self, command: int, args: Any) -> None:
-        if command == _OPERATION:
-            stamp = self._stamp(args.local_time)
-            source, code = _source(args.operation_event_source), int(args.operation_event_code)
-            self._emit(LockEvent(self.uuid, source, code, int(args.user_id), self._now(), stamp))
-        elif command == _PROGRAMMING:
-            stamp = self._stamp(args.local_time)
-            source, code = _source(args.program_event_source), int(args.program_event_code)
-            self._emit(LockProgrammed(self.uuid, source, code, int(args.user_id), self._now(), stamp))
+    def _operated(self, _endpoint: int, args: Any) -> None:
+        source, code = _source(args.operation_event_source), int(args.operation_event_code)
+        stamp = self._stamp(args.local_time)
+        self._emit(LockEvent(self.uuid, source, code, int(args.user_id), self._now(), stamp))
 
-    def _alarmed(self, command: int, args: Any) -> None:
-        if command == _ALARM and int(args.cluster_id) == DOOR_LOCK:
+    def _programmed(self, _endpoint: int, args: Any) -> None:
+        source, code = _source(args.program_event_source), int(args.program_event_code)
+        stamp = self._stamp(args.local_time)
+        self._emit(LockProgrammed(self.uuid, source, code, int(args.user_id), self._now(), stamp))
+
+    def _alarmed(self, _endpoint: int, args: Any) -> None:
+        if int(args.cluster_id) == DOOR_LOCK:
             self._emit(LockAlarm(self.uuid, int(args.alarm_code), self._now()))
 
     @staticmethod
@@ -110,19 +104,6 @@ class HostedLock(Hosted):
 
     def _moment(self, stamp: int) -> datetime:
         return (_ZCL_EPOCH + timedelta(seconds=stamp)).replace(tzinfo=self._zone)
-
-
-class _Ear:
-    """zigpy calls listeners by a method's name, and logs what they raise at DEBUG: so this says it aloud."""
-
-    def __init__(self, heard: Callable[[int, Any], None]) -> None:
-        self._heard = heard
-
-    def cluster_command(self, _tsn: int, command: int, args: Any) -> None:
-        try:
-            self._heard(command, args)
-        except Exception:  # the edge of zigpy's world: a frame that no lock should send
-            log.exception("lock_frame_not_understood", command=command)
 
 
 def _source(raw: Any) -> LockSource:

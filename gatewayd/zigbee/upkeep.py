@@ -41,7 +41,8 @@ class Need(IntEnum):
     """What is to be done with a device; the greater includes the lesser."""
 
     READ = 1
-    SET_UP = 2
+    GREET = 2
+    SET_UP = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -132,6 +133,8 @@ class Upkeep:
         async with self._turns[hosted.sleeps]:
             if need is Need.SET_UP:
                 await hosted.configure()
+            if need >= Need.GREET:
+                await hosted.greet()
             await hosted.read()
         if need is Need.SET_UP:
             await self._facts.set(_set_up(hosted.uuid), hosted.match.driver.setup)

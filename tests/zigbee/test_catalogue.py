@@ -18,6 +18,7 @@ from gatewayd.zigbee.catalogue import Catalogue, Signature
         ({1: {0x0000, 0x0101, 0x0009}}, Category.LOCK, "AA02SL-HE", {1: 1}),
         ({1: {0x0102}}, Category.CURTAIN, "AA06CM", {1: 1}),
         ({1: {0x0001, 0x0402, 0x0405}}, Category.SENSOR, "AA09TH", {1: 1}),
+        ({1: {0x0000, 0x0500}}, Category.SENSOR, "AA09AL", {1: 1}),
     ],
 )
 def test_a_device_is_what_its_clusters_say(

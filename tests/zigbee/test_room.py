@@ -14,7 +14,7 @@ from gatewayd.model.record import CurtainParam, LockParam, Record, SensorParam, 
 from gatewayd.model.request import Operate, Query, RemoveDevice
 from gatewayd.model.status import Operation
 from gatewayd.model.words import Category, ExecType, Uuid
-from gatewayd.simulator.radio import House, Switch, climate_sensor, curtain, lock, socket, switch
+from gatewayd.simulator.radio import House, Switch, climate_sensor, contact, curtain, lock, socket, switch
 from tests.zigbee.conftest import COORDINATOR, Room, running
 
 CONTROL, QUERY, DELETE = ExecType.CONTROL, ExecType.QUERY, ExecType.DELETE
@@ -79,6 +79,27 @@ async def test_who_sleeps_deep_is_answered_for_with_what_it_said_last(room: Room
     answer = await room.ask(sensor, Category.SENSOR, QUERY, Query())
     assert answer.record is not None
     assert (answer.status, getattr(answer.record.param, "temperature", None)) == (Operation.DEVICE_NORMAL, 18.5)
+
+
+async def test_a_door_contact_is_enrolled_and_gives_alarm(room: Room) -> None:
+    door = room.house.add(contact("00158d0007f00001", poll_interval_s=0.1))
+    assert (await room.take_in(door)).type_sub == "AA09AL"
+
+    def says() -> tuple[bool | None, ...]:
+        param = room.record(door).param
+        assert isinstance(param, SensorParam)
+        return param.alarm, param.tamper, param.low_battery
+
+    await room.until(lambda: says() == (False, False, False))
+    assert door.is_enrolled
+    door.open()
+    await room.until(lambda: says() == (True, False, False))
+    door.open(False)
+    door.lift_cover()
+    door.run_low()
+    await room.until(lambda: says() == (False, True, True))
+    door.ask_to_be_enrolled()
+    await room.until(lambda: door.is_enrolled)
 
 
 async def test_a_socket_meters(room: Room) -> None:
