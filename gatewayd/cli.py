@@ -53,8 +53,11 @@ def run(path: Path) -> None:
 @_config_option
 def check_config(path: Path) -> None:
     """Say everything that is wrong with the settings at once: exit 0 or 2."""
+    from gatewayd.zigbee.catalogue import Catalogue  # noqa: PLC0415  (--help need not wait for it)
+
     try:
-        config.load(path, os.environ)
+        settings = config.load(path, os.environ)
+        Catalogue.load(settings.radio.catalogue)
     except ConfigError as error:
         _say_faults(error)
         sys.exit(_BAD_CONFIG)

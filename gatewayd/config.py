@@ -43,6 +43,7 @@ class Radio(_Section, frozen=True, kw_only=True):
     baudrate: Annotated[int, Meta(ge=9600, le=3_000_000)] = 115_200
     flow_control: Literal["none", "software", "hardware"] = "software"
     channel: Annotated[int, Meta(ge=0, le=26)] = 0
+    catalogue: str = ""
 
 
 class Cloud(_Section, frozen=True, kw_only=True):

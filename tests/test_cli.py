@@ -20,7 +20,7 @@ def test_check_config_says_every_fault_and_exits_2(tmp_path: Path) -> None:
     checked = run("gatewayd", "check-config", "--config", str(file))
     assert checked.returncode == 2
     assert checked.stderr.splitlines() == [
-        "gatewayd: radio.paht: unknown key; allowed: driver, path, baudrate, flow_control, channel",
+        "gatewayd: radio.paht: unknown key; allowed: driver, path, baudrate, flow_control, channel, catalogue",
         "gatewayd: mqtt.port: found 'x'; Expected `int`, got `str`",
         "gatewayd: cloud.username: empty; allowed: the account of this gateway in the cloud",
     ]
@@ -31,6 +31,20 @@ def test_check_config_of_a_good_file_exits_0(tmp_path: Path) -> None:
     file.write_text('[cloud]\nusername = "18900000001"\n', encoding="utf-8")
     checked = run("gatewayd", "check-config", "--config", str(file))
     assert (checked.returncode, checked.stdout) == (0, f"{file}: in order\n")
+
+
+def test_check_config_reads_the_users_own_catalogue(tmp_path: Path) -> None:
+    file, rows = tmp_path / "gatewayd.toml", tmp_path / "rows.toml"
+    file.write_text(f'[cloud]\nusername = "a"\n[radio]\ncatalogue = "{rows}"\n', encoding="utf-8")
+    checked = run("gatewayd", "check-config", "--config", str(file))
+    assert (checked.returncode, checked.stderr) == (
+        2,
+        f"gatewayd: radio.catalogue: {rows} cannot be read: No such file or directory\n",
+    )
+    rows.write_text("[[device]]\nclusters = [6]\ndriver = 'lamp'\ntype_sub = 'x'\ntitle = 'x'\n", encoding="utf-8")
+    checked = run("gatewayd", "check-config", "--config", str(file))
+    assert checked.returncode == 2
+    assert checked.stderr.startswith(f"gatewayd: {rows}: device[0].driver: found 'lamp'; there are: switch, lock")
 
 
 @pytest.mark.parametrize(

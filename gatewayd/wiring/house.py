@@ -75,7 +75,7 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Hous
     zigbee = ZigbeeRoom(
         settings.radio,
         settings.state_dir / "zigbee.db",
-        Catalogue.shipped(),
+        Catalogue.load(settings.radio.catalogue),
         store.mirror,
         store.facts,
         emit,

@@ -238,7 +238,12 @@ def _answered(known: Record | None) -> bool:
 
 def _describe(uuid: Uuid, device: Any) -> UnknownDevice:
     endpoints = tuple(
-        (endpoint.endpoint_id, tuple(endpoint.in_clusters), tuple(endpoint.out_clusters))
+        (int(endpoint.endpoint_id), tuple(map(int, endpoint.in_clusters)), tuple(map(int, endpoint.out_clusters)))
         for endpoint in device.non_zdo_endpoints
     )
-    return UnknownDevice(uuid, device.manufacturer, device.model, endpoints)
+    return UnknownDevice(uuid, _plain(device.manufacturer), _plain(device.model), endpoints)
+
+
+def _plain(word: Any) -> str | None:
+    """zigpy's own kind of text, as text."""
+    return None if word is None else str(word)

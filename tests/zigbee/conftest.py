@@ -71,8 +71,8 @@ class Room:
 
 
 @asynccontextmanager
-async def running(house: House, url: str, folder: Path) -> AsyncIterator[Room]:
-    """The room on the coordinator at `url`."""
+async def running(house: House, url: str, folder: Path, own_rows: str = "") -> AsyncIterator[Room]:
+    """The room on the coordinator at `url`; `own_rows` is a catalogue file."""
     zone = ZoneInfo("Asia/Shanghai")
 
     def now() -> datetime:
@@ -97,7 +97,7 @@ async def running(house: House, url: str, folder: Path) -> AsyncIterator[Room]:
         zigbee = ZigbeeRoom(
             RadioSettings(path=url),
             folder / "zigbee.db",
-            Catalogue.shipped(),
+            Catalogue.load(own_rows),
             store.mirror,
             store.facts,
             emit,

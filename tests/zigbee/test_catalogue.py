@@ -1,5 +1,7 @@
 """The catalogue: what a device is, by what it offers."""
 
+from pathlib import Path
+
 import pytest
 
 from gatewayd.model.errors import ConfigError
@@ -27,6 +29,15 @@ def test_a_device_is_what_its_clusters_say(
     match = Catalogue.shipped().match(Signature({end: frozenset(has) for end, has in clusters.items()}))
     assert match is not None
     assert (match.driver.category, match.type_sub, match.channels) == (category, type_sub, channels)
+
+
+def test_rows_of_ones_own_are_tried_before_the_shipped_ones(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.toml"
+    rows.write_text("[[device]]\nclusters = [0xFC00]\ndriver = 'sensor'\ntype_sub = 'X1'\ntitle = 'x'\n")
+    catalogue = Catalogue.load(str(rows))
+    own = catalogue.match(Signature({1: frozenset({0x0006, 0xFC00})}))
+    shipped = catalogue.match(Signature({1: frozenset({0x0006})}))
+    assert (own and own.type_sub, shipped and shipped.type_sub) == ("X1", "AA03SW1K-HN-15A")
 
 
 def test_what_no_row_fits_is_unknown() -> None:
