@@ -76,7 +76,7 @@ class AdminServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                writer.write(encode(await self._reply(line)))
+                writer.write(await self._reply(line))
                 await writer.drain()
         except (ValueError, ConnectionError) as error:  # ValueError: a line over the limit
             log.info("admin_connection_ended", reason=str(error))
@@ -85,15 +85,22 @@ class AdminServer:
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _reply(self, line: bytes) -> Reply:
+    async def _reply(self, line: bytes) -> bytes:
         try:
             call = msgspec.json.decode(line, type=Call)
             method = self._methods.get(call.method)
             if method is None:
-                return Reply(error=f"unknown method {call.method!r}; there are: {', '.join(sorted(self._methods))}")
+                return _refusal(f"unknown method {call.method!r}; there are: {', '.join(sorted(self._methods))}")
             params = msgspec.json.decode(call.params, type=method.params)
-            return Reply(result=await method.run(params))
+            return encode(Reply(result=await method.run(params)))
         except msgspec.DecodeError as error:
-            return Reply(error=f"cannot be read: {error}")
+            return _refusal(f"cannot be read: {error}")
         except GatewayError as error:
-            return Reply(error=str(error))
+            return _refusal(str(error))
+        except Exception:  # a fault of ours: the caller is told so, and the daemon goes on
+            log.exception("admin_method_broke", method=call.method)
+            return _refusal("gatewayd could not do it; its log says why")
+
+
+def _refusal(reason: str) -> bytes:
+    return encode(Reply(error=reason))

@@ -27,10 +27,17 @@ async def refuse(_params: Greeting) -> None:
     raise UnknownDeviceError("no device 00158d0002a00001 here")
 
 
+async def break_down(_params: Greeting) -> object:
+    return object()  # nothing that JSON knows
+
+
 @pytest.fixture
 async def path(tmp_path: Path) -> AsyncIterator[Path]:
     path = tmp_path / "run" / "admin.sock"
-    server = AdminServer(path, {"greet": Method(Greeting, greet), "refuse": Method(Greeting, refuse)})
+    server = AdminServer(
+        path,
+        {"greet": Method(Greeting, greet), "refuse": Method(Greeting, refuse), "break": Method(Greeting, break_down)},
+    )
     async with server.listening():
         yield path
     assert not path.exists()
@@ -45,11 +52,17 @@ async def test_a_refusal_reaches_the_caller_in_words(path: Path) -> None:
         await asyncio.to_thread(call, path, "refuse")
 
 
+async def test_a_fault_of_the_daemon_is_told_and_ends_nothing(path: Path) -> None:
+    with pytest.raises(GatewayError, match="its log says why"):
+        await asyncio.to_thread(call, path, "break")
+    assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         (b"hello\n", "cannot be read"),
-        (b'{"method": "sing"}\n', "unknown method 'sing'; there are: greet, refuse"),
+        (b'{"method": "sing"}\n', "unknown method 'sing'; there are: break, greet, refuse"),
         (b'{"method": "greet", "params": {"name": 7}}\n', r"Expected `str`, got `int` - at `\$.name`"),
         (b'{"method": "greet", "param": {}}\n', "unknown field `param`"),
     ],
