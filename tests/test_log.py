@@ -49,3 +49,15 @@ def test_an_exception_is_part_of_its_event(lines: io.StringIO) -> None:
     except ValueError:
         structlog.get_logger().exception("handler_failed")
     assert "ValueError: invalid literal" in json.loads(lines.getvalue())["exception"]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_an_exception_shows_no_local_variable(lines: io.StringIO, form: str) -> None:
+    log.configure("info", form, lines)
+    pin = "".join(("4829", "13"))
+    try:
+        int("why")
+    except ValueError:
+        structlog.get_logger().exception("handler_failed")
+    assert "ValueError" in lines.getvalue()
+    assert pin not in lines.getvalue()
