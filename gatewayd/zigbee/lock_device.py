@@ -16,6 +16,7 @@ _OPERATION, _PROGRAMMING, _ALARM = 0x20, 0x21, 0x00
 _GET_LOG_RECORD, _SET_PIN, _CLEAR_PIN = 0x04, 0x05, 0x07
 _ENABLED, _UNRESTRICTED = 0x01, 0x00
 _LOGGED_OPERATION: Final = 0x00  # the log record's event type
+_LOG_SIZE, _LAST_RECORD = 0x0010, 0xFFFF
 _LONGEST_LOG: Final = 200
 _NO_TIME: Final = 0xFFFFFFFF
 _ZCL_EPOCH: Final = datetime(2000, 1, 1)  # noqa: DTZ001  (a lock's clock is local: it has no zone)
@@ -38,12 +39,14 @@ class HostedLock(Hosted):
         """
         found: list[LockEvent] = []
         index = 0  # ZCL: 0 asks for the newest
-        for _ in range(_LONGEST_LOG):
+        read, most, newer = 0, _LONGEST_LOG, _NO_TIME
+        while read < most:
             with translated(self.uuid, "reading the log of"):
                 record = await self._cluster(DOOR_LOCK).command(_GET_LOG_RECORD, index)
-            stamp = getattr(record, "timestamp", None)
-            if stamp is None or (since is not None and stamp < since):
-                break
+            stamp = self._stamp(getattr(record, "timestamp", None))
+            if stamp is None or stamp > newer or (since is not None and stamp < since):
+                break  # the end, a lock without a clock, once around the ring, or known already
+            read, newer = read + 1, stamp
             if record.event_type == _LOGGED_OPERATION:
                 found.append(
                     LockEvent(
@@ -51,14 +54,21 @@ class HostedLock(Hosted):
                         _source(record.source),
                         int(record.event_id_or_alarm_code),
                         int(record.user_id),
-                        self._moment(int(stamp)),
-                        int(stamp),
+                        self._moment(stamp),
+                        stamp,
                     )
                 )
             index = int(record.log_entry_id) - 1
             if index < 1:
-                break
+                index = await self._log_size()
+                most = min(most, index)
         return tuple(reversed(found))
+
+    async def _log_size(self) -> int:
+        """How many records its log holds: before record 1 comes the last, in a log that has gone around."""
+        with translated(self.uuid, "reading"):
+            values, _ = await self._cluster(DOOR_LOCK).read_attributes([_LOG_SIZE], allow_cache=True)
+        return int(values.get(_LOG_SIZE) or _LAST_RECORD)
 
     async def pin_slots(self) -> PinSlots:
         """How many PIN codes it holds, and how long they may be."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import stat
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,25 @@ async def test_a_lock_tells_who_opened_it_and_holds_pins(room: Room) -> None:
     assert not door.enter_pin("482913")
     param = room.record(door).param
     assert isinstance(param, LockParam)
+
+
+async def test_a_locks_log_that_has_gone_around_is_read_to_its_oldest_record(room: Room) -> None:
+    door = room.house.add(lock("00158d0003b00001", poll_interval_s=0.05, log_records=5))
+    await room.take_in(door)
+    for user in range(1, 8):
+        door.use_fingerprint(user)
+    logged = await room.zigbee.read_lock_log(Uuid(door.ieee), None)
+    assert [event.user for event in logged] == [3, 4, 5, 6, 7]
+
+
+async def test_a_lock_without_a_clock_has_no_log_that_could_be_told_apart(room: Room) -> None:
+    room.house.wall_clock = lambda: datetime(2136, 2, 7, 6, 28, 15, tzinfo=UTC)  # 0xFFFFFFFF: ZCL's "no time"
+    door = room.house.add(lock("00158d0003b00001", poll_interval_s=0.05))
+    await room.take_in(door)
+    door.turn_knob()
+    await room.until(lambda: bool(room.words))
+    assert [getattr(word, "lock_time", 0) for word in room.words] == [None]
+    assert await room.zigbee.read_lock_log(Uuid(door.ieee), 0) == ()
 
 
 async def test_a_device_that_leaves_is_forgotten_and_the_cloud_hears_of_it(room: Room) -> None:
