@@ -11,12 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 import zigpy.appdb
 import zigpy.config
 from bellows.zigbee.application import ControllerApplication
 
 from gatewayd.config import Radio
 from gatewayd.store.opening import set_aside
+
+log = structlog.get_logger()
 
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _EACH_REPORT: Final = (
@@ -48,6 +51,10 @@ class Application(ControllerApplication):  # type: ignore[misc]  # bellows has n
         self._dblistener = await QuietDatabase.new(self.config[zigpy.config.CONF_DATABASE], self)
         await self._dblistener.load()
         self._add_db_listeners()
+
+    def _handle_id_conflict(self, nwk: Any) -> None:
+        # bellows takes it for their leaving. They stay: each takes another address and announces itself.
+        log.warning("network_address_taken_twice", nwk=f"{int(nwk):#06x}")
 
 
 def prepare_database(path: Path, moment: datetime) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.model.event import DeviceJoined, LockAlarm, LockEvent, RadioEvent
+from gatewayd.model.event import DeviceJoined, DeviceLeft, LockAlarm, LockEvent, RadioEvent
 from gatewayd.model.record import SwitchParam
 from gatewayd.model.words import Uuid
 from gatewayd.simulator.radio import Device, House, Lock, climate_sensor, lock, switch
@@ -49,6 +49,19 @@ async def test_a_lock_that_left_and_joins_again_is_heard_once(room: Room, moved:
     await comes_again(room, door, moved=moved)
     await says_something(room, door)
     assert len(events(room)) == 1
+
+
+async def test_two_devices_of_one_address_take_others_and_stay(room: Room) -> None:
+    lamp = room.house.add(switch("00158d0002a00001", channels=1))
+    record = await room.take_in(lamp)
+    await room.store.mirror.put(replace(record, title="走廊灯"))
+    before = len(room.ready)
+    await room.house.clash(lamp)
+    await room.until(lambda: len(room.ready) > before)
+    assert not any(isinstance(event, DeviceLeft) for event in room.events)
+    lamp.press(1)
+    await room.until(lambda: room.record(lamp).param.channel[0].value == 100)  # type: ignore[union-attr]
+    assert room.record(lamp).title == "走廊灯"
 
 
 async def test_a_device_that_left_is_no_ghost_after_a_restart(house: House, tmp_path: Path) -> None:

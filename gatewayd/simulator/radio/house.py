@@ -112,6 +112,11 @@ class House:
         """The device comes back with the keys that it has kept, permitted or not, its settings unchanged."""
         await self.join(device, rejoin=True, moved=moved)
 
+    async def clash(self, device: Device) -> None:
+        """Another device has the same address: the coordinator says so, and both take others."""
+        self.ncp.tell(ezsp.ID_CONFLICT, device.nwk)
+        await self.rejoin(device, moved=True)
+
     def announce(self, device: Device) -> None:
         self.air.announce(device)
 
