@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test fuzz lint bench clean
 
 help:
 	@echo "make demo   the whole house, radio and cloud on this machine: gatewayd demo"
 	@echo "make test   all tests"
+	@echo "make fuzz   a million damaged datagrams, and 100,000 through the socket"
 	@echo "make lint   ruff, mypy --strict, the import contract"
 	@echo "make bench  what is measured, side by side with peers, as ratios"
 
@@ -15,8 +16,14 @@ demo: $(VENV)/.demo
 	$(BIN)/gatewayd demo
 
 test: $(VENV)/.dev
-	scripts/need mosquitto -o dbus-daemon nmcli dbusmock ip
+	scripts/need mosquitto -o dbus-daemon nmcli dbusmock ip systemd-analyze
 	$(BIN)/python -m pytest
+
+# What provisioning hears from strangers: a million damaged datagrams into the decoder, 100,000 through the socket.
+fuzz: $(VENV)/.dev
+	FUZZ_DECODER=1000000 FUZZ_DATAGRAMS=100000 $(BIN)/python -m pytest -s --durations=0 --durations-min=1 \
+		tests/provisioning/test_flood.py \
+		tests/provisioning/test_datagrams.py::test_no_damaged_datagram_breaks_the_decoders
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -45,7 +45,7 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
             await rig.start()
             if (permit := peer.permit_join()) is not None:
                 await rig.publish(*permit)
-                await asyncio.sleep(0.5)
+            await until_open(house)
             for device in (*lamps, *climate):
                 await house.join(device)
                 await rig.until_joined(device.ieee)
@@ -59,6 +59,7 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
             single = await measures.reports(rig, climate, 20, 10)
             loads = [await measures.reports(rig, climate, rate, seconds) for rate in RATES]
             written = await measures.bytes_written(rig, climate)
+            idle = await measures.idle(rig)
             memory = rig.cost().memory_info().rss
     rows = [
         (f"start → ready, {switches + sensors} devices", "s", ready_s),
@@ -79,10 +80,18 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
             (f"{load.rate} reports/s, newest value lost", "", load.newest_lost),
         ]
     rows += [
+        ("idle, CPU", "%", idle),
         ("memory (RSS)", "MB", memory / 1e6),
         ("written to disk, 1,000 reports", "KB", written / 1e3),
     ]
     return Figures(kind.name, tuple(rows))
+
+
+async def until_open(house: House) -> None:
+    """Wait until the peer lets devices join."""
+    async with asyncio.timeout(30):
+        while not house.ncp.permits_joining:
+            await asyncio.sleep(0.01)
 
 
 def progress(what: str) -> None:

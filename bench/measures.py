@@ -111,8 +111,8 @@ async def reports(rig: Rig, sensors: Sequence[Device], rate: int, seconds: float
     while sent and clock() < deadline:
         await asyncio.sleep(0.02)
     rig.on_message = lambda topic, payload, at: None
-    cpu = (after.user + after.system - before.user - before.system) / took * 100
-    return Load(rate, Spread.of(latencies, len(sent)), len(sent.keys() & newest.items()), cpu)
+    never_came = len(sent.keys() & newest.items())
+    return Load(rate, Spread.of(latencies, len(sent)), never_came, _cpu(before, after, took))
 
 
 async def bytes_written(rig: Rig, sensors: Sequence[Device], settle_s: float = 7) -> int:
@@ -123,3 +123,16 @@ async def bytes_written(rig: Rig, sensors: Sequence[Device], settle_s: float = 7
     await reports(rig, sensors, 100, 10)
     await asyncio.sleep(settle_s)
     return int(process.io_counters().write_bytes - before)
+
+
+async def idle(rig: Rig, seconds: float = 20) -> float:
+    """CPU of a house in which nothing happens, in per cent of one core."""
+    process = rig.cost()
+    before, started = process.cpu_times(), asyncio.get_running_loop().time()
+    await asyncio.sleep(seconds)
+    after, took = process.cpu_times(), asyncio.get_running_loop().time() - started
+    return _cpu(before, after, took)
+
+
+def _cpu(before: Any, after: Any, took: float) -> float:
+    return float(after.user + after.system - before.user - before.system) / took * 100

@@ -40,6 +40,7 @@ def run(path: Path) -> None:
         settings = config.load(path, os.environ)
         password = config.load_password(settings, os.environ)
         log.configure(settings.log.level, settings.log.format)
+        _say_what_has_no_effect(settings)
         daemon.main(settings, password, os.environ)
     except ConfigError as error:
         _say_faults(error)
@@ -61,6 +62,7 @@ def check_config(path: Path) -> None:
     except ConfigError as error:
         _say_faults(error)
         sys.exit(_BAD_CONFIG)
+    _say_what_has_no_effect(settings)
     click.echo(f"{path}: in order")
 
 
@@ -79,6 +81,11 @@ def demo(*, once: bool, broker: str | None) -> None:
         sys.exit(1)
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(_INTERRUPTED if once else 0)
+
+
+def _say_what_has_no_effect(settings: config.Settings) -> None:
+    for warning in config.without_effect(settings):
+        click.echo(f"gatewayd: warning: {warning}", err=True)
 
 
 def _say_faults(error: ConfigError) -> None:

@@ -232,6 +232,14 @@ def _no_ca(file: str) -> str | None:
     return None
 
 
+def without_effect(settings: Settings) -> Iterator[str]:
+    """Settings that are in order and that this version does not heed yet, each with why."""
+    if settings.admin.http:
+        yield f"admin.http: found {settings.admin.http!r}; this version serves no status page and no /metrics yet"
+    if settings.firmware.installer != "none":
+        yield f"firmware.installer: found {settings.firmware.installer!r}; this version reports firmware, installs none"
+
+
 def _is_key(text: str) -> bool:
     try:
         return len(bytes.fromhex(text)) == 32

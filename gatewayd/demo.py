@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from gatewayd.admin.console import Console, Nothing
 from gatewayd.demo_view import Sight, page
 from gatewayd.simulator.broker import KINDS, Kind
 from gatewayd.simulator.household import Phone
-from gatewayd.simulator.tour import Step, StepFailedError, Tour
+from gatewayd.simulator.tour import NETWORK, PASSPHRASE, Step, StepFailedError, Tour
 from gatewayd.simulator.wifi import SimulatedWifi
 from gatewayd.simulator.world import OWNER, PASSWORD, World, world
 
@@ -64,7 +64,7 @@ async def play(*, once: bool, broker: str | None = None) -> int:
                 if once:
                     await _once(tour, screen)
                 else:
-                    await _live(tour, console, phone, screen, f"{folder}/admin.sock")
+                    await _live(tour, console, phone, screen, _addresses(around, folder))
             except* StepFailedError as failed:
                 screen.print(f"[red]✗[/] {failed.exceptions[0]}", highlight=False, soft_wrap=True)
                 status = 1
@@ -86,21 +86,32 @@ async def _once(tour: Tour, screen: Screen) -> None:
         )
 
 
-async def _live(tour: Tour, console: Console, phone: Phone, screen: Screen, socket: str) -> None:
+async def _live(tour: Tour, console: Console, phone: Phone, screen: Screen, addresses: Mapping[str, str]) -> None:
     """The tour, then the house goes on living, until Ctrl-C."""
     steps: list[Step] = []
     with Live(console=screen, auto_refresh=False, screen=screen.is_terminal) as live:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_draw(live, console, phone, steps, socket))
+            tasks.create_task(_draw(live, console, phone, steps, addresses))
             async for step in tour.steps():
                 steps.append(step)  # noqa: PERF401  (drawn while it grows)
             await tour.live_on()
 
 
-async def _draw(live: Live, console: Console, phone: Phone, steps: list[Step], socket: str) -> None:
+async def _draw(live: Live, console: Console, phone: Phone, steps: list[Step], addresses: Mapping[str, str]) -> None:
     clock = asyncio.get_running_loop().time
     while True:
         status, devices = await console.status(Nothing()), await console.devices(Nothing())
         sight = Sight(status, devices, steps, phone.seen, clock())
-        live.update(page(sight, socket, live.console.height), refresh=True)
+        live.update(page(sight, addresses, *live.console.size), refresh=True)
         await asyncio.sleep(_REFRESH_S)
+
+
+def _addresses(around: World, folder: str) -> Mapping[str, str]:
+    """Where people can take part, each with the command for it."""
+    socket, (heard_at, spoken_to) = f"{folder}/admin.sock", around.udp_ports
+    return {
+        "ask it": f"gatewayctl --socket {socket} status",
+        "its button": f"gatewayctl --socket {socket} provision-window",
+        "its Wi-Fi": f"{NETWORK}, passphrase {PASSPHRASE}",
+        "be a phone": f"gatewayctl provision --at 127.0.0.1 --gateway-port {heard_at} --announce-port {spoken_to}",
+    }

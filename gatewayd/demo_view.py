@@ -17,6 +17,7 @@ from gatewayd.simulator.household import Seen
 from gatewayd.simulator.tour import Step
 
 _FEWEST: Final = 3
+_DOOR: Final = 14  # columns before an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +31,35 @@ class Sight:
     now: float  # the loop's clock, as in `heard`
 
 
-def page(sight: Sight, socket: str, height: int) -> Group:
-    """The tables from top to bottom; of steps and messages the newest that fit."""
-    above = _head(sight.status, socket), _devices(sight.devices)
-    room = height - sum(_rows(table) for table in above) - 2 * _rows(_table()) - 1
+def page(sight: Sight, addresses: Mapping[str, str], width: int, height: int) -> Group:
+    """The tables from top to bottom; of steps and messages the newest that fit, of addresses at least the first."""
+    head, devices = _head(sight.status), _devices(sight.devices)
+    room = height - _rows(head) - _rows(devices) - 2 * _rows(_table()) - 1
+    doors = _doors(addresses)
+    tall = _rows(doors) + sum(len(command) // (width - _DOOR) for command in addresses.values())
+    if room - tall < 2 * _FEWEST:
+        doors = _doors(dict(islice(addresses.items(), 1)))
+        tall = _rows(doors)
+    room -= tall
     steps = max(_FEWEST, min(len(sight.steps), room - max(_FEWEST, room // 2)))
-    tables = (*above, _steps(sight.steps[-steps:]), _messages(sight, max(_FEWEST, room - steps)))
+    tables = (head, doors, devices, _steps(sight.steps[-steps:]), _messages(sight, max(_FEWEST, room - steps)))
     return Group(*(Padding(table, (0, 0, 1, 0)) for table in tables[:-1]), tables[-1])
 
 
-def _head(status: Mapping[str, Any], socket: str) -> Table:
+def _head(status: Mapping[str, Any]) -> Table:
     radio = f"channel {status['radio']['channel']}" if status["radio"]["up"] else status["radio"]["trouble"]
     mqtt = "connected" if status["mqtt"]["up"] else status["mqtt"]["trouble"]
     waiting = ", ".join(f"{lane} {depth}" for lane, depth in status["outbox"].items())
     table = _table(("gateway", 17), "radio", "cloud", "outbox", title="gatewayd demo: Ctrl-C ends it")
-    table.caption = f"ask it: gatewayctl --socket {socket} status"
     table.add_row(str(status["gateway"]), str(radio), str(mqtt), waiting)
+    return table
+
+
+def _doors(addresses: Mapping[str, str]) -> Table:
+    table = _table(("take part", 11), "by")
+    table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"  # what is cut short cannot be copied
+    for purpose, command in addresses.items():
+        table.add_row(purpose, command)
     return table
 
 
@@ -87,7 +101,7 @@ def _in_words(seen: Seen) -> tuple[str, str, str] | None:
 
 def _table(*columns: str | tuple[str, int], title: str = "") -> Table:
     """Columns with their widths; those without share what is left."""
-    table = Table(title=title, title_style="bold", title_justify="left", caption_justify="left", box=None, expand=True)
+    table = Table(title=title, title_style="bold", title_justify="left", box=None, expand=True)
     table.header_style = "bold cyan"
     for column in columns:
         name, width = (column, None) if isinstance(column, str) else column
@@ -97,4 +111,4 @@ def _table(*columns: str | tuple[str, int], title: str = "") -> Table:
 
 def _rows(table: Table) -> int:
     """How many lines it takes, with the empty one after it."""
-    return bool(table.title) + 1 + table.row_count + bool(table.caption) + 1
+    return bool(table.title) + 1 + table.row_count + 1

@@ -47,6 +47,18 @@ def test_check_config_reads_the_users_own_catalogue(tmp_path: Path) -> None:
     assert checked.stderr.startswith(f"gatewayd: {rows}: device[0].driver: found 'lamp'; there are: switch, lock")
 
 
+def test_check_config_says_which_settings_have_no_effect_yet(tmp_path: Path) -> None:
+    file = tmp_path / "gatewayd.toml"
+    settings = '[cloud]\nusername = "1"\n[admin]\nhttp = "127.0.0.1:8480"\n[firmware]\ninstaller = "rauc"\n'
+    file.write_text(settings, encoding="utf-8")
+    checked = run("gatewayd", "check-config", "--config", str(file))
+    assert (checked.returncode, checked.stdout) == (0, f"{file}: in order\n")
+    assert [line.split(": found")[0] for line in checked.stderr.splitlines()] == [
+        "gatewayd: warning: admin.http",
+        "gatewayd: warning: firmware.installer",
+    ]
+
+
 @pytest.mark.parametrize(
     ("command", "subcommands"),
     [

@@ -33,9 +33,15 @@ SIGHT = Sight(
 )
 
 
+ADDRESSES = {
+    "ask it": "gatewayctl --socket /tmp/x/admin.sock status",
+    "be a phone": "gatewayctl provision " + 7 * "--long ",
+}
+
+
 def drawn(width: int, height: int) -> list[str]:
     screen = Console(width=width, height=height, record=True, file=io.StringIO())
-    screen.print(page(SIGHT, "/tmp/x/admin.sock", height))
+    screen.print(page(SIGHT, ADDRESSES, width, height))
     return screen.export_text().splitlines()
 
 
@@ -46,7 +52,7 @@ def test_it_fits_the_screen_and_fills_it_with_the_newest(width: int, height: int
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
     assert "step 12" in text
-    assert ("step 0 " in text) is (height > 24)
+    assert ("step 0 " in text) is (height > 40)
     assert "开锁事件" in lines[-1]
 
 

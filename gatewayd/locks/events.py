@@ -4,7 +4,8 @@ What the lock said while nobody listened is read from its own log and told as if
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
@@ -55,7 +56,11 @@ class EventLog(Protocol):
 
 
 class LockEvents:
-    """Takes a lock's words in the order they happened. `all_kept` waits until all that was heard so far is kept."""
+    """Takes a lock's words in the order they happened. `all_kept` waits until all that was heard so far is kept.
+
+    While a lock's log is gone through, what it says of operations waits, since what it did before is told first. The
+    lock has those in its log, so that a crash meanwhile loses none.
+    """
 
     def __init__(
         self,
@@ -78,9 +83,17 @@ class LockEvents:
         self._zone = zone
         self._new_sn = new_sn
         self._told: Counter[tuple[Uuid, str, str]] = Counter()
+        self._held: dict[Uuid, list[LockEvent]] = {}
 
     async def heard(self, word: LockWord) -> None:
-        """Keep `word` and all that follows from it; on disk when this returns."""
+        """Keep `word` and all that follows from it; on disk when this returns, unless the lock's log has it."""
+        held = self._held.get(word.uuid)
+        if held is not None and isinstance(word, LockEvent) and word.lock_time is not None:
+            held.append(word)
+        else:
+            await self._keep(word)
+
+    async def _keep(self, word: LockWord) -> None:
         record = self._records.get(word.uuid)
         if record is None or not isinstance(record.param, LockParam):
             log.warning("lock_event_of_no_lock", uuid=word.uuid, code=word.code)
@@ -128,19 +141,37 @@ class LockEvents:
         RadioUnavailableError.
         """
         since = await self._settled_until(uuid)
-        logged = await self._radio.read_lock_log(uuid, since)
+        async with self._holding(uuid) as held:
+            logged = await self._radio.read_lock_log(uuid, since)
+            missed = await self._keep_missed(uuid, logged, held)
+        # Only now: what was heard live meanwhile is newer than what a crash would still have to be asked for.
+        await self._facts.set(_settled(uuid), str(max((_stamp(event) for event in logged), default=since)).encode())
+        if missed:
+            log.info("lock_events_recovered", uuid=uuid, count=missed)
+        return missed
+
+    @asynccontextmanager
+    async def _holding(self, uuid: Uuid) -> AsyncIterator[list[LockEvent]]:
+        """What the lock says of operations waits here until this is left, and is kept then."""
+        held = self._held[uuid] = []
+        try:
+            yield held
+        finally:
+            try:
+                while held:
+                    await self._keep(held.pop(0))
+            finally:
+                del self._held[uuid]
+
+    async def _keep_missed(self, uuid: Uuid, logged: Sequence[LockEvent], held: list[LockEvent]) -> int:
+        """Keep what the log has and nobody heard, and what waits in `held`, as they happened; how many nobody heard."""
         # What the lock said before its log answered is on its way here already: it is not missing.
         await self._all_kept()
-        known = await self._book.stamped_events(uuid)
-        missed = missing_events(known, logged)
+        missed = missing_events((*await self._book.stamped_events(uuid), *held), logged)
         for event in missed:
-            await self.heard(event)
-        # Only now: what was heard live meanwhile is newer than what a crash would still have to be asked for.
-        await self._facts.set(
-            _settled(uuid), str(max((event.lock_time or 0 for event in logged), default=since)).encode()
-        )
-        if missed:
-            log.info("lock_events_recovered", uuid=uuid, count=len(missed))
+            while held and _stamp(held[0]) < _stamp(event):
+                await self._keep(held.pop(0))
+            await self._keep(event)
         return len(missed)
 
     async def _settled_until(self, uuid: Uuid) -> int:
@@ -151,6 +182,10 @@ class LockEvents:
         met = int((local - _ZCL_EPOCH - _BEFORE_MEETING).total_seconds())
         await self._facts.set(_settled(uuid), str(met).encode())
         return met
+
+
+def _stamp(event: LockEvent) -> int:
+    return event.lock_time or 0
 
 
 def _settled(uuid: Uuid) -> str:

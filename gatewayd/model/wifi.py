@@ -27,6 +27,16 @@ class Encryption(IntEnum):
     TKIP_AES = 4
 
 
+def is_wep(auth: Auth, encryption: Encryption) -> bool:
+    """WEP: said by the encryption, or by SHARED, which only WEP has."""
+    return auth is Auth.SHARED or (auth is Auth.OPEN and encryption is not Encryption.NONE)
+
+
+def is_secured(auth: Auth, encryption: Encryption) -> bool:
+    """Whether a passphrase has a part in joining; OPEN alone does not say that it has none."""
+    return auth is not Auth.OPEN or is_wep(auth, encryption)
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """A network that can be heard and joined. `ssid` is what the air carries: up to 32 bytes of any encoding."""

@@ -147,13 +147,15 @@ def _read(text: bytes, kind: Any, place: str) -> Any:
 def announcement(record: Record, *, sn: str, ip: str, access_ssid: str | None, key: bytes, nonce: bytes) -> bytes:
     """200601: the gateway's record (§12.1) in a §10 envelope, without its secrets, its place and others' keys.
 
+    `type`, `cluster`, `status` and `space` stand in §10 alone: old phones may look for them.
     Extensions: `pubkey` is what a passphrase may be sealed to, `nonce` is what that seal is bound to (both base64).
     """
     assert isinstance(record.param, GatewayParam)
     param = replace(record.param, ip=ip, access_ssid=access_ssid, access_pass=None, lng=None)
     msg = to_wire(replace(record, param=param, extra={}, param_extra={}))
+    msg["param"] |= {"status": 1, "space": []}
     envelope = {
-        "msg": {"sn": sn, **msg, "type": record.type_sub},
+        "msg": {"sn": sn, **msg, "type": record.type_sub, "cluster": "1001"},
         **_status(Udp.AVAILABLE_DEVICE),
         "pubkey": b64encode(key).decode(),
         "nonce": b64encode(nonce).decode(),
@@ -162,17 +164,22 @@ def announcement(record: Record, *, sn: str, ip: str, access_ssid: str | None, k
 
 
 def network_list(networks: Iterable[Network], names: Names) -> bytes:
-    """200553: as many networks as fit into MAX_ANSWER bytes, in their order."""
+    """200553: as many networks as fit into MAX_ANSWER bytes, in their order.
+
+    An extension beside §13's rows: `signals` says how strong each is, in per cent.
+    """
     rows: list[msgspec.Raw] = []
-    room = MAX_ANSWER - len(_list([]))
+    signals: list[int] = []
+    room = MAX_ANSWER - len(_list([], []))
     for network in networks:
         row = {"auth": network.auth, "encry": network.encryption, "ssid": names.text(network.ssid)}
         text = msgspec.json.encode(row)
-        room -= len(text) + 1
+        room -= len(text) + len(str(network.signal)) + 2
         if room < 0:
             break
         rows.append(msgspec.Raw(text))
-    return _list(rows)
+        signals.append(network.signal)
+    return _list(rows, signals)
 
 
 def list_failed() -> bytes:
@@ -191,8 +198,8 @@ def firmware_is_newest() -> bytes:
     return msgspec.json.encode(_status(Udp.FIRMWARE_IS_NEWEST))
 
 
-def _list(rows: list[msgspec.Raw]) -> bytes:
-    return msgspec.json.encode({"status": Udp.WIFI_LIST.value[0], "data": rows})
+def _list(rows: list[msgspec.Raw], signals: list[int]) -> bytes:
+    return msgspec.json.encode({"status": Udp.WIFI_LIST.value[0], "data": rows, "signals": signals})
 
 
 def _status(meaning: Udp) -> dict[str, Any]:

@@ -44,13 +44,11 @@ class Discovery:
                 self._outlet.broadcast(datagram, subnet)
         return self._record() is not None
 
-    def announce_joined(self, link: Link, subnets: Iterable[Subnet], askers: Collection[Asker], sn: str | None) -> None:
-        """Tell `askers`, and everybody on `subnets`, of the address that a network just joined gave."""
+    def announce_joined(self, link: Link, askers: Collection[Asker], sn: str | None) -> None:
+        """Tell `askers`, and everybody, of the address that a network just joined gave."""
         self.link = link
         if (datagram := self._announcement(link.address, sn)) is not None:
             self._outlet.outcome(datagram, askers)
-            for subnet in set(subnets) - self._outlet.subnets_of(askers):
-                self._outlet.broadcast(datagram, subnet)
 
     def answer(self, asker: Asker, sn: str | None = None) -> None:
         """Tell the asker, and everybody beside him unless they have just heard it."""

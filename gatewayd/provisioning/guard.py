@@ -111,21 +111,19 @@ class Nonces:
     def __init__(self, lifetime_s: float = 300, new: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._lifetime_s = lifetime_s
         self._new = new
-        self._current: tuple[bytes, float] | None = None
-        self._previous: tuple[bytes, float] | None = None
+        self._alive: list[tuple[bytes, float]] = []
+        """With the time at which each was made; what is announced now comes last."""
 
     def current(self, now: float) -> bytes:
         """What to announce now."""
-        if self._current is None or now - self._current[1] >= self._lifetime_s:
-            self._previous = self._current
-            self._current = (self._new(NONCE_BYTES), now)
-        return self._current[0]
+        if not self._alive or now - self._alive[-1][1] >= self._lifetime_s:
+            self._alive = [*self._alive[-1:], (self._new(NONCE_BYTES), now)]
+        return self._alive[-1][0]
 
     def spend(self, nonce: bytes, now: float) -> bool:
         """True the first time that a living nonce is shown."""
-        for place in ("_current", "_previous"):
-            held: tuple[bytes, float] | None = getattr(self, place)
-            if held is not None and secrets.compare_digest(held[0], nonce):
-                setattr(self, place, None)
+        for held in self._alive:
+            if secrets.compare_digest(held[0], nonce):
+                self._alive.remove(held)
                 return now - held[1] < 2 * self._lifetime_s
         return False

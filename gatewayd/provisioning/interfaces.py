@@ -5,7 +5,7 @@ netifaces-plus reads the addresses; the kernel (rtnetlink) says when to read the
 
 import asyncio
 import socket
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValueError
@@ -51,7 +51,7 @@ def read(raw: Raw, only: Collection[str] = ()) -> tuple[Subnet, ...]:
     found = (
         subnet
         for name, families in raw.items()
-        if not only or name in only
+        if not only or name.partition(":")[0] in only  # "eth0:1" is a second address of eth0
         for one in families.get(netifaces.AF_INET, ())
         if (subnet := _subnet(name, one)) is not None and (only or not subnet.address.is_loopback)
     )
@@ -70,6 +70,19 @@ def _subnet(name: str, one: Mapping[str, str]) -> Subnet | None:
     if broadcast == address.ip:
         broadcast = address.network.broadcast_address
     return Subnet(name, address, broadcast)
+
+
+class Neighbourhood:
+    """The subnets that this machine is on, as they were when somebody last looked; `read` looks."""
+
+    def __init__(self, read: Callable[[], tuple[Subnet, ...]]) -> None:
+        self._read = read
+        self.subnets = read()
+
+    def look(self) -> tuple[Subnet, ...]:
+        """The subnets now."""
+        self.subnets = self._read()
+        return self.subnets
 
 
 class Changes:

@@ -20,8 +20,11 @@ from gatewayd.provisioning.wifi import Wifi
 
 log = structlog.get_logger()
 
-_JOIN_TIMEOUT_S: Final = 120.0
+_JOIN_TIMEOUT_S: Final = 150.0
+"""More than the backend takes to give up by itself and to have the former network back."""
+
 _FIRMWARE_TIMEOUT_S: Final = 60.0
+_FIRMWARE_AGAIN_S: Final = 3.0
 _OUTCOME_KEPT_S: Final = 60.0
 _FAILURE_KEPT_S: Final = 3.0
 
@@ -157,11 +160,20 @@ class Joining:
             assert job is not None
             try:
                 async with asyncio.timeout(_FIRMWARE_TIMEOUT_S):
-                    job.is_newest = await self._is_newest()
-            except (GatewayError, TimeoutError) as error:
-                log.warning("firmware_not_looked_up", reason=str(error) or "no answer in time")
+                    job.is_newest = await self._look_until_known()
+            except TimeoutError:
+                log.warning("firmware_not_looked_up", reason=f"no answer within {_FIRMWARE_TIMEOUT_S:.0f} s")
             if job.is_newest:
                 self._outlet.outcome(firmware_is_newest(), job.askers)
+
+    async def _look_until_known(self) -> bool:
+        """A network just joined may take a moment: for its names, or to set the clock that TLS goes by."""
+        while True:
+            try:
+                return await self._is_newest()
+            except GatewayError as error:
+                log.info("firmware_not_looked_up_yet", reason=str(error))
+            await asyncio.sleep(_FIRMWARE_AGAIN_S)
 
     async def _join(self, choice: Choice) -> Link:
         async with self._radio:

@@ -60,9 +60,11 @@ def to_text(ssid: bytes) -> str:
 def _forms(ssid: bytes) -> Iterator[str]:
     for encoding in ("utf-8", "gb18030"):
         try:
-            yield ssid.decode(encoding)
+            text = ssid.decode(encoding)
         except UnicodeDecodeError:
             continue
+        if not _is_escape(text):  # it would be what another network is called, for want of any text
+            yield text
     yield "".join(chr(byte) if 0x20 <= byte < 0x7F and byte != 0x5C else f"\\x{byte:02x}" for byte in ssid)
 
 

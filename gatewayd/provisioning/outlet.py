@@ -4,24 +4,24 @@ from collections.abc import Callable, Collection, Iterable
 
 from gatewayd.provisioning.endpoint import Asker, Endpoint
 from gatewayd.provisioning.guard import Guard
-from gatewayd.provisioning.interfaces import Subnet
+from gatewayd.provisioning.interfaces import Neighbourhood, Subnet
 
 
 class Outlet:
-    """Sends; `own` says which subnets the gateway is on now, `now` is monotonic, in seconds."""
+    """Sends to the subnets that the gateway is on; `now` is monotonic, in seconds."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         announce_port: int,
         guard: Guard,
-        own: Callable[[], tuple[Subnet, ...]],
+        around: Neighbourhood,
         now: Callable[[], float],
     ) -> None:
         self._endpoint = endpoint
         self._announce_port = announce_port
         self._guard = guard
-        self._own = own
+        self._around = around
         self._now = now
 
     def direct(self, datagram: bytes, asker: Asker) -> None:
@@ -38,10 +38,14 @@ class Outlet:
                 self.broadcast(datagram, subnet)
 
     def outcome(self, datagram: bytes, askers: Collection[Asker]) -> None:
-        """As `answer`, but nobody can keep it from them by using up the budget: there is one for each join."""
+        """Of a join: to the askers where they are still neighbours, and to everybody on the networks of now.
+
+        Nobody can keep it from them by using up the budget: there is one for each join.
+        """
+        subnets = self._around.look()
         for asker in askers:
             self._send(datagram, asker)
-        for subnet in self.subnets_of(askers):
+        for subnet in subnets:
             self.broadcast(datagram, subnet)
 
     def broadcast(self, datagram: bytes, subnet: Subnet) -> None:
@@ -50,7 +54,7 @@ class Outlet:
 
     def subnet_of(self, asker: Asker) -> Subnet | None:
         """The gateway's subnet that `asker` is on; None where it is on none."""
-        return next((subnet for subnet in self._own() if subnet.has_host(asker.address)), None)
+        return next((subnet for subnet in self._around.subnets if subnet.has_host(asker.address)), None)
 
     def subnets_of(self, askers: Iterable[Asker]) -> set[Subnet]:
         """The gateway's subnets that `askers` are on."""

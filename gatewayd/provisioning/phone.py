@@ -67,7 +67,7 @@ class Patience:
 
     announcement: float = 5
     networks: float = 40
-    join: float = 150
+    join: float = 180
     firmware: float = 30
     again: float = 2
 
@@ -98,19 +98,19 @@ class Phone:
             yield phone
 
     async def find(self, seconds: float) -> tuple[Found, ...]:
-        """Every gateway that answers within `seconds`, by uuid."""
-        found: dict[str, Found] = {}
+        """Every gateway that answers within `seconds`, by uuid; two keys under one uuid are two: one is an impostor."""
+        found: dict[tuple[str, bytes], Found] = {}
 
         def collect(heard: Heard, asker: Asker) -> None:
             if isinstance(heard, Announced):
-                found[heard.uuid] = Found(heard, asker.address)
+                found[heard.uuid, heard.key or b""] = Found(heard, asker.address)
 
         try:
             async with asyncio.timeout(seconds):
                 await self._ask(question_who(_new_sn()), self._reach, collect)
         except TimeoutError:
             pass
-        return tuple(found[uuid] for uuid in sorted(found))
+        return tuple(found[name] for name in sorted(found))
 
     async def networks(self, gateway: Found) -> tuple[Offer, ...]:
         """What `gateway` hears, strongest first. Raises NothingHeardError, RefusedByGatewayError."""
@@ -133,9 +133,11 @@ class Phone:
         Raises NothingHeardError (it may have moved to a network that is not heard from here), RefusedByGatewayError.
         """
         fresh = gateway.said if gateway.said.key is None else await self._fresh(gateway)
-        said = await self._joined(gateway, fresh, offer, passphrase)
+        sn = _new_sn()
+        question = question_join(fresh.uuid, sn, offer, sealed_for(fresh, offer, passphrase))
+        said = await self._joined(gateway, fresh, offer, question, sn)
         joined(said)
-        return Outcome(said.ip, said.access_ssid, await self._is_newest(said, gateway))
+        return Outcome(said.ip, said.access_ssid, await self._is_newest(gateway, said, question))
 
     async def _fresh(self, gateway: Found) -> Announced:
         """The gateway's newest announcement: a nonce is good once."""
@@ -151,33 +153,33 @@ class Phone:
         async with _waiting(self._patience.announcement, "an announcement"):
             return await self._ask(question_who(sn), (gateway.address,), its_own)
 
-    async def _joined(self, gateway: Found, fresh: Announced, offer: Offer, passphrase: str) -> Announced:
-        sn = _new_sn()
-        question = question_join(fresh.uuid, sn, offer, sealed_for(fresh, offer, passphrase))
-
+    async def _joined(self, gateway: Found, fresh: Announced, offer: Offer, question: bytes, sn: str) -> Announced:
         def outcome(heard: Heard, asker: Asker) -> Announced | None:
-            if isinstance(heard, Refused) and asker.address == gateway.address:
-                # A gateway without the extensions gives no sn back.
-                if heard.status is Udp.WIFI_JOIN_FAILED and heard.sn in {sn, None}:
+            match heard:
+                case Refused(status=Udp.WIFI_JOIN_FAILED) if _is_answer(heard.sn, sn, asker, gateway):
                     reason = heard.reason or "it says no more"
                     raise RefusedByGatewayError(f"the gateway did not join (400515): {reason}")
-                return None
-            if not isinstance(heard, Announced) or heard.uuid != fresh.uuid:
-                return None
-            is_it = heard.sn == sn or (fresh.key is None and heard.access_ssid == offer.ssid)
-            return heard if is_it else None
+                case Announced(uuid=fresh.uuid, key=fresh.key):
+                    # Who moves to that network after it hears no answer, only that the gateway has got there.
+                    is_there = heard.access_ssid == offer.ssid and (
+                        fresh.key is None or fresh.access_ssid != offer.ssid
+                    )
+                    return heard if heard.sn == sn or is_there else None
+            return None
 
         async with _waiting(self._patience.join, "the outcome; the gateway may be on the other network now"):
             return await self._ask(question, (gateway.address,), outcome)
 
-    async def _is_newest(self, said: Announced, gateway: Found) -> bool:
-        places = {str(gateway.address), said.ip}
+    async def _is_newest(self, gateway: Found, said: Announced, question: bytes) -> bool:
+        """Whether 200555 comes. A gateway with our extensions knows a request again, and repeats its whole outcome."""
+        places = {gateway.address, IPv4Address(said.ip)} if said.ip else {gateway.address}
+
+        def newest(heard: Heard, asker: Asker) -> bool | None:
+            return True if isinstance(heard, FirmwareIsNewest) and asker.address in places else None
+
         try:
             async with asyncio.timeout(self._patience.firmware):
-                while True:
-                    heard, asker = await self._heard.get()
-                    if isinstance(heard, FirmwareIsNewest) and str(asker.address) in places:
-                        return True
+                return await self._go_on_asking(question, places if said.key else (), newest)
         except TimeoutError:
             return False
 
@@ -187,6 +189,11 @@ class Phone:
         """Ask at `places`, again and again, until `answer` makes something of what is heard from now on."""
         while not self._heard.empty():
             self._heard.get_nowait()
+        return await self._go_on_asking(question, places, answer)
+
+    async def _go_on_asking(
+        self, question: bytes, places: Iterable[IPv4Address], answer: Callable[[Heard, Asker], Answer | None]
+    ) -> Answer:
         while True:
             for place in places:
                 self._endpoint.send(question, place, self._gateway_port)
@@ -214,6 +221,11 @@ def sealed_for(gateway: Announced, offer: Offer, passphrase: str) -> str | Seale
         return passphrase
     bound = Bound(gateway.uuid, offer.ssid, offer.auth, offer.encryption, gateway.nonce)
     return Sealed(gateway.nonce, seal(passphrase, gateway.key, bound))
+
+
+def _is_answer(said: str | None, sn: str, asker: Asker, gateway: Found) -> bool:
+    """A gateway without the extensions gives no sn back; then it is one if it comes from there."""
+    return said == sn or (said is None and asker.address == gateway.address)
 
 
 def _new_sn() -> str:

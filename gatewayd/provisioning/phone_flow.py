@@ -5,7 +5,10 @@ Asks people only on a terminal; scripts say everything beforehand. The phone its
 
 import asyncio
 import logging
+import signal
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address
@@ -16,7 +19,7 @@ import click
 import structlog
 
 from gatewayd.model.errors import GatewayError
-from gatewayd.model.wifi import Auth, Encryption
+from gatewayd.model.wifi import Auth, Encryption, is_secured
 from gatewayd.provisioning.interfaces import subnets
 from gatewayd.provisioning.names import MAX_SSID
 from gatewayd.provisioning.phone import Found, NothingHeardError, Patience, Phone, RefusedByGatewayError
@@ -89,6 +92,12 @@ class Wishes:
         """May people be asked?"""
         return not self.as_json and sys.stdin.isatty()
 
+    @property
+    def is_passphrase_typed(self) -> bool:
+        """Is it read from the terminal, without echo? Also where standard input, `-`, is one."""
+        is_stdin = self.passphrase_file == "-"  # noqa: S105  (a path)
+        return sys.stdin.isatty() and (is_stdin or (self.passphrase_file is None and self.is_asking))
+
 
 def play(wishes: Wishes, places: tuple[IPv4Address, ...], gateway_port: int, announce_port: int) -> None:
     """The whole command. Raises StopError."""
@@ -116,11 +125,14 @@ async def _provision(wishes: Wishes, places: tuple[IPv4Address, ...], gateway_po
         with wishes.view.progress("looking for gateways"):
             found = await phone.find(wishes.seconds)
         if not found:
-            raise StopError(f"no gateway answered within {wishes.seconds:g} s", Exit.NO_GATEWAY)
+            reason = f"no gateway answered within {wishes.seconds:g} s"
+            raise StopError(f"{reason}; is this machine on its network? --at asks an address", Exit.NO_GATEWAY)
         if wishes.find:
             wishes.view.gateways(found)
             return
         gateway = _chosen_gateway(found, wishes)
+        if wishes.is_asking:
+            wishes.view.gateway(gateway)
         with wishes.view.progress(f"{gateway.said.uuid} listens for networks"):
             offers = await phone.networks(gateway)
         if wishes.list_networks:
@@ -149,31 +161,33 @@ def reach(at: str | None, interfaces: tuple[str, ...]) -> tuple[IPv4Address, ...
 
 
 def _chosen_gateway(found: tuple[Found, ...], wishes: Wishes) -> Found:
-    if wishes.gateway is not None:
-        gateway = next((one for one in found if one.said.uuid == wishes.gateway), None)
-        if gateway is None:
-            raise StopError(
-                f"{wishes.gateway} did not answer; {', '.join(one.said.uuid for one in found)} did", Exit.NO_GATEWAY
-            )
-    elif len(found) == 1:
-        gateway = found[0]
-    elif wishes.is_asking:
-        wishes.view.gateways(found)
-        gateway = found[click.prompt("which gateway", type=click.IntRange(1, len(found))) - 1]
-    else:
-        raise StopError(
-            f"several gateways answered; say --gateway: {', '.join(one.said.uuid for one in found)}", Exit.FAILED
-        )
-    _check_key(gateway, wishes)
-    return gateway
-
-
-def _check_key(gateway: Found, wishes: Wishes) -> None:
-    if wishes.fingerprint is None:
-        return
-    key = gateway.said.key
-    if key is None or _plain(fingerprint(key)) != _plain(wishes.fingerprint):
+    named = [one for one in found if wishes.gateway is None or one.said.uuid == wishes.gateway.lower()]
+    if not named:
+        raise StopError(f"{wishes.gateway} did not answer; {_uuids(found)} did", Exit.NO_GATEWAY)
+    fitting = tuple(one for one in named if wishes.fingerprint is None or _has_key(one, wishes.fingerprint))
+    if not fitting:
         raise StopError("the gateway's key has another fingerprint; it is another gateway", Exit.REFUSED)
+    if len(fitting) == 1:
+        return fitting[0]
+    if len({one.said.uuid for one in fitting}) < len(fitting):
+        click.echo("gatewayctl: one name has several keys: somebody poses as a gateway; compare fingerprints", err=True)
+    if not wishes.is_asking:
+        raise StopError(
+            f"several gateways answered; say --gateway: {_uuids(fitting)}, or --fingerprint where a name comes twice",
+            Exit.FAILED,
+        )
+    wishes.view.gateways(fitting)
+    with _person_asked():
+        return fitting[click.prompt("which gateway", type=click.IntRange(1, len(fitting))) - 1]
+
+
+def _uuids(found: Iterable[Found]) -> str:
+    return ", ".join(one.said.uuid for one in found)
+
+
+def _has_key(gateway: Found, wanted: str) -> bool:
+    key = gateway.said.key
+    return key is not None and _plain(fingerprint(key)) == _plain(wanted)
 
 
 def _plain(text: str) -> str:
@@ -187,8 +201,9 @@ def _chosen_network(gateway: Found, offers: tuple[Offer, ...], wishes: Wishes) -
     if not wishes.is_asking:
         raise StopError("which network? say --ssid, or --list to see them", Exit.FAILED)
     wishes.view.networks(gateway, offers)
-    number = click.prompt("which network (0: a hidden one)", type=click.IntRange(0, len(offers)))
-    return offers[number - 1] if number else _hidden(click.prompt("its name"), wishes.auth, wishes.encryption)
+    with _person_asked():
+        number = click.prompt("which network (0: a hidden one)", type=click.IntRange(0, len(offers)))
+        return offers[number - 1] if number else _hidden(click.prompt("its name"), wishes.auth, wishes.encryption)
 
 
 def _hidden(ssid: str, auth: Auth, encryption: Encryption | None) -> Offer:
@@ -198,21 +213,35 @@ def _hidden(ssid: str, auth: Auth, encryption: Encryption | None) -> Offer:
 
 
 def _passphrase(gateway: Found, offer: Offer, wishes: Wishes) -> str:
-    if offer.auth is Auth.OPEN:
+    if not is_secured(offer.auth, offer.encryption):
         return ""
     if gateway.said.key is None and not wishes.allow_plain:
         if not wishes.is_asking:
             raise StopError("the gateway has no key to seal a passphrase to; --allow-plain sends it open", Exit.FAILED)
-        click.confirm("the gateway has no key: everybody on this network can read the passphrase; go on", abort=True)
-    if wishes.passphrase_file is not None:
+        with _person_asked():
+            click.confirm(
+                "the gateway has no key: everybody on this network can read the passphrase; go on", abort=True
+            )
+    if wishes.is_passphrase_typed:
+        with _person_asked():
+            passphrase = click.prompt(f"passphrase of {printable(offer.ssid)}", hide_input=True, err=wishes.as_json)
+    elif wishes.passphrase_file is not None:
         passphrase = _read(wishes.passphrase_file)
-    elif wishes.is_asking:
-        passphrase = click.prompt(f"passphrase of {printable(offer.ssid)}", hide_input=True)
     else:
         raise StopError(f"{printable(offer.ssid)} wants a passphrase; say --passphrase-file", Exit.FAILED)
     if not 1 <= len(passphrase) <= MAX_PASSPHRASE:
         raise StopError(f"a passphrase has 1 to {MAX_PASSPHRASE} characters", Exit.FAILED)
     return passphrase
+
+
+@contextmanager
+def _person_asked() -> Iterator[None]:
+    """Ctrl-C ends the question: asyncio's own handler would wait for its answer first."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _read(path: str) -> str:

@@ -8,14 +8,13 @@ from typing import Any, Final
 import click
 import msgspec
 
-from gatewayd.model.wifi import Auth
+from gatewayd.model.wifi import Auth, is_wep
 from gatewayd.provisioning.phone import Found, Outcome
 from gatewayd.provisioning.phone_wire import Offer
 from gatewayd.provisioning.seal import fingerprint
 
 _SECURITY: Final = {
     Auth.OPEN: "open",
-    Auth.SHARED: "WEP",
     Auth.WPAPSK: "WPA",
     Auth.WPA2PSK: "WPA2",
     Auth.WPAPSK_WPA2PSK: "WPA/WPA2",
@@ -36,24 +35,34 @@ class View:
         if self.as_json:
             self._json({"gateways": rows})
         else:
-            _table(("uuid", "title", "address", "access_ssid", "fingerprint"), rows)
+            _table(
+                ("", "uuid", "title", "address", "network", "fingerprint"),
+                [_line(n, row) for n, row in enumerate(rows, 1)],
+            )
+
+    def gateway(self, found: Found) -> None:
+        """The one that is spoken to, and what to compare before a passphrase is entrusted to it."""
+        said = found.said
+        key = "no key" if said.key is None else f"key {fingerprint(said.key)}"
+        click.echo(printable(f"{said.title or said.type_sub} ({said.uuid}) at {found.address}, {key}"))
 
     def networks(self, gateway: Found, offers: tuple[Offer, ...]) -> None:
-        """What a gateway hears. Signals are not on the wire; the order says which is stronger."""
+        """What a gateway hears. §13 has no signals: where a gateway says none, the order tells which is stronger."""
         rows = [
             {
                 "strength": place,
                 "ssid": offer.ssid,
-                "security": _SECURITY[offer.auth],
+                "security": _security(offer),
                 "auth": offer.auth.name,
                 "encryption": offer.encryption.name,
+                "signal": offer.signal,
             }
             for place, offer in enumerate(offers, 1)
         ]
         if self.as_json:
             self._json({"gateway": _gateway(gateway), "networks": rows})
         else:
-            _table(("", "network", "security"), [{**row, "": row["strength"], "network": row["ssid"]} for row in rows])
+            _table(("", "network", "security", "signal"), [{**row, **_shown(row)} for row in rows])
             click.echo("strongest first")
 
     def outcome(self, gateway: Found, outcome: Outcome) -> None:
@@ -66,7 +75,7 @@ class View:
             newest = (
                 "its firmware is the newest"
                 if outcome.firmware_is_newest
-                else "it has not said that its firmware is the newest"
+                else "it has not said that its firmware is the newest: it upgrades, or does not reach the cloud"
             )
             click.echo(newest)
 
@@ -82,6 +91,19 @@ class View:
 
     def _json(self, value: Any) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def _line(number: int, gateway: dict[str, Any]) -> dict[str, Any]:
+    return {**gateway, "": number, "network": gateway["access_ssid"]}
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    signal = None if row["signal"] is None else f"{row['signal']} %"
+    return {"": row["strength"], "network": row["ssid"], "signal": signal}
+
+
+def _security(offer: Offer) -> str:
+    return "WEP" if is_wep(offer.auth, offer.encryption) else _SECURITY[offer.auth]
 
 
 def _gateway(found: Found) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Final
 
 import msgspec
@@ -32,11 +33,12 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One network of a list, strongest first."""
+    """One network of a list, strongest first. `signal` in per cent, where the gateway says it."""
 
     ssid: str
     auth: Auth
     encryption: Encryption
+    signal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class _Msg(msgspec.Struct, frozen=True):
     sn: str | int | None = None
     title: str | None = None
     type_sub: str | None = None
+    type: str | None = None
     ver: str | None = None
     param: _Param | None = None
 
@@ -88,6 +91,7 @@ class _Answer(msgspec.Struct, frozen=True):
     status: int
     msg: _Msg | None = None
     data: tuple[_Row, ...] = ()
+    signals: tuple[int, ...] = ()
     desc: str | None = None
     sn: str | int | None = None
     pubkey: str | None = None
@@ -108,7 +112,9 @@ def _meaning(wire: _Answer) -> Heard:
         case Udp.AVAILABLE_DEVICE:
             return _announced(wire)
         case Udp.WIFI_LIST:
-            return Listed(tuple(Offer(row.ssid, row.auth, row.encry) for row in wire.data))
+            signals = wire.signals if len(wire.signals) == len(wire.data) else (None,) * len(wire.data)
+            offers = zip(wire.data, signals, strict=True)
+            return Listed(tuple(Offer(row.ssid, row.auth, row.encry, signal) for row, signal in offers))
         case (Udp.WIFI_LIST_FAILED | Udp.WIFI_JOIN_FAILED) as status:
             return Refused(status, wire.desc or "", None if wire.sn is None else str(wire.sn))
         case Udp.FIRMWARE_IS_NEWEST:
@@ -122,13 +128,14 @@ def _announced(wire: _Answer) -> Announced:
     if msg is None or msg.category != Category.GATEWAY:
         raise ValueError("200601 without a gateway's record")
     param = msg.param or _Param()
+    ip = None if not param.ip else str(IPv4Address(param.ip))
     return Announced(
         uuid=msg.uuid,
         sn=str(msg.sn or ""),
         title=msg.title or "",
-        type_sub=msg.type_sub or "",
+        type_sub=msg.type_sub or msg.type or "",
         ver=msg.ver or "",
-        ip=param.ip,
+        ip=ip,
         access_ssid=param.access_ssid,
         key=None if wire.pubkey is None else b64decode(wire.pubkey, validate=True),
         nonce=None if wire.nonce is None else b64decode(wire.nonce, validate=True),

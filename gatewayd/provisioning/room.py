@@ -11,14 +11,14 @@ from typing import Final
 
 import structlog
 
-from gatewayd.model.errors import GatewayError
+from gatewayd.model.errors import GatewayError, StoreError
 from gatewayd.model.record import Record
 from gatewayd.model.wifi import Link
 from gatewayd.provisioning.desk import Desk
 from gatewayd.provisioning.discovery import Discovery
 from gatewayd.provisioning.endpoint import Asker, Endpoint
 from gatewayd.provisioning.guard import Guard, Limits, Nonces, Verdict
-from gatewayd.provisioning.interfaces import Changes, Subnet
+from gatewayd.provisioning.interfaces import Changes, Neighbourhood, Subnet
 from gatewayd.provisioning.joining import Joining
 from gatewayd.provisioning.keep import Keep
 from gatewayd.provisioning.listing import Listing
@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 _BIND_AGAIN_S: Final = 30.0
 _UNKNOWN_AGAIN_S: Final = 1.0
+_KEEP_AGAIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,10 @@ class Provisioning:
         self._window = window
         self._ports = ports
         self._announce_interval_s = announce_interval_s
-        self._subnets = around.own()
+        self._neighbourhood = Neighbourhood(around.own)
         self._guard = Guard(limits or Limits(), around.now())
         self._endpoint = Endpoint(self._received)
-        outlet = Outlet(self._endpoint, ports.announce, self._guard, lambda: self._subnets, around.now)
+        outlet = Outlet(self._endpoint, ports.announce, self._guard, self._neighbourhood, around.now)
         nonces, radio = Nonces(), asyncio.Lock()
         self._discovery = Discovery(around.record, key, nonces, outlet, around.now)
         self._listing = Listing(wifi, radio, outlet, around.now)
@@ -138,13 +139,14 @@ class Provisioning:
         """Until cancelled. A port that somebody else has is tried again and again."""
         while True:
             try:
-                async with self._endpoint.bound(self._ports.listen) as port, asyncio.TaskGroup() as tasks:
-                    log.info("provisioning_reachable", port=port)
-                    if not self.bound.done():
-                        self.bound.set_result(port)
-                    tasks.create_task(self._listing.run())
-                    tasks.create_task(self._joining.run())
-                    tasks.create_task(self._announce())
+                with Changes.followed() as changes:
+                    async with self._endpoint.bound(self._ports.listen) as port, asyncio.TaskGroup() as tasks:
+                        log.info("provisioning_reachable", port=port)
+                        if not self.bound.done():
+                            self.bound.set_result(port)
+                        tasks.create_task(self._listing.run())
+                        tasks.create_task(self._joining.run())
+                        tasks.create_task(self._announce(changes))
             except OSError as error:
                 log.warning("provisioning_not_reachable", port=self._ports.listen, reason=str(error))
                 await asyncio.sleep(_BIND_AGAIN_S)
@@ -162,45 +164,64 @@ class Provisioning:
         return is_open
 
     async def uplink_works(self) -> None:
-        """The gateway has reached the cloud: from now on the window opens on request only. Raises StoreError."""
-        await self._window.uplink_works()
+        """The gateway has reached the cloud: from now on the window opens on request only, after a restart too.
+
+        Returns once that is kept; a disk that is full now is tried again.
+        """
+        while True:
+            try:
+                await self._window.uplink_works()
+            except StoreError as error:
+                log.warning("window_not_kept_shut", reason=str(error))
+                await asyncio.sleep(_KEEP_AGAIN_S)
+            else:
+                return
 
     def _received(self, datagram: bytes, asker: Asker) -> None:
-        verdict = self._guard.admit(asker.address, len(datagram), self._subnets, self._around.now())
+        verdict = self._guard.admit(asker.address, len(datagram), self._neighbourhood.subnets, self._around.now())
         self.verdicts[verdict] += 1
         if verdict is Verdict.ADMITTED:
             self._desk.take(datagram, asker)
 
-    async def _announce(self) -> None:
+    async def _announce(self, changes: Changes) -> None:
         """At start, on a change of address, and every so often."""
-        with Changes.followed() as changes:
-            self._discovery.link = await self._link()
-            due = self._around.now()
-            while True:
-                before, self._subnets = self._subnets, self._around.own()
-                if self._around.now() >= due:
-                    self._report_dropped()
-                    known = self._discovery.announce(self._subnets)
-                    due = self._around.now() + (self._announce_interval_s if known else _UNKNOWN_AGAIN_S)
-                elif self._subnets != before:
-                    log.info("addresses_changed", addresses=[str(subnet.address) for subnet in self._subnets])
-                    self._discovery.link = await self._link()
-                    self._discovery.announce(subnet for subnet in self._subnets if subnet not in before)
-                await self._said_addresses()
-                await changes.wait(due - self._around.now())
+        said: tuple[Subnet, ...] | None = None
+        due = self._around.now()
+        while True:
+            subnets = self._neighbourhood.look()
+            is_new = subnets != said
+            if is_new:
+                _log_addresses(subnets)
+            if (is_due := self._around.now() >= due) or is_new:
+                await self._look_at_link()
+            if is_due:
+                self._report_dropped()
+                known = self._discovery.announce(subnets)
+                due = self._around.now() + (self._announce_interval_s if known else _UNKNOWN_AGAIN_S)
+            else:
+                self._discovery.announce(subnet for subnet in subnets if subnet not in (said or ()))
+            said = subnets
+            await self._said_addresses(subnets)
+            await changes.wait(due - self._around.now())
 
-    async def _said_addresses(self) -> None:
+    async def _said_addresses(self, subnets: tuple[Subnet, ...]) -> None:
         try:
-            await self._around.addressed(self._subnets)
+            await self._around.addressed(subnets)
         except GatewayError as error:
             log.warning("addresses_not_kept", reason=str(error))
 
-    async def _link(self) -> Link | None:
+    async def _look_at_link(self) -> None:
+        """For the announcements, which nobody hears before the gateway knows itself."""
+        if self._around.record() is None:
+            return
+        before = self._discovery.link
         try:
-            return await self._wifi.link()
+            link = await self._wifi.link()
         except GatewayError as error:
             log.warning("wifi_not_known", reason=str(error))
-            return None
+            link = None
+        if self._discovery.link is before:  # else a join has ended meanwhile, which knows better
+            self._discovery.link = link
 
     def _report_dropped(self) -> None:
         """Once an interval at most, however many there are."""
@@ -210,9 +231,15 @@ class Provisioning:
             log.info("datagrams_dropped", so_far=dropped)
 
     async def _joined(self, link: Link, askers: frozenset[Asker], sn: str | None) -> None:
-        self._subnets = self._around.own()
-        self._discovery.announce_joined(link, self._subnets, askers, sn)
+        self._discovery.announce_joined(link, askers, sn)
         try:
             await self._around.joined(link)
         except GatewayError as error:
             log.warning("joined_network_not_kept", reason=str(error))
+
+
+def _log_addresses(subnets: tuple[Subnet, ...]) -> None:
+    if subnets:
+        log.info("addresses_changed", addresses=[f"{subnet.interface} {subnet.address}" for subnet in subnets])
+    else:
+        log.warning("no_address", remedy="a network that can broadcast, among [udp] interfaces where some are named")

@@ -1,7 +1,7 @@
 """Makes the choice of a network out of a 200554: its passphrase opened, its name turned back into bytes."""
 
 from gatewayd.model.errors import MalformedError
-from gatewayd.model.wifi import Auth, Choice
+from gatewayd.model.wifi import Choice, is_secured
 from gatewayd.provisioning.datagrams import JoinNetwork, Sealed
 from gatewayd.provisioning.guard import Nonces
 from gatewayd.provisioning.names import Names
@@ -26,6 +26,6 @@ class Unsealing:
                 if not self._nonces.spend(nonce, now):
                     raise MalformedError("data.pwd.nonce: spent or too old; ask for the announcement again")
             case str(passphrase):
-                if self._sealed_only and (passphrase or word.auth is not Auth.OPEN):
+                if self._sealed_only and (passphrase or is_secured(word.auth, word.encryption)):
                     raise MalformedError("data.pwd: this gateway takes a passphrase only sealed to its key")
         return Choice(ssid, word.auth, word.encryption, passphrase)

@@ -6,7 +6,7 @@ from gatewayd.model.wifi import Choice, Link, Network
 
 
 class Wifi(Protocol):
-    """One radio that can hear networks and join one. One call at a time is the caller's duty."""
+    """One radio that can hear networks and join one. `scan` and `join` are called one at a time, `link` whenever."""
 
     async def scan(self) -> tuple[Network, ...]:
         """A fresh list, strongest first, each ssid once. Raises ScanError."""

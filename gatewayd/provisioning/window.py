@@ -29,8 +29,8 @@ class Window:
         return not self._is_provisioned or now < self._until
 
     def open_for(self, seconds: float, now: float) -> None:
-        """Open it for so long; 0 shuts it."""
-        self._until = now + seconds
+        """Open it for so long at least; 0 shuts it."""
+        self._until = max(self._until, now + seconds) if seconds else now
 
     async def uplink_works(self) -> None:
         """The gateway has what it was provisioned for. Raises StoreError."""

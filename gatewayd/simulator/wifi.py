@@ -9,7 +9,18 @@ from enum import Enum
 from ipaddress import IPv4Interface
 from typing import Final
 
-from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, Link, Network, ScanError
+from gatewayd.model.wifi import (
+    Auth,
+    Choice,
+    Encryption,
+    JoinError,
+    JoinFailure,
+    Link,
+    Network,
+    ScanError,
+    is_secured,
+    is_wep,
+)
 
 
 class Fault(Enum):
@@ -47,6 +58,7 @@ HALLWAY: Final = (
     AccessPoint(b"\xff\xfe\x80router", passphrase="bytes-are-bytes", signal=55),  # noqa: S106
     AccessPoint("三十二个字节的网络名ab".encode(), Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES, "thirty-two", 48),
     AccessPoint(b"museum", Auth.SHARED, Encryption.WEP, "abcde", 40),
+    AccessPoint(b"attic", Auth.OPEN, Encryption.WEP, "fghij", 33),
     AccessPoint(b"secret-garden", passphrase="nobody-sees-me", signal=80, hidden=True),  # noqa: S106
     AccessPoint(b"tomorrow", passphrase="sae-sae-sae", signal=90, wpa3_only=True),  # noqa: S106
 )
@@ -125,7 +137,7 @@ class SimulatedWifi:
             raise _failed(JoinFailure.BAD_PASSPHRASE)
         if choice.auth is not point.auth or choice.encryption is not point.encryption:
             raise _failed(JoinFailure.NOT_FOUND)
-        if point.auth is not Auth.OPEN and choice.passphrase != point.passphrase:
+        if is_secured(point.auth, point.encryption) and choice.passphrase != point.passphrase:
             raise _failed(JoinFailure.WRONG_PASSPHRASE)
         return point
 
@@ -143,13 +155,9 @@ class SimulatedWifi:
 
 def _is_possible(choice: Choice) -> bool:
     length = len(choice.passphrase)
-    match choice.auth:
-        case Auth.OPEN:
-            return True
-        case Auth.SHARED:
-            return length in {5, 10, 13, 26}
-        case _:
-            return 8 <= length <= 64
+    if is_wep(choice.auth, choice.encryption):
+        return length in {5, 10, 13, 26}
+    return 8 <= length <= 64 or not is_secured(choice.auth, choice.encryption)
 
 
 def _failed(failure: JoinFailure) -> JoinError:

@@ -95,6 +95,9 @@ class Radio:
                 await asyncio.to_thread(prepare_database, self._database, self._now())
                 await app._load_db()
                 await app.startup(auto_form=True)
+                if self._lost.done():  # a coordinator may greet with a reset, before bellows asks for one
+                    self._lost = asyncio.get_running_loop().create_future()
+                    await app.make_sure()
             except Exception as error:  # noqa: BLE001  (whatever a coordinator does at start: it is tried again)
                 return f"cannot start: {_in_words(error)}"
             self._app, self.network, self.trouble = app, _network_of(app), None

@@ -14,9 +14,11 @@ from typing import Any, Final
 import structlog
 import zigpy.appdb
 import zigpy.config
+from bellows.types import EmberNetworkStatus
 from bellows.zigbee.application import ControllerApplication
 
 from gatewayd.config import Radio
+from gatewayd.model.errors import RadioUnavailableError
 from gatewayd.store.opening import set_aside
 
 log = structlog.get_logger()
@@ -55,6 +57,12 @@ class Application(ControllerApplication):  # type: ignore[misc]  # bellows has n
     def _handle_id_conflict(self, nwk: Any) -> None:
         # bellows takes it for their leaving. They stay: each takes another address and announces itself.
         log.warning("network_address_taken_twice", nwk=f"{int(nwk):#06x}")
+
+    async def make_sure(self) -> None:
+        """Ask the coordinator whether its network is up. Raises RadioUnavailableError, or what bellows raises."""
+        (state,) = await self._ezsp.networkState()
+        if state != EmberNetworkStatus.JOINED_NETWORK:
+            raise RadioUnavailableError(f"the coordinator's network is not up: {state!r}")
 
 
 def prepare_database(path: Path, moment: datetime) -> None:

@@ -17,7 +17,7 @@ async def join_all(house: House, phone: Phone, devices: Sequence[Device]) -> Non
     """Every device is in the household's list after this, and every lock is heard."""
     await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL, timeout_s=30)
     opened = await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
-    assert opened.meaning is Operation.JOINABLE
+    assert opened.meaning is Operation.JOINABLE, opened
     for device in devices:
         await house.join(device)
     for device in devices:

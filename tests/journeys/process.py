@@ -1,6 +1,7 @@
 """The daemon as a process of its own, as systemd would run it: started, killed, started again."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -43,8 +44,8 @@ socket = "{folder}/admin.sock"
             encoding="utf-8",
         )
 
-    async def start(self) -> None:
-        """Start it; what it logs goes to `daemon.log`."""
+    async def start(self, **environ: str) -> None:
+        """Start it, with `environ` beside this process's own; what it logs goes to `daemon.log`."""
         log = await asyncio.to_thread((self.folder / "daemon.log").open, "ab")
         with log:
             self._process = await asyncio.create_subprocess_exec(
@@ -56,6 +57,7 @@ socket = "{folder}/admin.sock"
                 str(self._config),
                 stdout=log,
                 stderr=log,
+                env=os.environ | environ,
             )
 
     async def kill(self) -> None:

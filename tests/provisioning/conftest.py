@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
@@ -41,6 +41,11 @@ PATIENCE_S = 10.0
 
 async def nobody_cares(_subnets: tuple[Subnet, ...]) -> None:
     """For who does not want to hear of addresses."""
+
+
+async def nothing_is_newer() -> bool:
+    """The cloud's word on the firmware."""
+    return True
 
 
 class Drawer:
@@ -99,12 +104,17 @@ class Gateway:
     port: int
     announce_port: int
     joined: list[Link]
+    drawer: Drawer
 
     @asynccontextmanager
     async def phone(self, port: int = 0) -> AsyncIterator[Socket]:
         socket = Socket(self.port)
         async with socket.endpoint.bound(port) as socket.port:
             yield socket
+
+    def verdict_counts(self) -> dict[str, int]:
+        """What became of the datagrams."""
+        return {verdict.name: count for verdict, count in self.room.verdicts.items()}
 
     def now(self) -> float:
         """The clock that the gateway goes by."""
@@ -134,6 +144,7 @@ async def running(
     sealed_only: bool = False,
     limits: Limits = WIDE,
     announce_interval_s: float = 3600,
+    is_newest: Callable[[], Awaitable[bool]] = nothing_is_newer,
 ) -> AsyncIterator[Gateway]:
     """One gateway on a free port."""
     drawer = Drawer()
@@ -141,9 +152,6 @@ async def running(
     key = await GatewayKey.load(drawer)
     window = Window(drawer, is_provisioned=provisioned)
     joined: list[Link] = []
-
-    async def is_newest() -> bool:
-        return True
 
     async def on_joined(link: Link) -> None:
         joined.append(link)
@@ -170,7 +178,7 @@ async def running(
     async with asyncio.TaskGroup() as tasks:
         part = tasks.create_task(room.run())
         port = await asyncio.wait_for(room.bound, PATIENCE_S)
-        yield Gateway(wifi, room, window, key, port, announce_port, joined)
+        yield Gateway(wifi, room, window, key, port, announce_port, joined, drawer)
         part.cancel()
 
 

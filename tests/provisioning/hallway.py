@@ -38,9 +38,10 @@ class Hallway:
         """`add` or `delete` an address of machine `name`."""
         self._ip("-n", _space(name), "address", change, address, "broadcast", "+", "dev", interface)
 
-    def start(self, name: str, *command: str) -> subprocess.Popen[str]:
+    def start(self, name: str, *command: str, **options: Any) -> subprocess.Popen[str]:
         """Run `command` on machine `name` until the hallway is left."""
-        process = subprocess.Popen(self._on(name, command), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        command_there = self._on(name, command)
+        process = subprocess.Popen(command_there, cwd=ROOT, stdout=subprocess.PIPE, text=True, **options)
         self._stack.callback(process.wait, 10)
         self._stack.callback(process.terminate)
         return process

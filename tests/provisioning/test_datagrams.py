@@ -21,15 +21,18 @@ from gatewayd.provisioning.datagrams import (
     Sealed,
     announcement,
     decode,
+    join_failed,
+    list_failed,
     network_list,
 )
 from gatewayd.provisioning.names import Names
 from gatewayd.provisioning.phone_wire import Announced, Listed, Offer, decode_answer, question_join
+from tests.api_text import examples
 from tests.provisioning.conftest import GATEWAY, RECORD
 from tests.provisioning.noise import datagrams
 
 DATAGRAMS = int(os.environ.get("FUZZ_DECODER", "20000"))
-"""How many are made up by changing good ones; the full run says FUZZ_DECODER=1000000."""
+"""How many are made up by changing good ones; `make fuzz` says a million."""
 
 JOIN = '{"status":200554,"data":{"auth":3,"encry":3,"ssid":"不要上我","pwd":"nopass"}}'
 
@@ -122,6 +125,35 @@ def test_an_announcement_has_the_record_and_no_secret() -> None:
     said = decode_answer(datagram)
     assert isinstance(said, Announced)
     assert (said.uuid, said.access_ssid, said.key) == (GATEWAY, "不要上我", b"k" * 32)
+
+
+SHOWN = {one.section: one.value for one in examples()}
+"""What the API's text shows, by section; each of these has one example."""
+
+
+def test_requests_are_read_as_the_api_shows_them() -> None:
+    assert decode(msgspec.json.encode(SHOWN["13.1"])) == ListNetworks()
+    join = JoinNetwork("不要上我", Auth.WPA2PSK, Encryption.AES, "nopass")
+    assert decode(msgspec.json.encode(SHOWN["13.4"])) == join
+    assert decode(msgspec.json.encode({**SHOWN["10."], "status": 200501})) == Discover("serial number")
+
+
+def test_answers_hold_what_the_api_shows_and_beside_it_extensions_alone() -> None:
+    networks = [Network("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, 88)]
+    for section, answer, extensions in (
+        ("13.2", network_list(networks, Names()), {"signals": [88]}),
+        ("13.3", list_failed(), {}),
+        ("13.5", join_failed("why"), {"desc": "why"}),
+    ):
+        assert msgspec.json.decode(answer) == SHOWN[section] | extensions
+
+
+def test_an_announcement_has_every_key_that_the_api_shows() -> None:
+    shown = SHOWN["10."]
+    said = msgspec.json.decode(announcement(RECORD, sn="1", ip="10.7.0.1", access_ssid=None, key=b"", nonce=b""))
+    assert shown.keys() <= said.keys()
+    assert shown["msg"].keys() <= said["msg"].keys()
+    assert shown["msg"]["param"].keys() <= said["msg"]["param"].keys()
 
 
 def test_a_list_keeps_its_order_and_stops_where_the_datagram_is_full() -> None:

@@ -5,6 +5,7 @@ import socket
 import time
 from ipaddress import IPv4Address, IPv4Interface
 
+import pytest
 from structlog.testing import capture_logs
 
 from gatewayd.model.record import Record
@@ -111,7 +112,9 @@ async def test_two_gateways_do_not_keep_each_other_talking(gateway: Gateway) -> 
 
 async def test_a_foreigner_is_not_heard() -> None:
     async with running(limits=Limits()) as gateway:
-        gateway.room._subnets = (Subnet("eth0", IPv4Interface("192.0.2.1/24"), IPv4Address("192.0.2.255")),)
+        gateway.room._neighbourhood.subnets = (
+            Subnet("eth0", IPv4Interface("192.0.2.1/24"), IPv4Address("192.0.2.255")),
+        )
         async with gateway.phone() as phone:
             phone.send(ASK)
             async with asyncio.timeout(PATIENCE_S):
@@ -132,15 +135,32 @@ async def test_who_asks_too_often_is_not_answered_every_time() -> None:
         assert phone.heard_so_far() == []
 
 
-async def test_a_port_that_is_taken_is_said_and_waited_for() -> None:
+async def test_a_port_that_is_taken_is_said_and_taken_when_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewayd.provisioning.room._BIND_AGAIN_S", 0.05)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief, capture_logs() as logs:
         thief.bind(("0.0.0.0", 0))
-        room = await wired([LOOPBACK], [RECORD], Ports(thief.getsockname()[1], free_port()))
-        async with asyncio.TaskGroup() as tasks:
+        port = thief.getsockname()[1]
+        room = await wired([LOOPBACK], [RECORD], Ports(port, free_port()))
+        async with asyncio.TaskGroup() as tasks, asyncio.timeout(PATIENCE_S):
             part = tasks.create_task(room.run())
-            async with asyncio.timeout(PATIENCE_S):
-                while not logs:
-                    await asyncio.sleep(0)
+            while not logs:
+                await asyncio.sleep(0)
+            assert (logs[0]["event"], logs[0]["port"]) == ("provisioning_not_reachable", port)
+            thief.close()
+            assert await room.bound == port
+            phone = Socket(port)
+            async with phone.endpoint.bound(0):
+                phone.send(ASK)
+                await phone.hears(200601)
             part.cancel()
-    assert logs[0]["event"] == "provisioning_not_reachable"
-    assert logs[0]["port"] == room._ports.listen
+
+
+async def test_a_gateway_without_an_address_says_so_and_what_to_look_at() -> None:
+    with capture_logs() as logs:
+        room = await wired([], [RECORD], Ports(0, free_port()))
+        async with asyncio.TaskGroup() as tasks, asyncio.timeout(PATIENCE_S):
+            part = tasks.create_task(room.run())
+            while not any(entry["event"] == "no_address" for entry in logs):
+                await asyncio.sleep(0)
+            part.cancel()
+    assert "[udp] interfaces" in logs[-1]["remedy"]

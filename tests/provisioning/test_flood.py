@@ -13,7 +13,7 @@ from tests.provisioning.conftest import PATIENCE_S, WIDE, Gateway, running
 from tests.provisioning.noise import datagrams
 
 DATAGRAMS = int(os.environ.get("FUZZ_DATAGRAMS", "3000"))
-"""The full run says FUZZ_DATAGRAMS=100000."""
+"""`make fuzz` says 100,000."""
 
 _AT_ONCE = 20
 
@@ -33,6 +33,7 @@ async def test_a_flood_leaves_no_trace(limits: Limits) -> None:
             grown = tracemalloc.get_traced_memory()[0] - before
         finally:
             tracemalloc.stop()
+        print(f"{DATAGRAMS} datagrams: {gateway.verdict_counts()}; {grown} bytes more than before")  # noqa: T201
         assert not gateway.window.is_open(gateway.now())
         assert broken == []
         assert gateway.wifi.joins == 0

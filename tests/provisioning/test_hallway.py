@@ -1,6 +1,7 @@
 """Two gateways and a phone, each a machine of its own, with real broadcast datagrams between them."""
 
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from tests.provisioning.hallway import Hallway, hallway, why_not
 _WHY_NOT = why_not()
 pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT))
 
-FIRST, SECOND = "00158d0000d04700", "00158d0000d04701"
+FIRST, SECOND, THIRD = "00158d0000d04700", "00158d0000d04701", "00158d0000d04702"
 PYTHON = sys.executable
 PROVISION = (PYTHON, "-c", "from gatewayd.ctl import main; main()", "provision", "--json", "--seconds", "0.4")
 
@@ -29,9 +30,7 @@ def machines() -> Iterator[Hallway]:
             place.start("second", PYTHON, "-m", "tests.provisioning.process", SECOND, "net0", "10.43.0.2/24"),
         ]
         for process in processes:
-            assert process.stdout is not None
-            while "ready" not in process.stdout.readline():
-                assert process.poll() is None
+            until_ready(process)
         yield place
 
 
@@ -85,6 +84,36 @@ def test_an_interface_that_comes_is_announced_on(machines: Hallway) -> None:
         machines.plug("phone", "net1", "10.10.0.99/24")
         machines.plug("second", "net1", "10.10.0.1/24")
         assert f"{SECOND} 10.10.0.1" in lines
+
+
+def test_who_follows_the_gateway_onto_its_new_network_hears_there_how_it_ended(machines: Hallway) -> None:
+    machines.machine("third", "10.11.0.1/24")
+    machines.address("phone", "add", "10.11.0.99/24")
+    gateway = machines.start(
+        "third", PYTHON, "-m", "tests.provisioning.process", THIRD, "net0", "10.43.0.3/24", "moves"
+    )
+    until_ready(gateway)
+
+    words = ("--gateway", THIRD, "--ssid", "不要上我", "--passphrase-file", "-")
+    phone = machines.start("phone", *PROVISION, *words, stdin=subprocess.PIPE)
+    assert phone.stdin is not None
+    phone.stdin.write("nopass-nopass\n")
+    phone.stdin.close()
+    while machines.run("phone", *PROVISION, "--find", "--at", "10.11.0.1").returncode == 0:
+        assert phone.poll() is None
+    machines.address("phone", "add", "10.43.0.99/24")
+
+    assert phone.wait(60) == 0
+    assert phone.stdout is not None
+    outcome = json.loads(phone.stdout.read())
+    assert (outcome["ip"], outcome["access_ssid"]) == ("10.43.0.3", "不要上我")
+    assert outcome["firmware_is_newest"] is True
+
+
+def until_ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    while "ready" not in process.stdout.readline():
+        assert process.poll() is None
 
 
 @contextmanager

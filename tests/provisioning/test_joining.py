@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from gatewayd.model.errors import CloudError
 from gatewayd.model.wifi import Auth, Encryption
 from gatewayd.provisioning.datagrams import Sealed
 from gatewayd.provisioning.guard import Limits, Rate
@@ -14,7 +15,7 @@ from gatewayd.provisioning.names import to_text
 from gatewayd.provisioning.phone_wire import Announced, Offer, decode_answer, question_join
 from gatewayd.provisioning.seal import Bound, seal
 from gatewayd.simulator.wifi import HALLWAY, AccessPoint, Fault, SimulatedWifi
-from tests.provisioning.conftest import GATEWAY, Socket, running
+from tests.provisioning.conftest import GATEWAY, PATIENCE_S, Socket, running
 
 ASK = {"msg": {"category": "gw", "sn": "77"}, "status": 200501}
 HOME = Offer("不要上我", Auth.WPA2PSK, Encryption.AES)
@@ -152,6 +153,41 @@ async def test_nobody_can_keep_an_outcome_from_a_phone_by_using_up_the_budget_of
         phone.send(join())
         await phone.hears(200601)
         await phone.hears(200555)
+
+
+async def test_a_cloud_that_is_out_of_reach_just_after_the_join_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewayd.provisioning.joining._FIRMWARE_AGAIN_S", 0.01)
+    answers: list[bool | CloudError] = [True, CloudError("no route"), CloudError("the certificate is not valid yet")]
+
+    async def is_newest() -> bool:
+        answer = answers.pop()
+        if isinstance(answer, CloudError):
+            raise answer
+        return answer
+
+    async with running(is_newest=is_newest) as gateway, gateway.phone() as phone:
+        phone.send(join())
+        await phone.hears(200601)
+        await phone.hears(200555)
+    assert answers == []
+
+
+async def test_where_there_is_newer_firmware_nobody_says_200555() -> None:
+    asked = asyncio.Event()
+
+    async def is_newest() -> bool:
+        asked.set()
+        return False
+
+    async with running(is_newest=is_newest) as gateway, gateway.phone() as phone:
+        phone.send(join())
+        await phone.hears(200601)
+        await asyncio.wait_for(asked.wait(), PATIENCE_S)
+        await gateway.settled()
+        phone.send(join())  # as if its answer had been lost
+        await phone.hears(200601)
+        await gateway.settled()
+        assert phone.heard_so_far() == []
 
 
 async def test_a_phone_that_has_gone_changes_nothing_for_the_gateway() -> None:

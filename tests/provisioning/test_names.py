@@ -32,7 +32,17 @@ def test_two_names_that_would_read_the_same_are_told_apart() -> None:
     assert [names.ssid(names.text(ssid)) for ssid in (one, other)] == [one, other]
 
 
-@given(st.lists(st.binary(min_size=1, max_size=32), max_size=8))
+def test_a_name_that_reads_like_an_escape_takes_nobody_elses() -> None:
+    ssids = [rb"\x5cxff", rb"\xff", b"\xff"]
+    names = Names(ssids)
+    assert [names.ssid(names.text(ssid)) for ssid in ssids] == ssids
+    assert [Names().ssid(names.text(ssid)) for ssid in ssids] == ssids
+
+
+_ODD = st.lists(st.sampled_from([b"\\", rb"\x", rb"\xff", b"\xff", b"5c", "网".encode("gb18030")]), min_size=1)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=32) | _ODD.map(lambda parts: b"".join(parts)[:32]), max_size=8))
 def test_every_list_of_names_comes_back(ssids: list[bytes]) -> None:
     names = Names(ssids)
     assert [names.ssid(names.text(ssid)) for ssid in ssids] == ssids

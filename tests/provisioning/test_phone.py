@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from gatewayd.ctl import main
 from gatewayd.model.wifi import Auth, Encryption
@@ -20,9 +23,9 @@ from gatewayd.provisioning.endpoint import Asker, Endpoint
 from gatewayd.provisioning.phone import NothingHeardError, Patience, Phone, RefusedByGatewayError
 from gatewayd.provisioning.phone_view import printable
 from gatewayd.provisioning.phone_wire import Offer
-from gatewayd.provisioning.seal import fingerprint
+from gatewayd.provisioning.seal import GatewayKey, fingerprint
 from gatewayd.simulator.wifi import SimulatedWifi
-from tests.provisioning.conftest import GATEWAY, Gateway, free_port, running
+from tests.provisioning.conftest import GATEWAY, Gateway, Socket, free_port, running
 
 HERE = IPv4Address("127.0.0.1")
 SHORT = Patience(announcement=5, networks=5, join=5, firmware=5)
@@ -50,7 +53,7 @@ async def test_from_finding_to_the_firmware() -> None:
         (found,) = await phone.find(0.2)
         assert (found.said.uuid, found.address) == (GATEWAY, HERE)
         offers = await phone.networks(found)
-        assert offers[0] == HOME
+        assert offers[0] == replace(HOME, signal=88)
         said: list[str | None] = []
         outcome = await phone.join(found, HOME, PASSPHRASE, lambda heard: said.append(heard.ip))
     assert outcome.access_ssid == HOME.ssid
@@ -95,6 +98,7 @@ async def test_a_script_lists_networks_strongest_first(gateway: Gateway) -> None
         "security": "WPA2",
         "auth": "WPA2PSK",
         "encryption": "AES",
+        "signal": 88,
     }
 
 
@@ -104,6 +108,7 @@ async def test_people_see_tables(gateway: Gateway) -> None:
     listed = await provision(gateway, "--list")
     assert "不要上我" in listed.output
     assert "WPA/WPA2" in listed.output
+    assert "88 %" in listed.output
 
 
 async def test_a_script_joins_with_a_passphrase_from_standard_input(gateway: Gateway) -> None:
@@ -114,6 +119,16 @@ async def test_a_script_joins_with_a_passphrase_from_standard_input(gateway: Gat
     assert (outcome["joined"], outcome["access_ssid"]) == (True, HOME.ssid)
     assert [link.ssid.decode() for link in gateway.joined] == [HOME.ssid]
     assert PASSPHRASE not in result.output
+
+
+async def test_a_network_with_wep_is_shown_as_one_and_its_key_is_asked_for(gateway: Gateway) -> None:
+    listed = await provision(gateway, "--list", "--json")
+    security = {one["ssid"]: one["security"] for one in json.loads(listed.stdout)["networks"]}
+    assert (security["attic"], security["museum"], security["cafe"]) == ("WEP", "WEP", "open")
+    without = await provision(gateway, "--ssid", "attic")
+    assert (without.exit_code, "attic wants a passphrase" in without.stderr) == (1, True)
+    joined = await provision(gateway, "--ssid", "attic", "--passphrase-file", "-", typed="fghij\n")
+    assert joined.exit_code == 0, joined.output
 
 
 async def test_a_hidden_network_is_joined_by_its_name(gateway: Gateway, tmp_path: Path) -> None:
@@ -147,33 +162,97 @@ async def test_what_cannot_be_done_is_said_with_an_exit_code(
 def test_nobody_there_is_exit_code_3() -> None:
     line = ["provision", "--at", "127.0.0.1", "--gateway-port", str(free_port()), "--seconds", "0.1"]
     result = CliRunner().invoke(main, line)
-    assert (result.exit_code, result.stderr) == (3, "gatewayctl: no gateway answered within 0.1 s\n")
+    assert result.exit_code == 3
+    assert result.stderr.startswith("gatewayctl: no gateway answered within 0.1 s; ")
 
 
-async def test_a_person_is_asked_and_the_passphrase_is_not_echoed(gateway: Gateway) -> None:
+@asynccontextmanager
+async def at_a_terminal(gateway: Gateway, *words: str) -> AsyncIterator[tuple["Terminal", asyncio.subprocess.Process]]:
+    """`gatewayctl provision` with a person before it."""
     person, terminal = os.openpty()
     ports = ("--gateway-port", str(gateway.port), "--announce-port", str(gateway.announce_port))
-    line = ("provision", "--at", str(HERE), *ports, "--seconds", "0.2")
+    line = ("provision", "--at", str(HERE), *ports, "--seconds", "0.2", *words)
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-c", "from gatewayd.ctl import main; main()", *line),
+        *("setsid", "--ctty", sys.executable, "-c", "from gatewayd.ctl import main; main()", *line),
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        start_new_session=True,
         env=os.environ | {"COLUMNS": "200"},
     )
     os.close(terminal)
-    seen = Terminal(person)
-    await seen.until("which network")
-    os.write(person, b"1\n")
-    await seen.until("passphrase of 不要上我")
-    os.write(person, PASSPHRASE.encode() + b"\n")
-    assert await asyncio.wait_for(process.wait(), 20) == 0
-    text = await seen.until("has joined")
-    assert "WPA2" in text
+    try:
+        yield Terminal(person), process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(person)
+
+
+async def test_a_person_is_asked_and_the_passphrase_is_not_echoed(gateway: Gateway) -> None:
+    async with at_a_terminal(gateway) as (terminal, process):
+        shown = await terminal.until("which network")
+        assert f"{GATEWAY}) at 127.0.0.1, key {fingerprint(gateway.key.public)}" in shown
+        terminal.type("1\n")
+        await terminal.until("passphrase of 不要上我")
+        terminal.type(f"{PASSPHRASE}\n")
+        text = await terminal.until("its firmware is the newest")
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert "has joined 不要上我" in text
     assert PASSPHRASE not in text
-    os.close(person)
+
+
+async def test_a_passphrase_from_a_standard_input_that_is_a_terminal_is_not_echoed_either(gateway: Gateway) -> None:
+    async with at_a_terminal(gateway, "--ssid", HOME.ssid, "--passphrase-file", "-", "--json") as (terminal, process):
+        await terminal.until("passphrase of 不要上我")
+        terminal.type(f"{PASSPHRASE}\n")
+        text = await terminal.until('"joined": true')
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert PASSPHRASE not in text
+
+
+@pytest.mark.parametrize("words", [(), ("--ssid", HOME.ssid)], ids=["which network", "passphrase"])
+async def test_ctrl_c_ends_a_question_at_once(gateway: Gateway, words: tuple[str, ...]) -> None:
+    async with at_a_terminal(gateway, *words) as (terminal, process):
+        await terminal.until("passphrase of" if words else "which network")
+        terminal.type("\x03")
+        assert await asyncio.wait_for(process.wait(), 20) == 1
+    assert gateway.wifi.joins == 0
+
+
+async def test_ctrl_c_ends_the_waiting_too() -> None:
+    async with running(SimulatedWifi(scan_s=60)) as gateway, at_a_terminal(gateway) as (terminal, process):
+        await terminal.until("listens for networks")
+        terminal.type("\x03")
+        assert await asyncio.wait_for(process.wait(), 20) == 1
+
+
+@asynccontextmanager
+async def impostor(gateway: Gateway) -> AsyncIterator[None]:
+    """Says again and again, to whoever listens, what the gateway says, with a key of its own."""
+
+    async def pose(socket: Socket) -> None:
+        socket.send({"msg": {"category": "gw"}, "status": 200501})
+        said = await socket.hears(200601)
+        key = GatewayKey(X25519PrivateKey.generate()).public
+        while True:
+            posing = msgspec.json.encode({**said, "pubkey": b64encode(key).decode()})
+            socket.endpoint.send(posing, HERE, gateway.announce_port)
+            await asyncio.sleep(0.02)
+
+    async with gateway.phone() as socket, asyncio.TaskGroup() as tasks:
+        posing = tasks.create_task(pose(socket))
+        yield
+        posing.cancel()
+
+
+async def test_who_poses_as_a_gateway_is_told_from_it_by_the_key(gateway: Gateway) -> None:
+    async with impostor(gateway):
+        doubtful = await provision(gateway, "--list", "--gateway", GATEWAY)
+        assert doubtful.exit_code == 1
+        assert "somebody poses as a gateway" in doubtful.stderr
+        certain = await provision(gateway, "--list", "--fingerprint", fingerprint(gateway.key.public))
+        assert certain.exit_code == 0, certain.output
 
 
 class VendorsGateway:
@@ -239,6 +318,10 @@ class Terminal:
     def __init__(self, end: int) -> None:
         self._end = end
         self._text = b""
+
+    def type(self, keys: str) -> None:
+        """Press `keys`."""
+        os.write(self._end, keys.encode())
 
     async def until(self, words: str) -> str:
         """Everything so far, once `words` are there."""

@@ -1,6 +1,10 @@
 """From a phone's first datagram to 200555, over real UDP sockets."""
 
-from tests.provisioning.conftest import GATEWAY, Gateway
+import asyncio
+
+from structlog.testing import capture_logs
+
+from tests.provisioning.conftest import GATEWAY, PATIENCE_S, Gateway, running
 
 ASK = {"msg": {"category": "gw", "sn": "77"}, "status": 200501}
 JOIN = {
@@ -29,3 +33,16 @@ async def test_a_phone_lists_networks_joins_one_and_hears_that_the_firmware_is_n
         assert announced["msg"]["param"]["access_ssid"] == "不要上我"
         await phone.hears(200555)
     assert [link.ssid.decode() for link in gateway.joined] == ["不要上我"]
+
+
+async def test_a_full_disk_does_not_keep_the_window_open_nor_end_the_daemon() -> None:
+    with capture_logs() as logs:
+        async with running() as gateway:
+            gateway.drawer.broken = True
+            keeping = asyncio.create_task(gateway.room.uplink_works())
+            async with asyncio.timeout(PATIENCE_S):
+                while not any(entry["event"] == "window_not_kept_shut" for entry in logs):
+                    await asyncio.sleep(0)
+            assert not gateway.window.is_open(gateway.now())
+            assert not keeping.done()
+            keeping.cancel()

@@ -23,6 +23,13 @@ async def test_it_opens_for_the_minutes_that_were_asked_for() -> None:
     assert not window.is_open(1300)
 
 
+async def test_a_press_of_the_button_takes_no_minute_away_that_was_granted() -> None:
+    window = Window(Drawer(), is_provisioned=True)
+    window.open_for(3600, now=1000)
+    window.open_for(300, now=1001)
+    assert window.is_open(4599)
+
+
 async def test_it_can_be_shut_before_its_time() -> None:
     window = Window(Drawer(), is_provisioned=True)
     window.open_for(300, now=1000)

@@ -32,7 +32,7 @@ def boottime_ms() -> int:
 
 
 class NetworkManagerWifi:
-    """The Wi-Fi radio of `interface` (None: the first there is), over the bus at `address` (None: the system's)."""
+    """The Wi-Fi radio of `interface` (None: the first that can be used); `address` is the bus (None: the system's)."""
 
     def __init__(
         self,
@@ -76,18 +76,19 @@ class NetworkManagerWifi:
         try:
             async with self._bus() as bus:
                 radio = await self._radio(bus)
-                link = await Joining(bus, radio, choice, uuid=self._new_uuid(), limits=self._limits).run()
+                return await Joining(bus, radio, choice, uuid=self._new_uuid(), limits=self._limits).run()
         except (BusError, RefusedError, UnusableError) as error:
             raise JoinError(f"Wi-Fi cannot be used: {error}", JoinFailure.UNAVAILABLE) from error
-        log.info("wifi_joined", interface=link.interface, address=str(link.address))
-        return link
 
     async def link(self) -> Link | None:
-        """What is joined now; None too where NetworkManager or the radio cannot be asked."""
+        """What is joined now; None too where NetworkManager or the radio cannot be asked.
+
+        A network counts once it has given an address: the kernel tells of that before NetworkManager is all done.
+        """
         try:
             async with self._bus() as bus:
                 radio = await self._radio(bus)
-                if radio.state != State.ACTIVATED or radio.address is None:
+                if not State.IP_CONFIG <= radio.state <= State.ACTIVATED or radio.address is None:
                     return None
                 ssid = (await profiles.profile_at(bus, radio.profile)).ssid
         except (BusError, RefusedError, UnusableError) as error:

@@ -27,6 +27,10 @@ class BusError(GatewayError):
     """NetworkManager could not be asked: no bus, no NetworkManager, no answer, or no permission."""
 
 
+class DeniedError(BusError):
+    """NetworkManager does not permit this to this user."""
+
+
 class RefusedError(GatewayError):
     """NetworkManager answered with an error. `name` is the error's D-Bus name, `text` what it says."""
 
@@ -149,7 +153,7 @@ def _refuse(member: str, reply: Message) -> NoReturn:
     if name in _ABSENT or name.startswith(_ABSENT_PREFIXES):
         raise BusError("NetworkManager is not running")
     if name.endswith(_DENIED_ENDINGS):
-        raise BusError(f"{member}: NetworkManager does not permit it to this user; is the polkit rule installed?")
+        raise DeniedError(f"{member}: NetworkManager does not permit it to this user; is the polkit rule installed?")
     raise RefusedError(member, name, text)
 
 

@@ -12,12 +12,12 @@ import structlog
 from dbus_fast import Variant
 
 from gatewayd.model.errors import GatewayError
-from gatewayd.model.wifi import Choice, JoinError, JoinFailure, Link
+from gatewayd.model.wifi import Choice, JoinError, JoinFailure, Link, is_secured
 from gatewayd.provisioning.networkmanager import profiles
 from gatewayd.provisioning.networkmanager.bus import NM, Bus, BusError, Match, RefusedError, Signal, Signals
 from gatewayd.provisioning.networkmanager.limits import Limits
 from gatewayd.provisioning.networkmanager.verdict import Reason, device_reason, failure_at, failure_of, name_of
-from gatewayd.provisioning.networkmanager.words import is_secured, settings_for
+from gatewayd.provisioning.networkmanager.words import settings_for
 from gatewayd.provisioning.networkmanager.world import (
     ACTIVE,
     DEVICE,
@@ -52,7 +52,7 @@ class Joining:
         """Join, and keep the profile. Raises JoinError, BusError, RefusedError, UnusableError, with all as before."""
         states = Match(DEVICE, "StateChanged", self._radio.path), Match(ACTIVE, "StateChanged")
         async with self._bus.listening(*states) as signals:
-            known = await profiles.profiles_for(self._bus, self._choice.ssid)
+            known = await profiles.profiles_for(self._bus, self._choice.ssid, self._radio.interface)
             try:
                 path = await self._activate(known)
                 link = await self._arrive(signals)
@@ -64,8 +64,7 @@ class Joining:
                 await self._undo()
                 await self._see_former_back(signals)
                 raise
-            for profile in known:
-                await profiles.forget(self._bus, profile.path)
+            await self._replace(known)
             return link
 
     async def _activate(self, known: tuple[profiles.Profile, ...]) -> str:
@@ -133,7 +132,8 @@ class Joining:
 
     def _fail(self, reason: int) -> None:
         was_heard = self._spot != NOTHING
-        failure = failure_of(reason, self._stage, is_secured=is_secured(self._choice), was_heard=was_heard)
+        secured = is_secured(self._choice.auth, self._choice.encryption)
+        failure = failure_of(reason, self._stage, is_secured=secured, was_heard=was_heard)
         raise JoinError(self._about(f"{failure.value} ({name_of(reason)})"), failure)
 
     async def _link(self) -> Link | None:
@@ -141,6 +141,14 @@ class Joining:
         if radio.active != self._active or radio.state != State.ACTIVATED or radio.address is None:
             return None
         return Link(radio.interface, self._choice.ssid, radio.address)
+
+    async def _replace(self, known: tuple[profiles.Profile, ...]) -> None:
+        """Forget what is known of the network from before; the join has succeeded, whatever comes of this."""
+        try:
+            for profile in known:
+                await profiles.forget(self._bus, profile.path)
+        except BusError as error:
+            log.warning("former_profile_not_forgotten", interface=self._radio.interface, reason=str(error))
 
     async def _undo(self) -> None:
         """Drop the profile and go back to the network of before, without waiting for it."""

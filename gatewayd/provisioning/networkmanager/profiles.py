@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from dbus_fast import Variant
 
-from gatewayd.provisioning.networkmanager.bus import NM, Bus, RefusedError
+from gatewayd.provisioning.networkmanager.bus import NM, Bus, DeniedError, RefusedError
 
 log = structlog.get_logger()
 
@@ -44,6 +44,11 @@ class Profile:
         mode = self.settings.get("802-11-wireless", {}).get("mode")
         return mode is None or mode.value == "infrastructure"
 
+    def is_for(self, interface: str) -> bool:
+        """Whether it may be used over `interface`; most name none. What another radio uses is not ours to replace."""
+        named = self.settings.get("connection", {}).get("interface-name")
+        return named is None or named.value in {"", interface}
+
 
 async def profile_at(bus: Bus, path: str) -> Profile:
     """Raises BusError; RefusedError where there is none."""
@@ -51,14 +56,14 @@ async def profile_at(bus: Bus, path: str) -> Profile:
     return Profile(path, settings)
 
 
-async def profiles_for(bus: Bus, ssid: bytes) -> tuple[Profile, ...]:
-    """Those that join this network, the last used first. Raises BusError, RefusedError."""
+async def profiles_for(bus: Bus, ssid: bytes, interface: str) -> tuple[Profile, ...]:
+    """Those that join this network over this interface, the last used first. Raises BusError, RefusedError."""
     (paths,) = await bus.call(_SETTINGS_PATH, _SETTINGS, "ListConnections")
     found = []
     for path in paths:
-        with suppress(RefusedError):  # deleted meanwhile, or another user's own
+        with suppress(RefusedError, DeniedError):  # deleted meanwhile, or another user's own
             profile = await profile_at(bus, path)
-            if profile.ssid == ssid and profile.is_of_a_station:
+            if profile.ssid == ssid and profile.is_of_a_station and profile.is_for(interface):
                 found.append(profile)
     return tuple(sorted(found, key=lambda profile: -profile.last_used))
 

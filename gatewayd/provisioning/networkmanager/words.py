@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from dbus_fast import Variant
 
-from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, Network
+from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, Network, is_secured, is_wep
 
 Settings = dict[str, dict[str, Variant]]
 """A connection's settings as they travel: setting → property → value (a{sa{sv}})."""
@@ -119,9 +119,9 @@ def check_choice(choice: Choice) -> None:
     """Refuse what no radio could join, before anything is disturbed for it. Raises JoinError(BAD_PASSPHRASE)."""
     if not 1 <= len(choice.ssid) <= 32:
         raise JoinError(f"ssid of {len(choice.ssid)} bytes: a network's name has 1 to 32", JoinFailure.NOT_FOUND)
-    if choice.encryption is Encryption.NONE and choice.auth is Auth.OPEN:
+    if not is_secured(choice.auth, choice.encryption):
         return
-    if is_wep(choice):
+    if is_wep(choice.auth, choice.encryption):
         fits, wanted = _is_wep_key(choice.passphrase), "5 or 13 characters, or 10 or 26 hexadecimal digits"
     else:
         fits, wanted = _is_psk(choice.passphrase), "8 to 63 printable ASCII characters, or 64 hexadecimal digits"
@@ -131,16 +131,6 @@ def check_choice(choice: Choice) -> None:
             f"takes {wanted}",
             JoinFailure.BAD_PASSPHRASE,
         )
-
-
-def is_wep(choice: Choice) -> bool:
-    """WEP: said by the encryption, or by SHARED, which only WEP has."""
-    return choice.auth is Auth.SHARED or (choice.auth is Auth.OPEN and choice.encryption is not Encryption.NONE)
-
-
-def is_secured(choice: Choice) -> bool:
-    """Whether a passphrase has a part in joining."""
-    return is_wep(choice) or choice.auth is not Auth.OPEN
 
 
 def _is_psk(text: str) -> bool:
@@ -178,13 +168,13 @@ def settings_for(
         "ipv4": {"method": Variant("s", "auto"), **former.get("ipv4", {}), "may-fail": Variant("b", False)},
         "ipv6": {"method": Variant("s", "auto"), **former.get("ipv6", {})},
     }
-    if is_secured(choice):
+    if is_secured(choice.auth, choice.encryption):
         settings["802-11-wireless-security"] = _security(choice)
     return settings
 
 
 def _security(choice: Choice) -> dict[str, Variant]:
-    if is_wep(choice):
+    if is_wep(choice.auth, choice.encryption):
         return {
             "key-mgmt": Variant("s", "none"),
             "auth-alg": Variant("s", "shared" if choice.auth is Auth.SHARED else "open"),

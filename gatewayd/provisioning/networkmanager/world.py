@@ -109,9 +109,8 @@ class World:
         return next((path for path, device in self._devices() if device.interface == interface), None)
 
     def radio(self, interface: str | None) -> Radio:
-        """The Wi-Fi device of that interface, or the first there is. Raises UnusableError with the reason."""
-        path, device = self._device(interface)
-        self._check_usable(device)
+        """The Wi-Fi device of that interface, or the first that can be used. Raises UnusableError with the reason."""
+        path, device = self._device(interface) if interface is not None else self._first()
         wireless = self._get(path, WIRELESS, _Wireless)
         active = self._find(device.active_connection, ACTIVE, _Active)
         return Radio(
@@ -125,13 +124,26 @@ class World:
             address=self._address(device),
         )
 
-    def _device(self, interface: str | None) -> tuple[str, _Device]:
+    def _device(self, interface: str) -> tuple[str, _Device]:
         for path, device in self._devices():
-            if device.interface == interface and device.device_type != _WIFI:
-                raise UnusableError(f"{interface} is not a Wi-Fi interface")
-            if device.interface == interface or (interface is None and device.device_type == _WIFI):
+            if device.interface == interface:
+                if device.device_type != _WIFI:
+                    raise UnusableError(f"{interface} is not a Wi-Fi interface")
+                self._check_usable(device)
                 return path, device
-        raise UnusableError("there is no Wi-Fi device" if interface is None else f"there is no interface {interface}")
+        raise UnusableError(f"there is no interface {interface}")
+
+    def _first(self) -> tuple[str, _Device]:
+        trouble = UnusableError("there is no Wi-Fi device")
+        for path, device in self._devices():
+            if device.device_type == _WIFI:
+                try:
+                    self._check_usable(device)
+                except UnusableError as error:
+                    trouble = error
+                else:
+                    return path, device
+        raise trouble
 
     def _devices(self) -> Iterator[tuple[str, _Device]]:
         return ((path, self._get(path, DEVICE, _Device)) for path in sorted(self._objects) if self._is(path, DEVICE))

@@ -5,6 +5,7 @@ is played from here, through the mock's own control interface.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 
 CONNECTION = f"{NM}.Settings.Connection"
 
-DISCONNECTED, PREPARE, CONFIG, NEED_AUTH, IP_CONFIG, ACTIVATED, FAILED = 30, 40, 50, 60, 70, 100, 120
+DISCONNECTED, PREPARE, CONFIG, NEED_AUTH, IP_CONFIG, IP_CHECK, ACTIVATED, FAILED = 30, 40, 50, 60, 70, 80, 100, 120
 DEACTIVATED = 4  # of an active connection
 
 Step = tuple[int, int]
@@ -74,6 +75,7 @@ class Air:
     address: str = "192.168.7.20"
     stepped: asyncio.Event = field(default_factory=asyncio.Event)  # the way has been gone to its end
     calls: list[tuple[str, list[Any]]] = field(default_factory=list)
+    took_s: list[float] = field(default_factory=list)  # each activation, from the call to the end of its way
 
     async def call(self, path: str, interface: str, member: str, signature: str = "", *body: object) -> Any:
         """Any call to the mock; gives the answer, plain."""
@@ -228,7 +230,9 @@ class Air:
         if member == "RequestScan" and self.scans:
             await self.finish_scan()
         elif member == "AddAndActivateConnection2":
+            started = time.perf_counter()
             await self._activate()
+            self.took_s.append(time.perf_counter() - started)
         elif member == "ActivateConnection":
             await self.give_address("192.168.1.9")
 

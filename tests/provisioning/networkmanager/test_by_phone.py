@@ -22,25 +22,38 @@ PATIENCE = Patience(announcement=5, networks=10, join=20, firmware=5)
 
 
 @asynccontextmanager
-async def phone_in_the_hallway(wifi: NetworkManagerWifi, joined: list[Link]) -> AsyncIterator[Phone]:
-    """A gateway on that Wi-Fi, and an installer's phone beside it."""
+async def gateway_on(
+    wifi: NetworkManagerWifi, joined: list[Link] | None = None, ports: Ports | None = None, *, sealed_only: bool = False
+) -> AsyncIterator[int]:
+    """A gateway on that Wi-Fi; gives the port that it hears."""
 
     async def is_newest() -> bool:
         return True
 
     async def on_joined(link: Link) -> None:
-        joined.append(link)
+        if joined is not None:
+            joined.append(link)
 
     around = Surroundings(lambda: RECORD, lambda: (LOOPBACK,), is_newest, on_joined, nobody_cares, time.monotonic)
-    ports = Ports(0, free_port())
-    room = await Provisioning.load(around, wifi, Drawer(), ports=ports, announce_interval_s=3600, sealed_only=True)
+    ports = ports or Ports(0, free_port())
+    room = await Provisioning.load(
+        around, wifi, Drawer(), ports=ports, announce_interval_s=3600, sealed_only=sealed_only
+    )
     async with asyncio.TaskGroup() as tasks:
         part = tasks.create_task(room.run())
-        here = (IPv4Address("127.0.0.1"),)
-        port = await room.bound
-        async with Phone.open(here, gateway_port=port, announce_port=ports.announce, patience=PATIENCE) as phone:
-            yield phone
+        yield await room.bound
         part.cancel()
+
+
+@asynccontextmanager
+async def phone_in_the_hallway(wifi: NetworkManagerWifi, joined: list[Link]) -> AsyncIterator[Phone]:
+    """A gateway on that Wi-Fi, and an installer's phone beside it."""
+    ports, here = Ports(0, free_port()), (IPv4Address("127.0.0.1"),)
+    async with (
+        gateway_on(wifi, joined, ports, sealed_only=True) as port,
+        Phone.open(here, gateway_port=port, announce_port=ports.announce, patience=PATIENCE) as phone,
+    ):
+        yield phone
 
 
 async def test_a_phone_puts_the_gateway_on_a_network_that_nmcli_then_shows(

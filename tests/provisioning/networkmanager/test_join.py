@@ -12,11 +12,14 @@ from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.networkmanager.limits import Limits
 from gatewayd.provisioning.networkmanager.verdict import Reason
 from tests.provisioning.networkmanager.air import (
+    ACTIVATED,
     CONFIG,
     CONNECTION,
     FAILED,
+    IP_CHECK,
     IP_CONFIG,
     MANAGER,
+    NEED_AUTH,
     NM,
     PREPARE,
     TO_AUTHENTICATION,
@@ -144,6 +147,38 @@ async def test_joining_again_replaces_the_profile_and_keeps_its_address_settings
     (profile,) = await air.profiles()
     assert profile != old
     assert (await air.settings(profile))["ipv4"] == {"method": "manual", "dns-search": ["home"], "may-fail": False}
+
+
+async def test_what_another_radio_uses_for_the_same_network_is_left_alone(air: Air, wifi: NetworkManagerWifi) -> None:
+    others = await air.add_former(SSID)
+    settings = {"connection": {"interface-name": Variant("s", "wlan1")}}
+    await air.call(others, CONNECTION, "Update", "a{sa{sv}}", settings)
+
+    await wifi.join(CHOICE)
+
+    assert others in await air.profiles()
+    assert len(await air.profiles()) == 2
+
+
+async def test_a_join_has_succeeded_also_where_the_old_profile_may_not_be_deleted(
+    air: Air, wifi: NetworkManagerWifi
+) -> None:
+    old = await air.add_former(SSID)
+    await air.refuse(old, CONNECTION, "Delete", "", f"{NM}.Settings.PermissionDenied")
+
+    with capture_logs() as logged:
+        link = await wifi.join(CHOICE)
+
+    assert await wifi.link() == link
+    assert "former_profile_not_forgotten" in [entry["event"] for entry in logged]
+
+
+async def test_a_network_is_known_as_soon_as_it_has_given_an_address(air: Air, wifi: NetworkManagerWifi) -> None:
+    await air.add_former("former")
+    former = Link("wlan0", b"former", IPv4Interface("192.168.1.9/24"))
+    for state, link in ((NEED_AUTH, None), (IP_CHECK, former), (ACTIVATED, former), (110, None)):
+        await air.to_state(state, 0)
+        assert await wifi.link() == link
 
 
 async def test_a_wrong_passphrase_for_the_network_that_is_joined_leaves_it_joined(

@@ -9,12 +9,12 @@ from dbus_fast import Variant
 
 from gatewayd.model.wifi import Auth, Choice, Encryption
 from gatewayd.provisioning.networkmanager import profiles
-from gatewayd.provisioning.networkmanager.bus import NM, BusError, Match, open_bus
+from gatewayd.provisioning.networkmanager.bus import NM, BusError, open_bus
 from gatewayd.provisioning.networkmanager.words import settings_for
-from gatewayd.provisioning.networkmanager.world import DEVICE, MANAGER, State, World
+from gatewayd.provisioning.networkmanager.world import MANAGER, State
 from tests.provisioning.networkmanager.guarded_manager import as_user, guarded_network_manager
 from tests.provisioning.networkmanager.real_manager import RealManager
-from tests.provisioning.networkmanager.wired import activate_wired, add, until
+from tests.provisioning.networkmanager.wired import activate_wired, add, states, until, veth
 
 CHOICE = Choice(b"home", Auth.WPA2PSK, Encryption.AES, "correct horse battery")
 
@@ -43,13 +43,12 @@ async def test_the_services_user_can_make_every_call_that_a_join_takes(guarded: 
     with as_user("gatewayd"):
         async with (
             open_bus(guarded.address, timeout_s=10) as bus,
-            bus.listening(Match(DEVICE, "StateChanged")) as signals,
+            bus.listening(await states(bus)) as signals,
         ):
             uuid, path = await activate_wired(bus, ipv4)
             await until(signals, State.ACTIVATED)
             await profiles.keep(bus, path)
-            device = (await World.read(bus)).path_of("gw0")
-            await bus.call(MANAGER, NM, "ActivateConnection", "ooo", path, device, "/")
+            await bus.call(MANAGER, NM, "ActivateConnection", "ooo", path, await veth(bus), "/")
             await until(signals, State.ACTIVATED)
     assert str(uuid) in "".join(guarded.written().values())
 
@@ -57,6 +56,18 @@ async def test_the_services_user_can_make_every_call_that_a_join_takes(guarded: 
         async with open_bus(guarded.address, timeout_s=10) as bus:
             await profiles.forget_uuid(bus, uuid)
     assert guarded.written() == {}
+
+
+async def test_a_profile_that_is_another_users_own_is_passed_over(guarded: RealManager) -> None:
+    theirs = settings_for(CHOICE, "wlan0", uuid4(), is_hidden=False, former={})
+    theirs["connection"]["permissions"] = Variant("as", ["user:visitor:"])
+    async with open_bus(guarded.address, timeout_s=10) as bus:
+        await add(bus, theirs)
+
+    with as_user("gatewayd"):
+        async with open_bus(guarded.address, timeout_s=10) as bus:
+            ours = await add(bus, settings_for(CHOICE, "wlan0", uuid4(), is_hidden=False, former={}))
+            assert [profile.path for profile in await profiles.profiles_for(bus, CHOICE.ssid, "wlan0")] == [ours]
 
 
 async def test_another_user_may_not_and_is_told_about_the_rule(guarded: RealManager) -> None:

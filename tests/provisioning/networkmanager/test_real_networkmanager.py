@@ -15,10 +15,10 @@ from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.networkmanager.bus import NM, Bus, Match, open_bus
 from gatewayd.provisioning.networkmanager.verdict import Reason
 from gatewayd.provisioning.networkmanager.words import settings_for
-from gatewayd.provisioning.networkmanager.world import ACTIVE, DEVICE, MANAGER, State, World
+from gatewayd.provisioning.networkmanager.world import ACTIVE, DEVICE, MANAGER, State
 from tests.provisioning.networkmanager.private_bus import need
 from tests.provisioning.networkmanager.real_manager import RealManager, real_network_manager
-from tests.provisioning.networkmanager.wired import activate_wired, add, until
+from tests.provisioning.networkmanager.wired import activate_wired, add, states, until, veth
 
 CHOICES = [
     Choice("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, "correct horse battery"),
@@ -72,7 +72,7 @@ async def test_every_kind_of_network_makes_settings_that_are_taken_and_kept(
 
         (written,) = manager.written().values()
         assert choice.passphrase in written
-        assert [found.path for found in await profiles.profiles_for(bus, choice.ssid)] == [path]
+        assert [found.path for found in await profiles.profiles_for(bus, choice.ssid, "wlan0")] == [path]
         await profiles.forget(bus, path)
         assert manager.written() == {}
 
@@ -82,7 +82,7 @@ async def test_address_settings_of_a_former_profile_are_taken_over_as_they_are_g
     address = {"address": Variant("s", "192.168.7.9"), "prefix": Variant("u", 24)}
     ipv4 = {"ipv4": {"method": Variant("s", "manual"), "address-data": Variant("aa{sv}", [address])}}
     await add(bus, settings_for(choice, "wlan0", uuid4(), is_hidden=False, former=ipv4))
-    (former,) = await profiles.profiles_for(bus, choice.ssid)
+    (former,) = await profiles.profiles_for(bus, choice.ssid, "wlan0")
 
     again = await add(bus, settings_for(choice, "wlan0", uuid4(), is_hidden=False, former=former.settings))
 
@@ -90,7 +90,7 @@ async def test_address_settings_of_a_former_profile_are_taken_over_as_they_are_g
 
 
 async def test_a_volatile_profile_is_gone_when_its_activation_fails(manager: RealManager, bus: Bus) -> None:
-    async with bus.listening(Match(DEVICE, "StateChanged"), Match(ACTIVE, "StateChanged")) as signals:
+    async with bus.listening(await states(bus), Match(ACTIVE, "StateChanged")) as signals:
         no_server = {"method": Variant("s", "auto"), "may-fail": Variant("b", False), "dhcp-timeout": Variant("i", 1)}
         _, path = await activate_wired(bus, no_server)
 
@@ -103,13 +103,13 @@ async def test_a_volatile_profile_is_gone_when_its_activation_fails(manager: Rea
 
 
 async def test_a_volatile_profile_that_is_kept_outlives_its_activation(manager: RealManager, bus: Bus) -> None:
-    async with bus.listening(Match(DEVICE, "StateChanged")) as signals:
+    async with bus.listening(await states(bus)) as signals:
         address = {"address": Variant("s", "192.168.7.9"), "prefix": Variant("u", 24)}
         ipv4 = {"method": Variant("s", "manual"), "address-data": Variant("aa{sv}", [address])}
         uuid, path = await activate_wired(bus, ipv4)
         await until(signals, State.ACTIVATED)
         await profiles.keep(bus, path)
-        await bus.call(str((await World.read(bus)).path_of("gw0")), DEVICE, "Disconnect")
+        await bus.call(await veth(bus), DEVICE, "Disconnect")
         await until(signals, State.DISCONNECTED)
 
     (written,) = manager.written().values()

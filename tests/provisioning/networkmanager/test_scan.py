@@ -108,3 +108,14 @@ async def test_without_a_name_the_first_radio_is_taken(air: Air, bus: str) -> No
     await air.add_network(b"home")
 
     assert [network.ssid for network in await NetworkManagerWifi(address=bus).scan()] == [b"home"]
+
+
+async def test_of_two_radios_the_one_that_can_be_used_is_taken(air: Air, bus: str) -> None:
+    await air.set(air.device, DEVICE, State=Variant("u", 10))
+    with pytest.raises(ScanError, match="wlan0 is not managed"):
+        await NetworkManagerWifi(address=bus).scan()
+
+    await air.add_radio("wlan1")
+    await air.add_network(b"home")
+
+    assert [network.ssid for network in await NetworkManagerWifi(address=bus).scan()] == [b"home"]

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from dbus_fast import Variant
 
-from gatewayd.provisioning.networkmanager.bus import NM, Bus, Signals
+from gatewayd.provisioning.networkmanager.bus import NM, Bus, Match, Signals
 from gatewayd.provisioning.networkmanager.words import Settings
 from gatewayd.provisioning.networkmanager.world import DEVICE, MANAGER, State, World
 
@@ -20,15 +20,26 @@ async def add(bus: Bus, settings: Settings) -> str:
     return str(path)
 
 
+async def veth(bus: Bus) -> str:
+    """The path of our end of it."""
+    path = (await World.read(bus)).path_of("gw0")
+    assert path is not None
+    return path
+
+
+async def states(bus: Bus) -> Match:
+    """Its states alone: NetworkManager brings loopback up as well, when it likes."""
+    return Match(DEVICE, "StateChanged", await veth(bus))
+
+
 async def activate_wired(bus: Bus, ipv4: dict[str, Variant]) -> tuple[UUID, str]:
     """A volatile profile on the veth, activated as a Wi-Fi one would be; gives its uuid and path."""
     uuid = uuid4()
     connection = {"id": Variant("s", "wired"), "type": Variant("s", "802-3-ethernet"), "uuid": Variant("s", str(uuid))}
     settings = {"connection": connection, "ipv4": ipv4}
-    device = (await World.read(bus)).path_of("gw0")
     options = {"persist": Variant("s", "volatile")}
     member, signature = "AddAndActivateConnection2", "a{sa{sv}}ooa{sv}"
-    path, _, _ = await bus.call(MANAGER, NM, member, signature, settings, device, "/", options)
+    path, _, _ = await bus.call(MANAGER, NM, member, signature, settings, await veth(bus), "/", options)
     return uuid, str(path)
 
 
