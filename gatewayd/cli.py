@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from gatewayd import __version__, config, log
+from gatewayd.command_line import Program
 from gatewayd.model.errors import ConfigError, GatewayError
 
 _BAD_CONFIG: Final = 2
@@ -24,7 +25,7 @@ _config_option: Final = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("gatewayd", cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gatewayd")
 def main() -> None:
     """The gateway daemon of ZJCHILINK homes."""

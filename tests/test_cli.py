@@ -95,3 +95,19 @@ def test_a_state_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path)
         f"gatewayd: The state directory {tmp_path}/password/state cannot be made: Not a directory;"
         " gateway.state_dir says where.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("sing",), "gatewayctl: No such command 'sing'."),
+        (("show",), "gatewayctl show: Missing argument 'UUID'."),
+        (("permit-join", "300"), "gatewayctl permit-join: Invalid value for '[SECONDS]': 300 is not in the range"),
+        (("firmware", "eat"), "gatewayctl firmware: No such command 'eat'."),
+        (("status", "--yaml"), "gatewayctl status: No such option"),
+    ],
+)
+def test_a_call_that_is_wrong_is_one_line(arguments: tuple[str, ...], reason: str) -> None:
+    asked = run("gatewayctl", *arguments)
+    assert (asked.returncode, asked.stdout, len(asked.stderr.splitlines())) == (2, "", 1)
+    assert asked.stderr.startswith(reason)
