@@ -9,9 +9,11 @@ from typing import Final
 import click
 
 from gatewayd import __version__, config, log
+from gatewayd.command_line import Program
 from gatewayd.model.errors import ConfigError, GatewayError
 
 _BAD_CONFIG: Final = 2
+_INTERRUPTED: Final = 130
 
 _config_option: Final = click.option(
     "--config",
@@ -23,7 +25,7 @@ _config_option: Final = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("gatewayd", cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gatewayd")
 def main() -> None:
     """The gateway daemon of ZJCHILINK homes."""
@@ -53,8 +55,11 @@ def run(path: Path) -> None:
 @_config_option
 def check_config(path: Path) -> None:
     """Say everything that is wrong with the settings at once: exit 0 or 2."""
+    from gatewayd.zigbee.catalogue import Catalogue  # noqa: PLC0415  (--help need not wait for it)
+
     try:
         settings = config.load(path, os.environ)
+        Catalogue.load(settings.radio.catalogue)
     except ConfigError as error:
         _say_faults(error)
         sys.exit(_BAD_CONFIG)
@@ -75,6 +80,8 @@ def demo(*, once: bool, broker: str | None) -> None:
     except BrokerError as error:
         click.echo(f"gatewayd: {error}", err=True)
         sys.exit(1)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(_INTERRUPTED if once else 0)
 
 
 def _say_what_has_no_effect(settings: config.Settings) -> None:

@@ -4,6 +4,7 @@ The table of sections and keys is gateway.md's; `config/gatewayd.toml` shows eac
 """
 
 import os
+import ssl
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,7 @@ class Radio(_Section, frozen=True, kw_only=True):
     baudrate: Annotated[int, Meta(ge=9600, le=3_000_000)] = 115_200
     flow_control: Literal["none", "software", "hardware"] = "software"
     channel: Annotated[int, Meta(ge=0, le=26)] = 0
+    catalogue: str = ""
 
 
 class Cloud(_Section, frozen=True, kw_only=True):
@@ -211,12 +213,23 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         for key, name in (("username", settings.cloud.username), ("owner", settings.cloud.owner))
         if set(name) & set("/+#")
     )
-    if settings.mqtt.ca_file and not Path(settings.mqtt.ca_file).is_file():
-        yield f"mqtt.ca_file: found {settings.mqtt.ca_file!r}; there is no such file"
+    if settings.mqtt.ca_file and (reason := _no_ca(settings.mqtt.ca_file)):
+        yield f"mqtt.ca_file: found {settings.mqtt.ca_file!r}; {reason}"
     if settings.udp.listen_port == settings.udp.announce_port:
         yield f"udp.announce_port: found {settings.udp.announce_port}; it is udp.listen_port as well"
     if settings.firmware.public_key and not _is_key(settings.firmware.public_key):
         yield "firmware.public_key: allowed: an Ed25519 public key, 64 hex digits"
+
+
+def _no_ca(file: str) -> str | None:
+    """Why this is no file of certificates; None where it is one."""
+    try:
+        ssl.create_default_context(cafile=file)
+    except ssl.SSLError:
+        return "no certificate is in it (PEM)"
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    return None
 
 
 def without_effect(settings: Settings) -> Iterator[str]:

@@ -15,6 +15,7 @@ import msgspec
 
 from gatewayd import __version__
 from gatewayd.admin.client import call
+from gatewayd.command_line import Program
 from gatewayd.config import Admin
 from gatewayd.model.errors import GatewayError
 from gatewayd.provisioning.phone.command import provision
@@ -27,7 +28,7 @@ _LOOK_AGAIN_S: Final = 0.1
 _as_json: Final = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("gatewayctl", cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gatewayctl")
 @click.option(
     "--socket",

@@ -21,6 +21,7 @@ from gatewayd.model.record import LockParam
 from gatewayd.provisioning.button import Button
 from gatewayd.provisioning.wifi import Wifi
 from gatewayd.store.key import load_key
+from gatewayd.store.opening import make_folder
 from gatewayd.store.store import Store
 from gatewayd.wiring.cloud import live_in_cloud
 from gatewayd.wiring.house import build_house, look_after_house, now
@@ -41,7 +42,7 @@ async def running(
     """
     chance = random.Random()  # noqa: S311  (jitter)
     credentials = environ.get("CREDENTIALS_DIRECTORY")
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.state_dir)
     key = load_key(Path(credentials) if credentials else None, settings.state_dir)
     async with Store.open(settings.state_dir / "gatewayd.db", now=now, zone=settings.zone, key=key) as store:
         house = build_house(settings, store, chance)

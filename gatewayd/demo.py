@@ -1,26 +1,24 @@
 """`gatewayd demo`: the daemon on a simulated world, all on loopback, and what happens there as people see it."""
 
 import asyncio
+import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console as Screen
-from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 
 from gatewayd import config, daemon, log
 from gatewayd.admin.console import Console, Nothing
+from gatewayd.demo_view import Sight, page
 from gatewayd.simulator.broker import KINDS, Kind
 from gatewayd.simulator.household import Phone
 from gatewayd.simulator.tour import NETWORK, PASSPHRASE, Step, StepFailedError, Tour
 from gatewayd.simulator.wifi import SimulatedWifi
 from gatewayd.simulator.world import OWNER, PASSWORD, World, world
 
-_LAST_STEPS = 12
 _REFRESH_S = 0.5
 
 
@@ -57,42 +55,54 @@ async def play(*, once: bool, broker: str | None = None) -> int:
     screen = Screen()
     brokers = [kind for kind in KINDS if broker in (None, kind.name)]
     log.configure("error", "console")
+    status = 0
+    _end_in_order()
     with tempfile.TemporaryDirectory(prefix="gatewayd-demo-") as folder:
         async with stage(Path(folder), brokers) as (around, console, phone):
             tour = Tour(around, phone, console.open_window)
-            if once:
-                return await _once(tour, screen)
-            await _live(tour, console, screen, _addresses(around, folder))
-            return 0
+            try:
+                if once:
+                    await _once(tour, screen)
+                else:
+                    await _live(tour, console, phone, screen, _addresses(around, folder))
+            except* StepFailedError as failed:
+                screen.print(f"[red]✗[/] {failed.exceptions[0]}", highlight=False, soft_wrap=True)
+                status = 1
+    return status
 
 
-async def _once(tour: Tour, screen: Screen) -> int:
-    try:
-        async for step in tour.steps():
-            screen.print(
-                f"[green]✓[/] {step.took_s * 1000:8.1f} ms  {step.title}: {step.seen}", highlight=False, soft_wrap=True
-            )
-    except StepFailedError as failed:
-        screen.print(f"[red]✗[/] {failed}", highlight=False)
-        return 1
-    return 0
+def _end_in_order() -> None:
+    """SIGTERM and SIGHUP end this as Ctrl-C does: no broker is left behind."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(name, task.cancel)
 
 
-async def _live(tour: Tour, console: Console, screen: Screen, addresses: Mapping[str, str]) -> None:
+async def _once(tour: Tour, screen: Screen) -> None:
+    async for step in tour.steps():
+        screen.print(
+            f"[green]✓[/] {step.took_s * 1000:8.1f} ms  {step.title}: {step.seen}", highlight=False, soft_wrap=True
+        )
+
+
+async def _live(tour: Tour, console: Console, phone: Phone, screen: Screen, addresses: Mapping[str, str]) -> None:
     """The tour, then the house goes on living, until Ctrl-C."""
     steps: list[Step] = []
     with Live(console=screen, auto_refresh=False, screen=screen.is_terminal) as live:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_draw(live, console, steps, addresses))
+            tasks.create_task(_draw(live, console, phone, steps, addresses))
             async for step in tour.steps():
                 steps.append(step)  # noqa: PERF401  (drawn while it grows)
             await tour.live_on()
 
 
-async def _draw(live: Live, console: Console, steps: list[Step], addresses: Mapping[str, str]) -> None:
+async def _draw(live: Live, console: Console, phone: Phone, steps: list[Step], addresses: Mapping[str, str]) -> None:
+    clock = asyncio.get_running_loop().time
     while True:
         status, devices = await console.status(Nothing()), await console.devices(Nothing())
-        live.update(Group(*_pages(status, devices, steps, addresses)), refresh=True)
+        sight = Sight(status, devices, steps, phone.seen, clock())
+        live.update(page(sight, addresses, *live.console.size), refresh=True)
         await asyncio.sleep(_REFRESH_S)
 
 
@@ -105,28 +115,3 @@ def _addresses(around: World, folder: str) -> Mapping[str, str]:
         "its Wi-Fi": f"{NETWORK}, passphrase {PASSPHRASE}",
         "be a phone": f"gatewayctl provision --at 127.0.0.1 --gateway-port {heard_at} --announce-port {spoken_to}",
     }
-
-
-def _pages(
-    status: dict[str, Any], devices: list[dict[str, Any]], steps: list[Step], addresses: Mapping[str, str]
-) -> Iterator[Table]:
-    head = Table(title="gatewayd demo — Ctrl-C ends it", box=None, show_header=False)
-    radio = f"channel {status['radio']['channel']}" if status["radio"]["up"] else status["radio"]["trouble"]
-    mqtt = "connected" if status["mqtt"]["up"] else status["mqtt"]["trouble"]
-    waiting = ", ".join(f"{lane} {depth}" for lane, depth in status["outbox"].items())
-    head.add_row("gateway", str(status["gateway"]), "radio", str(radio))
-    head.add_row("cloud", str(mqtt), "outbox", waiting)
-    yield head
-    doors = Table(box=None, show_header=False)
-    for purpose, command in addresses.items():
-        doors.add_row(purpose, command)
-    yield doors
-    house = Table("device", "title", "online", "battery", "last change")
-    for device in devices:
-        battery = "-" if device["battery"] is None else f"{device['battery']} %"
-        house.add_row(device["type"], device["title"], "yes" if device["online"] else "no", battery, device["state"])
-    yield house
-    happened = Table("what happened", "seen", "took")
-    for step in steps[-_LAST_STEPS:]:
-        happened.add_row(step.title, step.seen, f"{step.took_s * 1000:.1f} ms")
-    yield happened

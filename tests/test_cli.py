@@ -20,7 +20,7 @@ def test_check_config_says_every_fault_and_exits_2(tmp_path: Path) -> None:
     checked = run("gatewayd", "check-config", "--config", str(file))
     assert checked.returncode == 2
     assert checked.stderr.splitlines() == [
-        "gatewayd: radio.paht: unknown key; allowed: driver, path, baudrate, flow_control, channel",
+        "gatewayd: radio.paht: unknown key; allowed: driver, path, baudrate, flow_control, channel, catalogue",
         "gatewayd: mqtt.port: found 'x'; Expected `int`, got `str`",
         "gatewayd: cloud.username: empty; allowed: the account of this gateway in the cloud",
     ]
@@ -31,6 +31,20 @@ def test_check_config_of_a_good_file_exits_0(tmp_path: Path) -> None:
     file.write_text('[cloud]\nusername = "18900000001"\n', encoding="utf-8")
     checked = run("gatewayd", "check-config", "--config", str(file))
     assert (checked.returncode, checked.stdout) == (0, f"{file}: in order\n")
+
+
+def test_check_config_reads_the_users_own_catalogue(tmp_path: Path) -> None:
+    file, rows = tmp_path / "gatewayd.toml", tmp_path / "rows.toml"
+    file.write_text(f'[cloud]\nusername = "a"\n[radio]\ncatalogue = "{rows}"\n', encoding="utf-8")
+    checked = run("gatewayd", "check-config", "--config", str(file))
+    assert (checked.returncode, checked.stderr) == (
+        2,
+        f"gatewayd: radio.catalogue: {rows} cannot be read: No such file or directory\n",
+    )
+    rows.write_text("[[device]]\nclusters = [6]\ndriver = 'lamp'\ntype_sub = 'x'\ntitle = 'x'\n", encoding="utf-8")
+    checked = run("gatewayd", "check-config", "--config", str(file))
+    assert checked.returncode == 2
+    assert checked.stderr.startswith(f"gatewayd: {rows}: device[0].driver: found 'lamp'; there are: switch, lock")
 
 
 def test_check_config_says_which_settings_have_no_effect_yet(tmp_path: Path) -> None:
@@ -64,3 +78,36 @@ def test_gatewayctl_without_a_daemon_is_one_clear_line(tmp_path: Path) -> None:
     assert asked.returncode == 1
     assert len(asked.stderr.splitlines()) == 1
     assert "no gatewayd listens there" in asked.stderr
+
+
+def test_a_state_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    file = tmp_path / "gatewayd.toml"
+    (tmp_path / "password").write_text("x")
+    (tmp_path / "password").chmod(0o600)
+    file.write_text(
+        f'[cloud]\nusername = "a"\npassword_file = "{tmp_path}/password"\n'
+        f'[gateway]\nstate_dir = "{tmp_path}/password/state"\n',
+        encoding="utf-8",
+    )
+    ran = run("gatewayd", "run", "--config", str(file))
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        f"gatewayd: The state directory {tmp_path}/password/state cannot be made: Not a directory;"
+        " gateway.state_dir says where.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("sing",), "gatewayctl: No such command 'sing'."),
+        (("show",), "gatewayctl show: Missing argument 'UUID'."),
+        (("permit-join", "300"), "gatewayctl permit-join: Invalid value for '[SECONDS]': 300 is not in the range"),
+        (("firmware", "eat"), "gatewayctl firmware: No such command 'eat'."),
+        (("status", "--yaml"), "gatewayctl status: No such option"),
+    ],
+)
+def test_a_call_that_is_wrong_is_one_line(arguments: tuple[str, ...], reason: str) -> None:
+    asked = run("gatewayctl", *arguments)
+    assert (asked.returncode, asked.stdout, len(asked.stderr.splitlines())) == (2, "", 1)
+    assert asked.stderr.startswith(reason)

@@ -68,6 +68,15 @@ def test_what_is_not_toml_is_refused_with_the_file(tmp_path: Path, text: str) ->
         load(tmp_path / "missing.toml", {})
 
 
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), ("no certificate", "no certificate is in it")])
+def test_a_ca_file_without_a_ca_is_refused(tmp_path: Path, content: str | None, reason: str) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match=rf"mqtt\.ca_file: found .*{reason}"):
+        from_mapping(ENOUGH | {"mqtt": {"tls": True, "ca_file": str(file)}}, {})
+
+
 def test_an_owner_cannot_reach_into_other_topics() -> None:
     with pytest.raises(ConfigError, match=r"cloud\.owner"):
         from_mapping({"cloud": {"username": "a", "owner": "+"}}, {})

@@ -17,7 +17,8 @@ from gatewayd.cloud.session import Session
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.firmware.watch import FirmwareWatch
 from gatewayd.model.errors import CloudError, GatewayError, UnknownDeviceError
-from gatewayd.model.record import Record, SwitchParam, ZigbeeParam
+from gatewayd.model.event import UnknownDevice
+from gatewayd.model.record import LockParam, Param, Record, SwitchParam, ZigbeeParam
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.words import Uuid
 from gatewayd.provisioning.room import Provisioning
@@ -135,7 +136,7 @@ class Console:
             },
             "rest": {"trouble": self.rest.trouble if self.rest else None},
             "store": {"problem": problem.reason if problem else None},
-            "devices": len(self._zigbee.devices.all()),
+            "devices": sum(isinstance(record.param, ZigbeeParam) for record in self._store.mirror.all()),
             "outbox": await self.depths(),
             "requests": dict(self.downlink.counters) if self.downlink else {},
         }
@@ -148,17 +149,16 @@ class Console:
                 "uuid": device.uuid,
                 "category": "unknown",
                 "title": " ".join(filter(None, (device.manufacturer, device.model))),
-                "state": "; ".join(
-                    f"endpoint {end}: {' '.join(f'{cluster:#06x}' for cluster in clusters)}"
-                    for end, clusters, _ in device.endpoints
-                ),
+                "state": "; ".join(f"endpoint {end}: {_hex(clusters)}" for end, clusters, _ in device.endpoints),
             }
             for device in self._zigbee.devices.unknown.values()
         ]
         return known + unknown
 
     async def show(self, params: OfDevice) -> dict[str, Any]:
-        """One record, as the cloud sees it."""
+        """One record, as the cloud sees it; of a device that the catalogue does not know, what it offers."""
+        if (unknown := self._zigbee.devices.unknown.get(Uuid(params.uuid))) is not None:
+            return _offers(unknown)
         return to_wire(self._record(params.uuid))
 
     async def qr(self, _params: Nothing) -> dict[str, str]:
@@ -175,8 +175,8 @@ class Console:
         await self._zigbee.permit_join(params.seconds)
 
     async def remove(self, params: OfDevice) -> None:
-        """Take a device off the network."""
-        await self._zigbee.remove(self._record(params.uuid).uuid)
+        """Take a device off the network, known to the catalogue or not."""
+        await self._zigbee.remove(Uuid(params.uuid))
 
     async def outbox(self, _params: Nothing) -> dict[str, Any]:
         """What waits, and what was given up."""
@@ -290,6 +290,38 @@ def _row(record: Record) -> dict[str, Any]:
     }
 
 
+def _offers(device: UnknownDevice) -> dict[str, Any]:
+    """What a row of the catalogue has to say to fit this device."""
+    return {
+        "uuid": device.uuid,
+        "category": "unknown",
+        "manufacturer": device.manufacturer,
+        "model": device.model,
+        "endpoints": [
+            {"endpoint": end, "clusters": _hex(clusters), "outputs": _hex(outputs)}
+            for end, clusters, outputs in device.endpoints
+        ],
+    }
+
+
+def _hex(clusters: tuple[int, ...]) -> str:
+    return " ".join(f"{cluster:#06x}" for cluster in clusters)
+
+
+_SAID: Final[tuple[tuple[str, str | Mapping[int, str]], ...]] = (
+    ("operate", {0: "locked", 1: "unlocked", 2: "held open"}),
+    ("position", "{} % open"),
+    ("temperature", "{} °C"),
+    ("humidity", "{} % humid"),
+    ("illuminance", "{} lx"),
+    ("occupancy", {False: "nobody there", True: "somebody there"}),
+    ("alarm", {False: "quiet", True: "alarm"}),
+    ("tamper", {False: "untouched", True: "tampered with"}),
+    ("low_battery", {False: "battery good", True: "battery low"}),
+)
+"""What a record's param says, in words for people; an `operate` is a lock's: others say what came of it."""
+
+
 def state_in_words(record: Record) -> str:
     """What a device's record says of it, in one line."""
     param = record.param
@@ -297,6 +329,12 @@ def state_in_words(record: Record) -> str:
         channels = " ".join("-" if one.value is None else "on" if one.value else "off" for one in param.channel)
         power = getattr(param, "power", None)
         return channels if power is None else f"{channels} {power:g} W"
-    names = ("operate", "position", "temperature", "humidity", "illuminance", "occupancy")
-    said = {name: value for name in names if (value := getattr(param, name, None)) is not None}
-    return ", ".join(f"{name} {value}" for name, value in said.items())
+    words = (said for name, say in _SAID if (said := _in_words(param, name, say)) is not None)
+    return ", ".join(words)
+
+
+def _in_words(param: Param, name: str, say: str | Mapping[int, str]) -> str | None:
+    value = getattr(param, name, None)
+    if value is None or (name == "operate" and not isinstance(param, LockParam)):
+        return None
+    return say.format(value) if isinstance(say, str) else say.get(value, str(value))

@@ -37,25 +37,46 @@ class AdminServer:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Listen; the socket's file is gone when this is left."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A socket that a killed daemon left behind; the database's lock says that no other daemon runs.
-        self._path.unlink(missing_ok=True)
-        before = os.umask(0o117)
+        """Listen; the socket's file is gone when this is left. Raises GatewayError where it cannot be made."""
         try:
-            server = await asyncio.start_unix_server(self._serve, str(self._path), limit=MAX_LINE)
-        finally:
-            os.umask(before)
+            await self._make_room()
+            server = await self._start()
+        except OSError as error:
+            raise GatewayError(
+                f"the admin socket {self._path} cannot be made: {error.strerror or error}; admin.socket says where"
+            ) from error
         try:
             async with server:
                 yield
         finally:
             self._path.unlink(missing_ok=True)
 
+    async def _make_room(self) -> None:
+        """Take a socket away that a killed daemon left behind; nothing else is touched."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            return
+        if not self._path.is_socket():
+            raise GatewayError(f"the admin socket {self._path} cannot be made: a file that is no socket is there")
+        try:
+            _, writer = await asyncio.open_unix_connection(str(self._path))
+        except ConnectionError:
+            self._path.unlink(missing_ok=True)
+        else:
+            writer.close()
+            raise GatewayError(f"another gatewayd listens at {self._path}; admin.socket says where this one does")
+
+    async def _start(self) -> asyncio.Server:
+        before = os.umask(0o117)
+        try:
+            return await asyncio.start_unix_server(self._serve, str(self._path), limit=MAX_LINE)
+        finally:
+            os.umask(before)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                writer.write(encode(await self._reply(line)))
+                writer.write(await self._reply(line))
                 await writer.drain()
         except (ValueError, ConnectionError) as error:  # ValueError: a line over the limit
             log.info("admin_connection_ended", reason=str(error))
@@ -64,15 +85,22 @@ class AdminServer:
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _reply(self, line: bytes) -> Reply:
+    async def _reply(self, line: bytes) -> bytes:
         try:
             call = msgspec.json.decode(line, type=Call)
             method = self._methods.get(call.method)
             if method is None:
-                return Reply(error=f"unknown method {call.method!r}; there are: {', '.join(sorted(self._methods))}")
+                return _refusal(f"unknown method {call.method!r}; there are: {', '.join(sorted(self._methods))}")
             params = msgspec.json.decode(call.params, type=method.params)
-            return Reply(result=await method.run(params))
+            return encode(Reply(result=await method.run(params)))
         except msgspec.DecodeError as error:
-            return Reply(error=f"cannot be read: {error}")
+            return _refusal(f"cannot be read: {error}")
         except GatewayError as error:
-            return Reply(error=str(error))
+            return _refusal(str(error))
+        except Exception:  # a fault of ours: the caller is told so, and the daemon goes on
+            log.exception("admin_method_broke", method=call.method)
+            return _refusal("gatewayd could not do it; its log says why")
+
+
+def _refusal(reason: str) -> bytes:
+    return encode(Reply(error=reason))

@@ -19,7 +19,7 @@ from gatewayd.cloud.envelope import Envelope, read_envelope, write_envelope
 from gatewayd.cloud.requests import read_request
 from gatewayd.cloud.session import Arrived, Line, Message
 from gatewayd.cloud.topics import Topic, read_topic
-from gatewayd.model.errors import GatewayError, MalformedError, RefusedError, UnknownDeviceError
+from gatewayd.model.errors import GatewayError, MalformedError, RefusedError, StoreError, UnknownDeviceError
 from gatewayd.model.outgoing import AnswerDue
 from gatewayd.model.permission import Permission, may
 from gatewayd.model.record import Record
@@ -33,6 +33,9 @@ log = structlog.get_logger()
 
 DEADLINE_S: Final = 9.5
 """A final answer is given within 10 s (the contract); what is left is for the way to the broker."""
+
+ENOUGH_S: Final = 2.0
+"""Who waited for his turn begins only if so much of it is left: what is done is not said to be undone."""
 
 MOST_WAITING: Final = 16
 """Requests that may wait for one device; nobody holds a phone that long."""
@@ -77,11 +80,12 @@ class Handlers:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request and the line it came on."""
+    """A request, the line it came on, and until when (the loop's clock) it has its final answer."""
 
     request: Request
     line: Line
     tasks: asyncio.TaskGroup
+    until: float
 
     def say(self, meaning: Operation, record: Record | None = None) -> None:
         """Say what is worthless later: on the line it was asked on or nowhere, and nobody waits for it."""
@@ -102,7 +106,8 @@ class _Queue:
 class Downlink:
     """Takes requests off a line. What is begun is finished even if the line breaks: its answer waits in the outbox.
 
-    `rights_changed` hears who says 授权失效: rights are to be looked up now and not at the next sync.
+    `rights_changed` hears who says 授权失效: rights are to be looked up now and not at the next sync. `deadline_s` is
+    how long a request may take, waiting for its turn included.
     """
 
     def __init__(
@@ -117,6 +122,7 @@ class Downlink:
         ttl: timedelta,
         zone: tzinfo,
         rights_changed: Callable[[str], None],
+        deadline_s: float = DEADLINE_S,
     ) -> None:
         self._records = records
         self._journal = journal
@@ -127,6 +133,7 @@ class Downlink:
         self._ttl = ttl
         self._zone = zone
         self._rights_changed = rights_changed
+        self._deadline_s = deadline_s
         self._queues: dict[Uuid, _Queue] = {}
         self._begun: asyncio.Queue[tuple[Request, Line]] = asyncio.Queue(MOST_AT_ONCE)
         self.counters: Counter[str] = Counter()
@@ -136,7 +143,8 @@ class Downlink:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 request, line = await self._begun.get()
-                tasks.create_task(self._in_turn(_Asked(request, line, tasks)), name=f"request-{request.sn}")
+                until = asyncio.get_running_loop().time() + self._deadline_s
+                tasks.create_task(self._in_turn(_Asked(request, line, tasks, until)), name=f"request-{request.sn}")
 
     async def serve(self, line: Line) -> None:
         """Read a line until it breaks."""
@@ -199,8 +207,14 @@ class Downlink:
                 log.warning("request_refused", uuid=request.uuid, reason="too many wait for this device")
                 asked.say(Operation.LIMIT_EXCEEDED)
                 return
-            async with queue.lock:
+            if not await _comes_up(queue.lock, asked.until - ENOUGH_S):
+                log.warning("request_refused", uuid=request.uuid, reason="its turn did not come in time")
+                asked.say(Operation.NODE_NOT_RESPONDING, self._records.get(request.uuid))
+                return
+            try:
                 await self._process(asked)
+            finally:
+                queue.lock.release()
         finally:
             queue.waiting -= 1
             if not queue.waiting:
@@ -211,16 +225,16 @@ class Downlink:
         try:
             self._check(request)
             begun = await self._journal.begin(request)
+            if isinstance(begun, Repeated):
+                self.counters["repeated"] += 1
+                await self._outbox.add(begun.answer)
         except GatewayError as error:
-            # Not journalled: nothing was done, and the same request may come again with better luck.
+            # Not journalled, or not told again: nothing was done, and it may come again with better luck.
             log.info("request_refused", uuid=request.uuid, user=request.user, reason=str(error))
             self.counters["refused"] += 1
             asked.say(error.status, self._records.get(request.uuid))
             return
-        if isinstance(begun, Repeated):
-            self.counters["repeated"] += 1
-            await self._outbox.add(begun.answer)
-        elif begun is Begun.NEW:
+        if begun is Begun.NEW:
             await self._carry_out(asked)
 
     def _check(self, request: Request) -> None:
@@ -241,18 +255,21 @@ class Downlink:
         began = asyncio.get_running_loop().time()
         if not isinstance(request.action, UpdateRecord):
             asked.say(_PROGRESS[request.exectype])
-        answer = await self._outcome(request)
-        await self._journal.finish(
-            AnswerDue(
-                user=request.user,
-                category=request.category,
-                uuid=request.uuid,
-                exectype=request.exectype,
-                sn=request.sn,
-                status=answer.status.name,
-                record=answer.record,
-            )
+        answer = await self._outcome(asked)
+        due = AnswerDue(
+            user=request.user,
+            category=request.category,
+            uuid=request.uuid,
+            exectype=request.exectype,
+            sn=request.sn,
+            status=answer.status.name,
+            record=answer.record,
         )
+        try:
+            await self._journal.finish(due)
+        except StoreError as error:  # it was done: that is said at least on the line
+            log.error("answer_not_kept", uuid=request.uuid, reason=str(error))  # noqa: TRY400
+            asked.say(answer.status, answer.record)
         log.info(
             "request_answered",
             user=request.user,
@@ -262,11 +279,12 @@ class Downlink:
             took_s=round(asyncio.get_running_loop().time() - began, 4),
         )
 
-    async def _outcome(self, request: Request) -> Answer:
+    async def _outcome(self, asked: _Asked) -> Answer:
         """What the handler says, or the meaning of why it could not."""
+        request = asked.request
         record = self._records.get(request.uuid)
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout_at(asked.until):
                 return await self._handlers.of(request)(request)
         except GatewayError as error:
             log.info("request_failed", uuid=request.uuid, reason=str(error))
@@ -294,6 +312,16 @@ class Downlink:
     def _count(self, what: str, arrived: Arrived, reason: object) -> None:
         self.counters[what] += 1
         log.warning(f"request_{what}", topic=arrived.topic, size=len(arrived.payload), reason=str(reason))
+
+
+async def _comes_up(turn: asyncio.Lock, until: float) -> bool:
+    """Take `turn`; False where it does not come until then."""
+    try:
+        async with asyncio.timeout_at(until):
+            await turn.acquire()
+    except TimeoutError:
+        return False
+    return True
 
 
 class _Sn(msgspec.Struct):

@@ -212,8 +212,9 @@ class SensorParam(ZigbeeParam, frozen=True, kw_only=True, tag="sensor"):
     humidity: float | None = None  # per cent
     illuminance: float | None = None  # lux
     occupancy: bool | None = None
-    alarm: bool | None = None  # an IAS zone's alarm 1
+    alarm: bool | None = None  # an IAS zone's: a door is open, something moves, there is smoke …
     tamper: bool | None = None
+    low_battery: bool | None = None  # where it gives no per cent
 
 
 # Each struct carries a tag (`type`, msgspec's default field), so that the store can keep it and read it back; the tag

@@ -16,13 +16,22 @@ from gatewayd.store.schema import migrate, migrations
 log = structlog.get_logger(__name__)
 
 
+def make_folder(folder: Path) -> None:
+    """Where the databases and the key live, made if it is not there. Raises StoreError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The state directory {folder} cannot be made: {error.strerror}; gateway.state_dir says where."
+        ) from error
+
+
 async def open_sound(path: Path, now: Callable[[], datetime]) -> tuple[Connection, Path | None]:
     """A checked and migrated connection to `path`, and where a damaged file went."""
     try:
         return await _open(path), None
     except DamagedError as error:
-        aside = _set_aside(path, now())
-        log.warning("database_set_aside", path=str(path), aside=str(aside), reason=str(error))
+        aside = set_aside(path, now(), str(error))
     try:
         return await _open(path), aside
     except DamagedError as error:
@@ -47,8 +56,8 @@ async def _open(path: Path) -> Connection:
     return connection
 
 
-def _set_aside(path: Path, moment: datetime) -> Path:
-    """Rename `path` and what belongs to it under a name with the time; the new name."""
+def set_aside(path: Path, moment: datetime, reason: str) -> Path:
+    """Rename a damaged database and what belongs to it under a name with the time, and say so; the new name."""
     stamp = moment.strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     for number in range(2, 100):
@@ -60,4 +69,5 @@ def _set_aside(path: Path, moment: datetime) -> Path:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     sync_folder(path.parent)
+    log.warning("database_set_aside", path=str(path), aside=str(aside), reason=reason)
     return aside

@@ -16,6 +16,7 @@ from gatewayd.config import Settings
 from gatewayd.locks.care import LockCare
 from gatewayd.locks.events import LockEvents
 from gatewayd.locks.keys import Keys
+from gatewayd.model.errors import StoreError
 from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
 from gatewayd.model.gateway import gateway_record
 from gatewayd.model.outgoing import RecordDue
@@ -29,6 +30,7 @@ from gatewayd.zigbee.room import ZigbeeRoom
 log = structlog.get_logger()
 
 _IDENTITY: Final = "gateway-uuid"
+_KEPT_AGAIN_S: Final = 10.0
 
 
 def now() -> datetime:
@@ -75,8 +77,9 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Hous
     zigbee = ZigbeeRoom(
         settings.radio,
         settings.state_dir / "zigbee.db",
-        Catalogue.shipped(),
+        Catalogue.load(settings.radio.catalogue),
         store.mirror,
+        store.facts,
         emit,
         now=now,
         zone=settings.zone,
@@ -124,9 +127,15 @@ async def look_after_house(settings: Settings, house: House) -> None:
             continue
         known = store.mirror.get(network.coordinator)
         record = gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, known)
-        if record != known:
-            await store.mirror.put(record, RecordDue(uuid=record.uuid))
-        await store.facts.set(_IDENTITY, network.coordinator.encode())
+        try:
+            if record != known:
+                await store.mirror.put(record, RecordDue(uuid=record.uuid))
+            await store.facts.set(_IDENTITY, network.coordinator.encode())
+        except StoreError as error:
+            log.error("gateway_not_kept", reason=str(error), again_in_s=_KEPT_AGAIN_S)  # noqa: TRY400
+            house.came_up.set()
+            await asyncio.sleep(_KEPT_AGAIN_S)
+            continue
         if not house.uuid.done():
             house.uuid.set_result(network.coordinator)
         elif house.uuid.result() != network.coordinator:

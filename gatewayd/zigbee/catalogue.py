@@ -1,8 +1,11 @@
-"""The catalogue: which device is what, read from `config/catalogue.toml`. Adding a device is adding a row."""
+"""The catalogue: which device is what, read from `config/catalogue.toml` and a file of the user's own, which may add
+rows and overrule them. Adding a device is adding a row.
+"""
 
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -66,14 +69,28 @@ class Catalogue:
         return cls.read((resources.files("gatewayd") / "data" / "catalogue.toml").read_text(encoding="utf-8"))
 
     @classmethod
-    def read(cls, text: str) -> "Catalogue":
-        """Raises ConfigError with the row and the key that are wrong."""
+    def load(cls, own: str) -> "Catalogue":
+        """The rows of the file `own` (radio.catalogue; "" for none), then the shipped ones. Raises ConfigError."""
+        shipped = cls.shipped()
+        if not own:
+            return shipped
+        try:
+            text = Path(own).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError((f"radio.catalogue: {own} cannot be read: {error.strerror}",)) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError((f"radio.catalogue: {own} is not UTF-8 text",)) from error
+        return cls(cls.read(text, own).rows + shipped.rows)
+
+    @classmethod
+    def read(cls, text: str, name: str = "catalogue") -> "Catalogue":
+        """The rows of a file. Raises ConfigError with the row and the key that are wrong."""
         try:
             rows = msgspec.convert(tomllib.loads(text), _File).device
         except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError((f"catalogue: {error}",)) from error
+            raise ConfigError((f"{name}: {error}",)) from error
         faults = tuple(
-            f"catalogue: device[{place}].driver: found {row.driver!r}; there are: {', '.join(DRIVERS)}"
+            f"{name}: device[{place}].driver: found {row.driver!r}; there are: {', '.join(DRIVERS)}"
             for place, row in enumerate(rows)
             if row.driver not in DRIVERS
         )

@@ -1,7 +1,9 @@
 """A device that this gateway hosts: zigpy's device, its driver, and the way between them and the record."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -14,7 +16,7 @@ from gatewayd.model.event import AttributeReported, DeviceReady, RadioEvent
 from gatewayd.model.record import Record, ZigbeeParam
 from gatewayd.model.words import Uuid
 from gatewayd.zigbee.catalogue import Match, Signature
-from gatewayd.zigbee.driver import Order, Reading
+from gatewayd.zigbee.driver import Coordinator, Notice, Order, Reading
 from gatewayd.zigbee.errors import translated
 
 log = structlog.get_logger()
@@ -24,7 +26,7 @@ Emit = Callable[[RadioEvent], None]
 
 
 class Hosted:
-    """Listens to one device and speaks to it. Made again whenever the application is."""
+    """Listens to one device, until it is let go, and speaks to it. Made again whenever the application is."""
 
     def __init__(self, device: Any, match: Match, emit: Emit, now: Callable[[], datetime]) -> None:
         self._device = device
@@ -35,11 +37,29 @@ class Hosted:
         self.last_heard = 0.0
         self.answers = True
         self._channel_of = {endpoint: channel for channel, endpoint in match.channels.items()}
+        self._let_go = ExitStack()
         for endpoint in device.non_zdo_endpoints:
             for cluster_id in match.driver.clusters & endpoint.in_clusters.keys():
                 cluster = endpoint.in_clusters[cluster_id]
-                cluster.on_event("attribute_report", self._reported)
-                cluster.on_event("attribute_read", self._reported)
+                for event in ("attribute_report", "attribute_read"):
+                    self._let_go.callback(cluster.on_event(event, self._reported))
+        for notice in match.driver.notices:
+            self.hear(notice.cluster, notice.command, partial(self._noticed, notice))
+
+    def hear(self, cluster: int, command: int, heard: Callable[[int, Any], None]) -> None:
+        """Let `heard` take, with the endpoint that it came from, what the device says by `command`."""
+        for endpoint in self._device.non_zdo_endpoints:
+            if cluster in endpoint.in_clusters:
+                self.listen(endpoint.in_clusters[cluster], _Ear(command, partial(heard, endpoint.endpoint_id)))
+
+    def listen(self, speaker: Any, listener: object) -> None:
+        """Let `listener` hear one of zigpy's speakers (a device, a cluster) until this is let go."""
+        speaker.add_listener(listener)
+        self._let_go.callback(speaker.remove_listener, listener)
+
+    def let_go(self) -> None:
+        """Hear it no more: zigpy may keep the device, and host it anew."""
+        self._let_go.close()
 
     @property
     def sleeps(self) -> bool:
@@ -78,10 +98,8 @@ class Hosted:
             param=param,
         )
 
-    async def prepare(self) -> None:
-        """Configure, and then read: what changed before it reported is not missed."""
-        await self.configure()
-        await self.read()
+    def say_ready(self) -> None:
+        """It has been configured, and then read: what changed before it reported is not missed."""
         self._emit(DeviceReady(self.uuid))
 
     async def configure(self) -> None:
@@ -92,26 +110,34 @@ class Hosted:
         driver = self.match.driver
         for cluster_id, attribute, value in driver.write:
             if (cluster := self._cluster(cluster_id)) is not None:
+                raw = self._device.application.state.node_info.ieee if value is Coordinator else value
                 with translated(self.uuid, "configuring"):
-                    await cluster.write_attributes({attribute: value})
+                    await cluster.write_attributes({attribute: raw})
         for endpoint in self._device.non_zdo_endpoints:
             for cluster_id in sorted(driver.clusters & endpoint.in_clusters.keys()):
                 cluster = endpoint.in_clusters[cluster_id]
                 with translated(self.uuid, "binding"):
                     await cluster.bind()
-                for reading in driver.readings:
-                    if reading.cluster == cluster_id:
+                for (of, attribute), (reading, *_) in driver.by_attribute.items():
+                    if of == cluster_id:
                         with translated(self.uuid, "configuring reports of"):
                             await cluster.configure_reporting(
-                                reading.attribute, reading.minimum, reading.maximum, reading.change
+                                attribute, reading.minimum, reading.maximum, reading.change
                             )
+
+    async def greet(self) -> None:
+        """Say what the device waits for. Raises DeviceUnreachableError, RadioUnavailableError."""
+        for greeting in self.match.driver.greetings:
+            if (cluster := self._cluster(greeting.cluster)) is not None:
+                with translated(self.uuid, "greeting"):
+                    await cluster.command(greeting.command, *greeting.args, expect_reply=False)
 
     async def read(self) -> None:
         """Read every attribute that the record shows; what comes is reported as if the device had said it."""
         driver = self.match.driver
         for endpoint in self._device.non_zdo_endpoints:
             for cluster_id in sorted(driver.clusters & endpoint.in_clusters.keys()):
-                wanted = [reading.attribute for reading in driver.readings if reading.cluster == cluster_id]
+                wanted = [attribute for of, attribute in driver.by_attribute if of == cluster_id]
                 if wanted:
                     with translated(self.uuid, "reading"):
                         await endpoint.in_clusters[cluster_id].read_attributes(wanted)
@@ -140,15 +166,36 @@ class Hosted:
 
     def _reported(self, event: Any) -> None:
         """zigpy's event: on the hot path, a thousand times a second."""
-        reading = self.match.driver.by_attribute.get((event.cluster_id, event.attribute_id))
-        if reading is None:
-            return
         raw = event.raw_value if event.raw_value is not None else event.value
-        self._emit(AttributeReported(self.uuid, (self._change(reading, event.endpoint_id, raw),), self._now()))
+        self._take(event.cluster_id, event.attribute_id, event.endpoint_id, raw)
+
+    def _noticed(self, notice: Notice, endpoint: int, args: Any) -> None:
+        self._take(notice.cluster, notice.attribute, endpoint, getattr(args, notice.argument))
+
+    def _take(self, cluster: int, attribute: int, endpoint: int, raw: Any) -> None:
+        readings = self.match.driver.by_attribute.get((cluster, attribute), ())
+        if changes := tuple(self._change(reading, endpoint, raw) for reading in readings):
+            self._emit(AttributeReported(self.uuid, changes, self._now()))
 
     def _change(self, reading: Reading, endpoint: int, raw: Any) -> Change:
         channel = self._channel_of.get(endpoint, 0) if reading.per_channel else 0
         return Change(reading.field, None if raw is None else reading.convert(int(raw)), channel)
+
+
+class _Ear:
+    """zigpy calls listeners by a method's name, and logs what they raise at DEBUG: so this says it aloud."""
+
+    def __init__(self, command: int, heard: Callable[[Any], None]) -> None:
+        self._command = command
+        self._heard = heard
+
+    def cluster_command(self, _tsn: int, command: int, args: Any) -> None:
+        if command != self._command:
+            return
+        try:
+            self._heard(args)
+        except Exception:  # the edge of zigpy's world: a frame that no device should send
+            log.exception("frame_not_understood", command=command)
 
 
 def uuid_of(device: Any) -> Uuid:

@@ -6,6 +6,7 @@ A driver's module in `drivers/` holds its rows; `device.Hosted` reads them.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from zlib import crc32
 
 from gatewayd.model.change import Change, Scalar
 from gatewayd.model.record import Param
@@ -35,6 +36,30 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """A command by which a device tells unasked what an attribute tells: `argument` is that attribute's raw value."""
+
+    cluster: int
+    command: int
+    argument: str
+    attribute: int
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A command that a device waits for before it tells anything; with `asked_by` it asks for it."""
+
+    cluster: int
+    command: int
+    args: tuple[Any, ...]
+    asked_by: int
+
+
+class Coordinator:
+    """Stands, in what is written, for the coordinator's own address."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One ZCL command to one endpoint, and what is known of the device once it has said yes."""
 
@@ -59,20 +84,33 @@ Obey = Callable[[Operate, Situation], tuple[Order, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """One kind of device. `write` are attributes that are set once after joining: (cluster, attribute, value)."""
+    """One kind of device. `write` are attributes that are set once after joining: (cluster, attribute, value).
+
+    Several readings may be of one attribute: each takes its part of it.
+    """
 
     category: Category
     readings: tuple[Reading, ...]
     obey: Obey
     make_param: Callable[[int], Param]  # from the number of channels
     write: tuple[tuple[int, int, Any], ...] = ()
+    notices: tuple[Notice, ...] = ()
+    greetings: tuple[Greeting, ...] = ()
     extra_bindings: tuple[int, ...] = ()
     has_lock_events: bool = False
-    by_attribute: Mapping[tuple[int, int], Reading] = field(init=False)
+    by_attribute: Mapping[tuple[int, int], tuple[Reading, ...]] = field(init=False)
+    setup: bytes = field(init=False)
+    """What a device of this kind is told, in short: whoever was told otherwise is told anew."""
 
     def __post_init__(self) -> None:
-        table = {(reading.cluster, reading.attribute): reading for reading in self.readings}
+        table: dict[tuple[int, int], tuple[Reading, ...]] = {}
+        for reading in self.readings:
+            place = reading.cluster, reading.attribute
+            table[place] = (*table.get(place, ()), reading)
         object.__setattr__(self, "by_attribute", table)
+        reports = [(one.cluster, one.attribute, one.minimum, one.maximum, one.change) for one in self.readings]
+        told = repr((reports, self.write, self.greetings, self.extra_bindings))
+        object.__setattr__(self, "setup", f"{crc32(told.encode()):08x}".encode())
 
     @property
     def clusters(self) -> frozenset[int]:

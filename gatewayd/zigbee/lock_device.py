@@ -1,10 +1,8 @@
 """What a lock can do beyond other devices (ZCL Door Lock 0x0101): tell events, keep a log of them, hold PIN codes."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
-import structlog
 from zigpy.zcl import foundation
 
 from gatewayd.model.errors import DeviceUnreachableError
@@ -14,12 +12,11 @@ from gatewayd.zigbee.device import Hosted
 from gatewayd.zigbee.drivers.lock import ALARMS, DOOR_LOCK
 from gatewayd.zigbee.errors import translated
 
-log = structlog.get_logger()
-
 _OPERATION, _PROGRAMMING, _ALARM = 0x20, 0x21, 0x00
 _GET_LOG_RECORD, _SET_PIN, _CLEAR_PIN = 0x04, 0x05, 0x07
 _ENABLED, _UNRESTRICTED = 0x01, 0x00
 _LOGGED_OPERATION: Final = 0x00  # the log record's event type
+_LOG_SIZE, _LAST_RECORD = 0x0010, 0xFFFF
 _LONGEST_LOG: Final = 200
 _NO_TIME: Final = 0xFFFFFFFF
 _ZCL_EPOCH: Final = datetime(2000, 1, 1)  # noqa: DTZ001  (a lock's clock is local: it has no zone)
@@ -31,11 +28,9 @@ class HostedLock(Hosted):
     def __init__(self, *arguments: Any, zone: tzinfo) -> None:
         super().__init__(*arguments)
         self._zone = zone
-        for endpoint in self.device.non_zdo_endpoints:
-            if DOOR_LOCK in endpoint.in_clusters:
-                endpoint.in_clusters[DOOR_LOCK].add_listener(_Ear(self._notified))
-            if ALARMS in endpoint.in_clusters:
-                endpoint.in_clusters[ALARMS].add_listener(_Ear(self._alarmed))
+        self.hear(DOOR_LOCK, _OPERATION, self._operated)
+        self.hear(DOOR_LOCK, _PROGRAMMING, self._programmed)
+        self.hear(ALARMS, _ALARM, self._alarmed)
 
     async def read_log(self, since: int | None) -> tuple[LockEvent, ...]:
         """The operations in the lock's log, oldest first, from the stamp `since` on (seconds since 2000-01-01, local).
@@ -44,12 +39,14 @@ class HostedLock(Hosted):
         """
         found: list[LockEvent] = []
         index = 0  # ZCL: 0 asks for the newest
-        for _ in range(_LONGEST_LOG):
+        read, most, newer = 0, _LONGEST_LOG, _NO_TIME
+        while read < most:
             with translated(self.uuid, "reading the log of"):
                 record = await self._cluster(DOOR_LOCK).command(_GET_LOG_RECORD, index)
-            stamp = getattr(record, "timestamp", None)
-            if stamp is None or (since is not None and stamp < since):
-                break
+            stamp = self._stamp(getattr(record, "timestamp", None))
+            if stamp is None or stamp > newer or (since is not None and stamp < since):
+                break  # the end, a lock without a clock, once around the ring, or known already
+            read, newer = read + 1, stamp
             if record.event_type == _LOGGED_OPERATION:
                 found.append(
                     LockEvent(
@@ -57,14 +54,21 @@ class HostedLock(Hosted):
                         _source(record.source),
                         int(record.event_id_or_alarm_code),
                         int(record.user_id),
-                        self._moment(int(stamp)),
-                        int(stamp),
+                        self._moment(stamp),
+                        stamp,
                     )
                 )
             index = int(record.log_entry_id) - 1
             if index < 1:
-                break
+                index = await self._log_size()
+                most = min(most, index)
         return tuple(reversed(found))
+
+    async def _log_size(self) -> int:
+        """How many records its log holds: before record 1 comes the last, in a log that has gone around."""
+        with translated(self.uuid, "reading"):
+            values, _ = await self._cluster(DOOR_LOCK).read_attributes([_LOG_SIZE], allow_cache=True)
+        return int(values.get(_LOG_SIZE) or _LAST_RECORD)
 
     async def pin_slots(self) -> PinSlots:
         """How many PIN codes it holds, and how long they may be."""
@@ -90,18 +94,18 @@ class HostedLock(Hosted):
         if status != foundation.Status.SUCCESS:
             raise DeviceUnreachableError(f"{self.uuid} refused to program slot {slot}: {status!r}")
 
-    def _notified(self, command: int, args: Any) -> None:
-        if command == _OPERATION:
-            stamp = self._stamp(args.local_time)
-            source, code = _source(args.operation_event_source), int(args.operation_event_code)
-            self._emit(LockEvent(self.uuid, source, code, int(args.user_id), self._now(), stamp))
-        elif command == _PROGRAMMING:
-            stamp = self._stamp(args.local_time)
-            source, code = _source(args.program_event_source), int(args.program_event_code)
-            self._emit(LockProgrammed(self.uuid, source, code, int(args.user_id), self._now(), stamp))
+    def _operated(self, _endpoint: int, args: Any) -> None:
+        source, code = _source(args.operation_event_source), int(args.operation_event_code)
+        stamp = self._stamp(args.local_time)
+        self._emit(LockEvent(self.uuid, source, code, int(args.user_id), self._now(), stamp))
 
-    def _alarmed(self, command: int, args: Any) -> None:
-        if command == _ALARM and int(args.cluster_id) == DOOR_LOCK:
+    def _programmed(self, _endpoint: int, args: Any) -> None:
+        source, code = _source(args.program_event_source), int(args.program_event_code)
+        stamp = self._stamp(args.local_time)
+        self._emit(LockProgrammed(self.uuid, source, code, int(args.user_id), self._now(), stamp))
+
+    def _alarmed(self, _endpoint: int, args: Any) -> None:
+        if int(args.cluster_id) == DOOR_LOCK:
             self._emit(LockAlarm(self.uuid, int(args.alarm_code), self._now()))
 
     @staticmethod
@@ -110,19 +114,6 @@ class HostedLock(Hosted):
 
     def _moment(self, stamp: int) -> datetime:
         return (_ZCL_EPOCH + timedelta(seconds=stamp)).replace(tzinfo=self._zone)
-
-
-class _Ear:
-    """zigpy calls listeners by a method's name, and logs what they raise at DEBUG: so this says it aloud."""
-
-    def __init__(self, heard: Callable[[int, Any], None]) -> None:
-        self._heard = heard
-
-    def cluster_command(self, _tsn: int, command: int, args: Any) -> None:
-        try:
-            self._heard(command, args)
-        except Exception:  # the edge of zigpy's world: a frame that no lock should send
-            log.exception("lock_frame_not_understood", command=command)
 
 
 def _source(raw: Any) -> LockSource:

@@ -7,6 +7,7 @@ the devices say and do is `devices`'.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from gatewayd.config import Radio as RadioSettings
 from gatewayd.model.errors import RadioUnavailableError
 from gatewayd.model.event import NetworkInfo
 from gatewayd.model.words import Uuid
-from gatewayd.zigbee.stack import Application, configuration
+from gatewayd.zigbee.stack import Application, configuration, prepare_database
 
 log = structlog.get_logger()
 
@@ -34,12 +35,20 @@ class Radio:
     """Keeps a coordinator running. `on_up` takes each new application, `on_down` hears why the last one ended."""
 
     def __init__(
-        self, settings: RadioSettings, database: Path, *, on_up: OnUp, on_down: OnDown, chance: random.Random
+        self,
+        settings: RadioSettings,
+        database: Path,
+        *,
+        on_up: OnUp,
+        on_down: OnDown,
+        now: Callable[[], datetime],
+        chance: random.Random,
     ) -> None:
         self._settings = settings
         self._database = database
         self._on_up = on_up
         self._on_down = on_down
+        self._now = now
         self._chance = chance
         self._app: Any = None
         self._lost: asyncio.Future[str] | None = None
@@ -83,6 +92,7 @@ class Radio:
         app.add_listener(self)
         try:
             try:
+                await asyncio.to_thread(prepare_database, self._database, self._now())
                 await app._load_db()
                 await app.startup(auto_form=True)
                 if self._lost.done():  # a coordinator may greet with a reset, before bellows asks for one

@@ -7,12 +7,13 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import structlog
 from zigpy.types import EUI64
 
 from gatewayd.config import Radio as RadioSettings
 from gatewayd.model.change import Change
-from gatewayd.model.errors import GatewayError, RefusedError, UnknownDeviceError
-from gatewayd.model.event import AttributeReported, LockEvent, NetworkInfo, RadioDown, RadioEvent, RadioUp
+from gatewayd.model.errors import DeviceUnreachableError, GatewayError, RefusedError, UnknownDeviceError
+from gatewayd.model.event import AttributeReported, DeviceLeft, LockEvent, NetworkInfo, RadioDown, RadioEvent, RadioUp
 from gatewayd.model.lock import PinSlots
 from gatewayd.model.record import Record
 from gatewayd.model.request import Answer, Operate, PermitJoin, Request
@@ -26,10 +27,15 @@ from gatewayd.zigbee.devices import Devices
 from gatewayd.zigbee.driver import Situation
 from gatewayd.zigbee.errors import translated
 from gatewayd.zigbee.radio import Radio
+from gatewayd.zigbee.upkeep import Facts
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
 _TOGGLE: Final = 2
+_ASLEEP_S: Final = 5.0
+"""What has not woken up by then is not waited for: a phone is answered within 10 s."""
 
 
 class ZigbeeRoom:
@@ -41,6 +47,7 @@ class ZigbeeRoom:
         database: Path,
         catalogue: Catalogue,
         mirror: Mirror,
+        facts: Facts,
         emit: Callable[[RadioEvent], None],
         *,
         now: Callable[[], datetime],
@@ -50,8 +57,8 @@ class ZigbeeRoom:
         self._mirror = mirror
         self._emit = emit
         self._now = now
-        self.devices = Devices(catalogue, emit, mirror.get, now=now, zone=zone)
-        self.radio = Radio(settings, database, on_up=self._came_up, on_down=self._went_down, chance=chance)
+        self.devices = Devices(catalogue, emit, mirror, facts, now=now, zone=zone)
+        self.radio = Radio(settings, database, on_up=self._came_up, on_down=self._went_down, now=now, chance=chance)
 
     @property
     def network(self) -> NetworkInfo | None:
@@ -88,16 +95,19 @@ class ZigbeeRoom:
         return Answer(Operation.CONTROLLED, self._mirror.get(request.uuid))
 
     async def query(self, request: Request) -> Answer:
-        """`query`: the record, fresh from the radio."""
+        """`query`: the record, fresh from the radio; of who sleeps too deep for that, as it was last heard."""
         network = self.network
         if network is None or request.uuid != network.coordinator:
-            await self._asking(self._reachable(request.uuid).read())
+            hosted = self._reachable(request.uuid)
+            try:
+                async with asyncio.timeout(_ASLEEP_S if hosted.sleeps and hosted.answers else None):
+                    await self._asking(hosted.read())
+            except TimeoutError:
+                log.debug("query_answered_for_sleeper", uuid=request.uuid)
         return Answer(Operation.DEVICE_NORMAL, self._mirror.get(request.uuid))
 
     async def delete(self, request: Request) -> Answer:
         """`delete`: take the device off the network; one that does not answer is forgotten all the same."""
-        if self.network is not None and request.uuid == self.network.coordinator:
-            raise RefusedError("the gateway cannot be taken off its own network", Operation.BAD_PARAMETERS)
         record = self._record(request.uuid)
         await self.remove(request.uuid)
         return Answer(Operation.DELETED, record)
@@ -111,11 +121,18 @@ class ZigbeeRoom:
             await app.permit(seconds)
 
     async def remove(self, uuid: Uuid) -> None:
-        """Take a device off the network. Raises UnknownDeviceError, RadioUnavailableError."""
-        device = self.devices.get(uuid).device
+        """Take a device off the network, whatever it is; one that is there no more is forgotten.
+
+        Raises UnknownDeviceError, RadioUnavailableError, RefusedError.
+        """
+        if self.network is not None and uuid == self.network.coordinator:
+            raise RefusedError("the gateway cannot be taken off its own network", Operation.BAD_PARAMETERS)
         app = self.radio.app
-        with translated(uuid, "removing"):
-            await app.remove(EUI64.convert(str(device.ieee)))
+        if uuid in self.devices.unknown or self.devices.is_hosted(uuid):
+            with translated(uuid, "removing"):
+                await app.remove(EUI64.convert(":".join(uuid[place : place + 2] for place in range(0, 16, 2))))
+        else:
+            self._emit(DeviceLeft(self._record(uuid).uuid, self._now()))
 
     async def backup(self) -> dict[str, Any]:
         """The network, with its keys, in the open coordinator backup format. Raises RadioUnavailableError."""
@@ -172,7 +189,12 @@ class ZigbeeRoom:
 
     def _reachable(self, uuid: Uuid) -> Hosted:
         self.radio.app  # noqa: B018  (raises at once while the radio is away)
-        return self.devices.get(uuid)
+        try:
+            return self.devices.get(uuid)
+        except UnknownDeviceError as error:
+            if self._mirror.get(uuid) is None:
+                raise
+            raise DeviceUnreachableError(f"{uuid} has not been heard since it was last on the network") from error
 
     def _record(self, uuid: Uuid) -> Record:
         if (record := self._mirror.get(uuid)) is None:
@@ -182,9 +204,9 @@ class ZigbeeRoom:
     async def _came_up(self, app: Any, network: NetworkInfo) -> None:
         self.devices.attach(app)
         self._emit(RadioUp(network))
-        self.refresh(hosted.uuid for hosted in self.devices.all() if not hosted.sleeps)
 
     def _went_down(self, reason: str) -> None:
+        self.devices.detach()
         self._emit(RadioDown(reason))
         if self.network is not None:
             self._emit(AttributeReported(self.network.coordinator, (Change("zgb_status", "0"),), self._now()))

@@ -4,9 +4,14 @@ zigpy keeps each attribute value and each "last seen" in its own database. Here 
 database keeps what makes the network: devices, their interviews, groups, backups.
 """
 
+import os
+import sqlite3
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 import zigpy.appdb
 import zigpy.config
 from bellows.types import EmberNetworkStatus
@@ -14,7 +19,11 @@ from bellows.zigbee.application import ControllerApplication
 
 from gatewayd.config import Radio
 from gatewayd.model.errors import RadioUnavailableError
+from gatewayd.store.opening import set_aside
 
+log = structlog.get_logger()
+
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _EACH_REPORT: Final = (
     "on_attribute_read",
     "on_attribute_reported",
@@ -45,11 +54,35 @@ class Application(ControllerApplication):  # type: ignore[misc]  # bellows has n
         await self._dblistener.load()
         self._add_db_listeners()
 
+    def _handle_id_conflict(self, nwk: Any) -> None:
+        # bellows takes it for their leaving. They stay: each takes another address and announces itself.
+        log.warning("network_address_taken_twice", nwk=f"{int(nwk):#06x}")
+
     async def make_sure(self) -> None:
         """Ask the coordinator whether its network is up. Raises RadioUnavailableError, or what bellows raises."""
         (state,) = await self._ezsp.networkState()
         if state != EmberNetworkStatus.JOINED_NETWORK:
             raise RadioUnavailableError(f"the coordinator's network is not up: {state!r}")
+
+
+def prepare_database(path: Path, moment: datetime) -> None:
+    """Leave a file that zigpy can use, for its owner alone: backups with the network's keys are in it.
+
+    A damaged one is set aside: the network is the coordinator's, and its devices are met again when they speak.
+    """
+    if path.exists() and (reason := _damage(path)):
+        set_aside(path, moment, reason)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)
+
+
+def _damage(path: Path) -> str | None:
+    try:
+        with closing(sqlite3.connect(path)) as raw:
+            faults = [text for (text,) in raw.execute("PRAGMA quick_check(1)") if text != "ok"]
+    except sqlite3.DatabaseError as error:
+        return str(error) if error.sqlite_errorcode & 0xFF in _DAMAGED else None
+    return faults[0] if faults else None
 
 
 def configuration(settings: Radio, database: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The admin socket: calls are answered, bad ones with the reason, and nobody else gets in."""
 
 import asyncio
+import socket
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,10 +27,17 @@ async def refuse(_params: Greeting) -> None:
     raise UnknownDeviceError("no device 00158d0002a00001 here")
 
 
+async def break_down(_params: Greeting) -> object:
+    return object()  # nothing that JSON knows
+
+
 @pytest.fixture
 async def path(tmp_path: Path) -> AsyncIterator[Path]:
     path = tmp_path / "run" / "admin.sock"
-    server = AdminServer(path, {"greet": Method(Greeting, greet), "refuse": Method(Greeting, refuse)})
+    server = AdminServer(
+        path,
+        {"greet": Method(Greeting, greet), "refuse": Method(Greeting, refuse), "break": Method(Greeting, break_down)},
+    )
     async with server.listening():
         yield path
     assert not path.exists()
@@ -44,11 +52,17 @@ async def test_a_refusal_reaches_the_caller_in_words(path: Path) -> None:
         await asyncio.to_thread(call, path, "refuse")
 
 
+async def test_a_fault_of_the_daemon_is_told_and_ends_nothing(path: Path) -> None:
+    with pytest.raises(GatewayError, match="its log says why"):
+        await asyncio.to_thread(call, path, "break")
+    assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         (b"hello\n", "cannot be read"),
-        (b'{"method": "sing"}\n', "unknown method 'sing'; there are: greet, refuse"),
+        (b'{"method": "sing"}\n', "unknown method 'sing'; there are: break, greet, refuse"),
         (b'{"method": "greet", "params": {"name": 7}}\n', r"Expected `str`, got `int` - at `\$.name`"),
         (b'{"method": "greet", "param": {}}\n', "unknown field `param`"),
     ],
@@ -80,3 +94,35 @@ async def test_only_owner_and_group_may_open_it(path: Path) -> None:
 def test_without_a_daemon_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(GatewayError, match="no gatewayd listens there"):
         call(tmp_path / "admin.sock", "status")
+
+
+async def test_a_socket_that_a_killed_daemon_left_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "admin.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    async with AdminServer(path, {"greet": Method(Greeting, greet)}).listening():
+        assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
+
+
+async def test_a_socket_that_another_daemon_listens_at_is_left_to_it(path: Path) -> None:
+    with pytest.raises(GatewayError, match="another gatewayd listens"):
+        async with AdminServer(path, {}).listening():
+            pass
+    assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
+
+
+async def test_a_file_that_is_no_socket_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "passwords"
+    path.write_text("precious")
+    with pytest.raises(GatewayError, match="no socket"):
+        async with AdminServer(path, {}).listening():
+            pass
+    assert path.read_text() == "precious"
+
+
+@pytest.mark.parametrize("place", ["x" * 120, "file/admin.sock"])
+async def test_a_socket_that_cannot_be_made_is_said_with_its_key(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(GatewayError, match=r"cannot be made: .*; admin\.socket"):
+        async with AdminServer(tmp_path / place, {}).listening():
+            pass

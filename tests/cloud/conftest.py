@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gatewayd.cloud.downlink import Downlink, Handlers
+from gatewayd.cloud.downlink import DEADLINE_S, Downlink, Handlers
 from gatewayd.cloud.edits import Edits
 from gatewayd.cloud.session import Account, Session
 from gatewayd.cloud.uplink import Uplink, last_will
@@ -110,6 +110,7 @@ async def running(
     password: str = PASSWORD,
     records: Sequence[Record] = (),
     audience_of: Callable[[Store], Rights] = lambda _store: Audience(),
+    deadline_s: float = DEADLINE_S,
 ) -> AsyncIterator[Gateway]:
     """A gateway that hosts a switch and a lock, and `records`, connected (or trying to)."""
     async with Store.open(path, now=now, zone=ZONE, key=bytes(32)) as store:
@@ -137,6 +138,7 @@ async def running(
             ttl=timedelta(seconds=30),
             zone=ZONE,
             rights_changed=bench.rights_changed.append,
+            deadline_s=deadline_s,
         )
         uplink = Uplink(store.mirror, store.outbox, audience, OWNER)
         account = Account(broker.host, broker.port, OWNER, password, GATEWAY)

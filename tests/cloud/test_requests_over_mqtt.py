@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gatewayd.cloud.downlink import ENOUGH_S
 from gatewayd.cloud.envelope import MAX_PAYLOAD
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.record import SwitchParam
@@ -67,6 +68,37 @@ async def test_a_device_does_one_thing_at_a_time_and_others_do_not_wait(gateway:
     gateway.bench.gate.set()
     await phone.expect(lambda seen: seen.sn == "second" and seen.is_final)
     assert gateway.bench.ran == ["first", "other", "second"]
+
+
+async def test_who_waits_too_long_for_his_turn_is_answered_in_time_and_not_carried_out(
+    broker: Broker, phone: Phone, tmp_path: Path
+) -> None:
+    async with running(broker, tmp_path / "house.db", deadline_s=ENOUGH_S + 0.5) as gateway:
+        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is Operation.NORMAL)
+        gateway.bench.gate.clear()
+        for sn in ("slow", "waiting"):
+            await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, sn=sn, param=ON)
+        for sn in ("waiting", "slow"):
+            final = await phone.expect(lambda seen, sn=sn: seen.sn == sn and seen.is_final)  # type: ignore[misc]
+            assert final.meaning is Operation.NODE_NOT_RESPONDING
+        assert gateway.bench.ran == ["slow"]
+        gateway.bench.gate.set()
+        assert (await ask_switch(phone)).meaning is Operation.CONTROLLED
+
+
+async def test_what_was_done_is_answered_although_the_database_refuses(gateway: Gateway, phone: Phone) -> None:
+    async def let_write(allowed: bool) -> None:
+        await gateway.store._database.read(lambda raw: raw.execute(f"PRAGMA query_only = {not allowed}"))
+
+    gateway.bench.gate.clear()
+    sn = await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, param=ON)
+    await phone.expect(lambda seen: seen.sn == sn and seen.meaning is Operation.CONTROLLING)
+    await let_write(False)
+    gateway.bench.gate.set()
+    await phone.expect(lambda seen: seen.sn == sn and seen.meaning is Operation.CONTROLLED)
+    assert (await ask_switch(phone)).meaning is Operation.LOCAL_STORAGE_ERROR
+    await let_write(True)
+    assert (await ask_switch(phone)).meaning is Operation.CONTROLLED
 
 
 async def test_a_retained_unlock_is_not_executed(broker: Broker, phone: Phone, tmp_path: Path) -> None:

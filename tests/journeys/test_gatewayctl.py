@@ -14,7 +14,8 @@ import pytest
 from gatewayd import daemon
 from gatewayd.admin.console import Console, Nothing
 from gatewayd.demo import settings_for
-from gatewayd.simulator.radio import House, switch
+from gatewayd.simulator.radio import Description, Device, Endpoint, House, switch
+from gatewayd.simulator.radio.kinds.common import basic
 from gatewayd.simulator.world import COORDINATOR, OWNER, PASSWORD, World, world
 
 LAMP = "00158d0002a00001"
@@ -67,6 +68,27 @@ async def test_a_device_is_let_in_looked_at_and_removed(ctl: Ctl) -> None:
     assert await ctl("remove", LAMP) == (0, f"{LAMP} is removed\n", "")
     code, out, err = await ctl("show", LAMP)
     assert (code, out, len(err.splitlines())) == (1, "", 1)
+
+
+async def test_a_device_that_nobody_knows_is_listed_shown_and_removed(ctl: Ctl) -> None:
+    device = ctl.world.house.add(Description("00158d0009a00001", (Endpoint(1, 0x0100, (basic("X1"),)),), Device))
+    await ctl("permit-join", "60")
+    await ctl.world.house.join(device)
+    async with asyncio.timeout(20):
+        while not json.loads((await ctl("devices", "--json"))[1]):
+            await asyncio.sleep(0.1)
+    assert "endpoint 1: 0x0000" in (await ctl("devices"))[1]
+    offers = json.loads((await ctl("show", device.ieee))[1])
+    assert (offers["model"], offers["endpoints"]) == ("X1", [{"endpoint": 1, "clusters": "0x0000", "outputs": ""}])
+    assert await ctl("remove", device.ieee) == (0, f"{device.ieee} is removed\n", "")
+    assert json.loads((await ctl("devices", "--json"))[1]) == []
+
+
+async def test_what_cannot_be_removed_is_said_in_one_line(ctl: Ctl) -> None:
+    for uuid, reason in (("0123456789abcdef", "no device 0123456789abcdef"), (COORDINATOR, "its own network")):
+        code, out, err = await ctl("remove", uuid)
+        assert (code, out, len(err.splitlines())) == (1, "", 1)
+        assert reason in err
 
 
 async def test_the_network_is_backed_up_for_its_owner_alone_and_restored(ctl: Ctl, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Room:
     zigbee: ZigbeeRoom
     words: list[LockWord] = field(default_factory=list)
     events: list[RadioEvent] = field(default_factory=list)
+    on_event: list[Callable[[RadioEvent], None]] = field(default_factory=list)
 
     async def take_in(self, device: Device) -> Record:
         """Let a device join, and wait until it is set up."""
@@ -70,8 +71,8 @@ class Room:
 
 
 @asynccontextmanager
-async def running(house: House, url: str, folder: Path) -> AsyncIterator[Room]:
-    """The room on the coordinator at `url`."""
+async def running(house: House, url: str, folder: Path, own_rows: str = "") -> AsyncIterator[Room]:
+    """The room on the coordinator at `url`; `own_rows` is a catalogue file."""
     zone = ZoneInfo("Asia/Shanghai")
 
     def now() -> datetime:
@@ -80,6 +81,7 @@ async def running(house: House, url: str, folder: Path) -> AsyncIterator[Room]:
     async with Store.open(folder / "house.db", now=now, zone=zone, key=bytes(32)) as store:
         words: list[LockWord] = []
         events: list[RadioEvent] = []
+        on_event: list[Callable[[RadioEvent], None]] = []
 
         async def heard(word: LockWord) -> None:
             words.append(word)
@@ -88,13 +90,16 @@ async def running(house: House, url: str, folder: Path) -> AsyncIterator[Room]:
 
         def emit(event: RadioEvent) -> None:
             events.append(event)
+            for heard in on_event:
+                heard(event)
             intake.take(event)
 
         zigbee = ZigbeeRoom(
             RadioSettings(path=url),
             folder / "zigbee.db",
-            Catalogue.shipped(),
+            Catalogue.load(own_rows),
             store.mirror,
+            store.facts,
             emit,
             now=now,
             zone=zone,
@@ -102,7 +107,7 @@ async def running(house: House, url: str, folder: Path) -> AsyncIterator[Room]:
         )
         async with asyncio.TaskGroup() as tasks:
             parts = [tasks.create_task(part) for part in (store.run(), intake.run(), zigbee.run())]
-            yield Room(house, store, zigbee, words, events)
+            yield Room(house, store, zigbee, words, events, on_event)
             for part in reversed(parts):
                 part.cancel()
                 await asyncio.wait({part})

@@ -1,5 +1,7 @@
 """The catalogue: what a device is, by what it offers."""
 
+from pathlib import Path
+
 import pytest
 
 from gatewayd.model.errors import ConfigError
@@ -18,6 +20,7 @@ from gatewayd.zigbee.catalogue import Catalogue, Signature
         ({1: {0x0000, 0x0101, 0x0009}}, Category.LOCK, "AA02SL-HE", {1: 1}),
         ({1: {0x0102}}, Category.CURTAIN, "AA06CM", {1: 1}),
         ({1: {0x0001, 0x0402, 0x0405}}, Category.SENSOR, "AA09TH", {1: 1}),
+        ({1: {0x0000, 0x0500}}, Category.SENSOR, "AA09AL", {1: 1}),
     ],
 )
 def test_a_device_is_what_its_clusters_say(
@@ -26,6 +29,15 @@ def test_a_device_is_what_its_clusters_say(
     match = Catalogue.shipped().match(Signature({end: frozenset(has) for end, has in clusters.items()}))
     assert match is not None
     assert (match.driver.category, match.type_sub, match.channels) == (category, type_sub, channels)
+
+
+def test_rows_of_ones_own_are_tried_before_the_shipped_ones(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.toml"
+    rows.write_text("[[device]]\nclusters = [0xFC00]\ndriver = 'sensor'\ntype_sub = 'X1'\ntitle = 'x'\n")
+    catalogue = Catalogue.load(str(rows))
+    own = catalogue.match(Signature({1: frozenset({0x0006, 0xFC00})}))
+    shipped = catalogue.match(Signature({1: frozenset({0x0006})}))
+    assert (own and own.type_sub, shipped and shipped.type_sub) == ("X1", "AA03SW1K-HN-15A")
 
 
 def test_what_no_row_fits_is_unknown() -> None:

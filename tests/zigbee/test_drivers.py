@@ -38,7 +38,23 @@ from gatewayd.zigbee.drivers import DRIVERS
     ],
 )
 def test_a_raw_value_becomes_a_field(driver: str, attribute: tuple[int, int], raw: int, value: Scalar) -> None:
-    assert DRIVERS[driver].by_attribute[attribute].convert(raw) == value
+    assert DRIVERS[driver].by_attribute[attribute][0].convert(raw) == value
+
+
+@pytest.mark.parametrize(
+    ("raw", "alarm", "tamper", "low_battery"),
+    [
+        (0x0000, False, False, False),
+        (0x0001, True, False, False),
+        (0x0002, True, False, False),
+        (0x0004, False, True, False),
+        (0x0008, False, False, True),
+        (0x002D, True, True, True),
+    ],
+)
+def test_a_zones_status_is_three_fields(raw: int, alarm: bool, tamper: bool, low_battery: bool) -> None:
+    said = {one.field: one.convert(raw) for one in DRIVERS["sensor"].by_attribute[0x0500, 0x0002]}
+    assert said == {"alarm": alarm, "tamper": tamper, "low_battery": low_battery}
 
 
 THREE = SwitchParam(channel=(Channel(id=1, value=0), Channel(id=2, value=100), Channel(id=3, value=None)))

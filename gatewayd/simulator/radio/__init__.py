@@ -4,6 +4,7 @@ from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Dev
 from gatewayd.simulator.radio.faults import Faults
 from gatewayd.simulator.radio.house import House, JoiningNotPermittedError
 from gatewayd.simulator.radio.kinds.climate import ClimateSensor, climate_sensor
+from gatewayd.simulator.radio.kinds.contact import Contact, contact
 from gatewayd.simulator.radio.kinds.curtain import Curtain, curtain
 from gatewayd.simulator.radio.kinds.lock import Lock, lock
 from gatewayd.simulator.radio.kinds.socket import Socket, socket
@@ -13,6 +14,7 @@ __all__ = [
     "Attribute",
     "ClimateSensor",
     "Cluster",
+    "Contact",
     "Curtain",
     "Description",
     "Device",
@@ -26,6 +28,7 @@ __all__ = [
     "Socket",
     "Switch",
     "climate_sensor",
+    "contact",
     "curtain",
     "lock",
     "socket",

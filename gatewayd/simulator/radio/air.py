@@ -57,6 +57,12 @@ class Air:
         if interval is not None:
             self._mailboxes[device.ieee] = Mailbox(interval, self._faults.chance.uniform(0, interval))
 
+    def move(self, device: Device, nwk: int) -> None:
+        """The device has another address from now on."""
+        del self.by_nwk[device.nwk]
+        device.nwk = nwk
+        self.by_nwk[nwk] = device
+
     def awaken(self, device: Device, seconds: float = AWAKE_S) -> None:
         """A sleepy device listens for a while, as it does when it joins or its button is pressed."""
         if device.sleepy:

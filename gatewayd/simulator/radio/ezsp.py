@@ -176,6 +176,7 @@ CHILD_JOIN = Callback(0x0023, Layout("BBH8sB"))
 TRUST_CENTER_JOIN = Callback(0x0024, Layout("H8sBBH"))
 MESSAGE_SENT = Callback(0x003F, Layout("BH" + _APS + "BBv"))
 ROUTE_ERROR = Callback(0x0080, Layout("BH"))
+ID_CONFLICT = Callback(0x007C, Layout("H"))
 
 _INCOMING = struct.Struct("<BBBHB" + _APS + "BbHBBB")
 _INCOMING_ID = 0x0045

@@ -90,12 +90,14 @@ class House:
         device.joined = joined
         return device
 
-    async def join(self, device: Device, *, rejoin: bool = False) -> None:
-        """The device joins and announces itself. Raises JoiningNotPermittedError."""
+    async def join(self, device: Device, *, rejoin: bool = False, moved: bool = False) -> None:
+        """The device joins and announces itself; `moved`: under another address. Raises JoiningNotPermittedError."""
         if not rejoin and not self.ncp.permits_joining:
             raise JoiningNotPermittedError(f"{device.ieee} cannot join: the network is closed or down")
         if not rejoin:
             device.forget_network()
+        if moved:
+            self.air.move(device, self._free_nwk())
         device.joined = True
         self.air.awaken(device)
         kind = _SLEEPY_NODE if device.sleepy else _ROUTER_NODE
@@ -106,9 +108,14 @@ class House:
         await asyncio.sleep(0)
         self.announce(device)
 
-    async def rejoin(self, device: Device) -> None:
+    async def rejoin(self, device: Device, *, moved: bool = False) -> None:
         """The device comes back with the keys that it has kept, permitted or not, its settings unchanged."""
-        await self.join(device, rejoin=True)
+        await self.join(device, rejoin=True, moved=moved)
+
+    async def clash(self, device: Device) -> None:
+        """Another device has the same address: the coordinator says so, and both take others."""
+        self.ncp.tell(ezsp.ID_CONFLICT, device.nwk)
+        await self.rejoin(device, moved=True)
 
     def announce(self, device: Device) -> None:
         self.air.announce(device)

@@ -1,4 +1,4 @@
-"""Door locks (ZCL Door Lock 0x0101). Its events and log are `lock_events`' business, its PIN slots `pins`'."""
+"""Door locks (ZCL Door Lock 0x0101). Its events, log and PIN slots are `lock_device`'s business."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,6 @@
-"""Sensors: temperature (ZCL 0x0402), humidity (0x0405), illuminance (0x0400), occupancy (0x0406)."""
+"""Sensors: temperature (ZCL 0x0402), humidity (0x0405), illuminance (0x0400), occupancy (0x0406), and whatever gives
+alarm (IAS Zone 0x0500: doors, windows, motion, smoke, water).
+"""
 
 from typing import Final
 
@@ -8,7 +10,23 @@ from gatewayd.model.record import SensorParam
 from gatewayd.model.request import Operate
 from gatewayd.model.status import Operation
 from gatewayd.model.words import Category
-from gatewayd.zigbee.driver import BATTERY, Driver, Order, Reading, Situation, scaled
+from gatewayd.zigbee.driver import (
+    BATTERY,
+    Convert,
+    Coordinator,
+    Driver,
+    Greeting,
+    Notice,
+    Order,
+    Reading,
+    Situation,
+    scaled,
+)
+
+ZONE: Final = 0x0500
+_STATUS, _CONTROLLER = 0x0002, 0x0010
+_STATUS_CHANGED, _ENROL = 0x00, 0x01
+_ENROLLED: Final = (0x00, 0)  # success, and the zone's number
 
 
 def lux(raw: int) -> Scalar:
@@ -16,6 +34,15 @@ def lux(raw: int) -> Scalar:
     if raw == 0xFFFF:
         return None
     return 0.0 if raw == 0 else round(10 ** ((raw - 1) / 10_000), 1)
+
+
+def bit(mask: int) -> Convert:
+    """Whether one of these bits is set."""
+    return lambda raw: bool(raw & mask)
+
+
+def _zone(field: str, mask: int) -> Reading:
+    return Reading(ZONE, _STATUS, field, bit(mask), 0, 3600, 1)
 
 
 def _obey(_asked: Operate, _situation: Situation) -> tuple[Order, ...]:
@@ -28,9 +55,15 @@ DRIVER: Final = Driver(
         Reading(0x0402, 0x0000, "temperature", scaled(100, digits=2, invalid=frozenset({-0x8000})), 5, 600, 10),
         Reading(0x0405, 0x0000, "humidity", scaled(100, digits=2, invalid=frozenset({0xFFFF})), 5, 600, 100),
         Reading(0x0400, 0x0000, "illuminance", lux, 5, 600, 500),
-        Reading(0x0406, 0x0000, "occupancy", lambda raw: bool(raw & 1), 0, 600, 1),
+        Reading(0x0406, 0x0000, "occupancy", bit(1), 0, 600, 1),
+        _zone("alarm", 0x0003),
+        _zone("tamper", 0x0004),
+        _zone("low_battery", 0x0008),
         BATTERY,
     ),
+    notices=(Notice(ZONE, _STATUS_CHANGED, "zone_status", _STATUS),),
+    write=((ZONE, _CONTROLLER, Coordinator),),  # whom it tells
+    greetings=(Greeting(ZONE, 0x00, _ENROLLED, asked_by=_ENROL),),
     obey=_obey,
     make_param=lambda count: SensorParam(),
 )

@@ -210,12 +210,12 @@ async def test_a_lock_with_logging_off_keeps_no_log(door: Door) -> None:
     assert list(door.lock.journal.records) == []
 
 
-def test_a_full_journal_forgets_the_oldest_and_counts_on() -> None:
+def test_a_full_journal_writes_over_the_oldest() -> None:
     journal = Journal(3)
     for code in range(5):
         journal.write(1000 + code, Kind.OPERATION, 0, code, user=1, pin=b"")
-    assert [record.index for record in journal.records] == [3, 4, 5]
-    assert journal.read(2) is None
+    assert [record.index for record in journal.records] == [3, 1, 2]
+    assert journal.read(4) is None
     newest = journal.read(0)
     assert newest is not None
     assert newest.code == 4

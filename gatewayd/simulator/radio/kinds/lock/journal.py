@@ -25,14 +25,15 @@ class LogRecord:
 
 
 class Journal:
-    """The newest `size` records, numbered from 1 and from 1 again after 65,535."""
+    """The newest `size` records, numbered by their place in the log: from 1 to `size`, and from 1 again."""
 
     def __init__(self, size: int) -> None:
+        self._size = size
         self.records: deque[LogRecord] = deque(maxlen=size)
         self._last = 0
 
     def write(self, time: int, kind: Kind, source: int, code: int, *, user: int, pin: bytes) -> None:
-        self._last = self._last % 0xFFFF + 1
+        self._last = self._last % self._size + 1
         self.records.append(LogRecord(self._last, time, kind, source, code, user, pin))
 
     def read(self, index: int) -> LogRecord | None:
