@@ -205,7 +205,9 @@ class Console:
 
     async def outbox_retry(self, params: OfLetter) -> None:
         """Send again what was given up."""
-        await self._store.outbox.revive(params.id)
+        uuid = await self._store.outbox.revive(params.id)
+        if self.rest is not None:
+            self.rest.hurry(uuid)
 
     async def outbox_discard(self, params: OfLetter) -> None:
         """Forget what was given up."""

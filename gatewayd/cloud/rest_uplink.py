@@ -77,6 +77,11 @@ class RestUplink:
                 self._outbox.release(*(row.id for row in rows))
                 raise
 
+    def hurry(self, uuid: Uuid) -> None:
+        """Somebody waits to see this device's words go out."""
+        self._told.pop(uuid, None)
+        self._outbox.hasten("rest")
+
     async def _until_reached(self) -> None:
         """Wait for the cloud. If it was never away, it fails at batches, or at rows: these keep their pace."""
         pause, was_away = _FIRST_PROBE_S, False

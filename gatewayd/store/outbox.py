@@ -15,6 +15,7 @@ import structlog
 
 from gatewayd.model.errors import GatewayError, StoreError
 from gatewayd.model.outgoing import AnswerDue, Due, MessageDue, NoticeDue, RecordDue, RemovalDue
+from gatewayd.model.words import Uuid
 from gatewayd.store.clock import from_ms, to_ms
 from gatewayd.store.codec import Codec
 from gatewayd.store.database import Database, Write
@@ -228,8 +229,8 @@ class Outbox:
         words = [(entry, entry.due or self._readable(bodies.get(entry.id, b""))) for entry in shown]
         return tuple(_row(entry, due) for entry, due in words if due is not None)
 
-    async def revive(self, id: int) -> None:
-        """A dead letter waits again, as its device's last word. Raises NoSuchLetterError, StoreError."""
+    async def revive(self, id: int) -> Uuid:
+        """A dead letter waits again, as its device's last word; whose. Raises NoSuchLetterError, StoreError."""
         due = self._readable(await self._dead_body(id))
         if due is None:
             raise NoSuchLetterError(f"dead letter {id} is damaged: it can only be discarded")
@@ -238,6 +239,7 @@ class Outbox:
         write.add(_FORGET, id)
         await self._database.commit(write)
         log.info("dead_letter_revived", id=id, uuid=due.uuid)
+        return due.uuid
 
     async def discard(self, id: int) -> None:
         """A dead letter is forgotten. Raises NoSuchLetterError, StoreError."""
