@@ -90,8 +90,10 @@ class LockEvents:
         held = self._held.get(word.uuid)
         if held is not None and isinstance(word, LockEvent) and word.lock_time is not None:
             held.append(word)
-        else:
-            await self._keep(word)
+            return
+        await self._keep(word)
+        if isinstance(word, LockEvent) and word.lock_time is not None:
+            await self._heed_clock(word.uuid, word.lock_time)
 
     async def _keep(self, word: LockWord) -> None:
         record = self._records.get(word.uuid)
@@ -120,6 +122,12 @@ class LockEvents:
         )
         await self._book.add_event(word, changes, notice, *([message] if is_pushed(record.param, meaning) else []))
         log.info("lock_event_kept", uuid=word.uuid, flag=meaning.flag, status=meaning.status.name, at=word.at)
+
+    async def _heed_clock(self, uuid: Uuid, lock_time: int) -> None:
+        """A lock whose clock was set back (its batteries were changed) has a log that begins anew from there."""
+        settled = self._facts.get(_settled(uuid))
+        if settled is not None and lock_time < int(settled):
+            await self._facts.set(_settled(uuid), str(lock_time).encode())
 
     async def remember(self, uuids: Iterable[Uuid]) -> None:
         """Note what is known of each lock's events, before new ones are heard."""
