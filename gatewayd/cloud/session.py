@@ -23,8 +23,10 @@ log = structlog.get_logger()
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_PAUSE_AFTER_LINE_S: Final = 4.0  # a broker that answers, and is gone again and again
+_LONGEST_PAUSE_REFUSED_S: Final = 600.0  # a password that is not taken: accounts lock
 _FILTERS_A_PACKET: Final = 50
 _UNSUPPORTED_VERSION: Final = frozenset({1, 132})  # CONNACK in MQTT 3.1.1, in MQTT 5
+_REFUSED: Final = frozenset({4, 5, 134, 135})  # CONNACK: the account is not let in (3.1.1, then 5)
 _TIMEOUT_S: Final = 10.0
 _GREETING_TIMEOUT_S: Final = 5.0
 
@@ -122,6 +124,7 @@ class Session:
         self._chance = chance
         self._v5 = True
         self._version_works = False
+        self._is_refused = False
         self.connected = asyncio.Event()
         self.trouble: str | None = "not connected yet"
         self.connections = 0
@@ -137,9 +140,14 @@ class Session:
                 self._broke(_first(broken))
             if asyncio.get_running_loop().time() - began > 2 * pause:
                 pause = _FIRST_PAUSE_S
-            pause = min(pause, _LONGEST_PAUSE_AFTER_LINE_S if self.connections > connections else _LONGEST_PAUSE_S)
+            pause = min(pause, self._longest_pause(has_lived=self.connections > connections))
             await asyncio.sleep(pause * self._chance.uniform(0.5, 1.0))
             pause *= 2
+
+    def _longest_pause(self, *, has_lived: bool) -> float:
+        if self._is_refused:
+            return _LONGEST_PAUSE_REFUSED_S
+        return _LONGEST_PAUSE_AFTER_LINE_S if has_lived else _LONGEST_PAUSE_S
 
     async def _live(self) -> None:
         """One line, from connecting to its end."""
@@ -193,6 +201,7 @@ class Session:
         is_silent = not self._version_works and isinstance(error.__context__, TimeoutError)
         if is_silent or (self._v5 and _code(getattr(error, "rc", None)) in _UNSUPPORTED_VERSION):
             self._v5 = not self._v5
+        self._is_refused = _code(getattr(error, "rc", None)) in _REFUSED
         reason = str(error) or type(error).__name__
         if reason != self.trouble:  # once a reason, not once an attempt
             log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason)
