@@ -1,39 +1,63 @@
 """`make bench`: gatewayd beside bare zigpy and zigbee2mqtt, each on a simulated house of its own, in one run.
 
 Prints one table: the peer's figures, and gatewayd's as a ratio to each (below 1: gatewayd needs less). The machine's
-speed drifts, so it is the ratios that may be quoted.
+speed drifts, so all of them run all the time, each thing is done to one after the other, in several rounds, and it is
+the ratios that may be quoted.
 """
 
 import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
 
 from bench import measures
+from bench.measures import Load, Spread
 from bench.peers import Floor, Gatewayd, Peer, Zigbee2Mqtt
 from bench.rig import OBSERVER, Rig
-from gatewayd.simulator.radio import House, climate_sensor, switch
+from gatewayd.simulator.radio import Device, House, Switch, climate_sensor, switch
 from gatewayd.simulator.world import COORDINATOR, world
 
 RATES = (50, 200, 500, 1000)
+ROUNDS = 3
+_TICK = 0.1
+"""Per cent of CPU below which the system's clock ticks say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Everything that was measured of one peer, row by row as the table shows it: (what, unit, figure)."""
+class Subject:
+    """A peer that runs, with the devices of its house."""
 
-    peer: str
-    rows: tuple[tuple[str, str, float], ...]
+    name: str
+    rig: Rig
+    house: House
+    lamps: Sequence[Switch]
+    climate: Sequence[Device]
 
 
-async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int, seconds: float) -> Figures:
-    """Join the devices, restart, and take every figure."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that was measured: a figure for each peer, gatewayd's first."""
+
+    what: str
+    unit: str
+    figures: Sequence[float]
+    floor: float = 0.0
+    """Below it a figure is as good as nothing, and no ratio is shown."""
+
+
+@asynccontextmanager
+async def running(kind: type[Peer], folder: Path, *, switches: int, sensors: int) -> AsyncIterator[Subject]:
+    """A peer with its devices joined, until this is left."""
     house = House(coordinator_ieee=COORDINATOR, seed=1)
     async with world(house, users=("floor", "zigbee2mqtt", OBSERVER), everything=(OBSERVER,)) as around:
         peer = kind(around, folder / kind.name.replace(" ", "-"))
@@ -49,42 +73,86 @@ async def measure(kind: type[Peer], folder: Path, *, switches: int, sensors: int
             for device in (*lamps, *climate):
                 await house.join(device)
                 await rig.until_joined(device.ieee)
-            await asyncio.sleep(2)
-            stop_s = await rig.stop()
-            ready_s = await rig.start()
-            await asyncio.sleep(3)
-            progress(f"{kind.name}: {switches + sensors} devices joined, ready again in {ready_s:.2f} s")
-            to_radio, to_state = await measures.commands(rig, house, lamps, 300)
-            progress(f"{kind.name}: 300 commands")
-            single = await measures.reports(rig, climate, 20, 10)
-            loads = [await measures.reports(rig, climate, rate, seconds) for rate in RATES]
-            written = await measures.bytes_written(rig, climate)
-            idle = await measures.idle(rig)
-            memory = rig.cost().memory_info().rss
-    rows = [
-        (f"start → ready, {switches + sensors} devices", "s", ready_s),
-        ("SIGTERM → gone", "s", stop_s),
-        ("command → radio, p50", "ms", to_radio.p50),
-        ("command → radio, p99", "ms", to_radio.p99),
-        ("command → state, p50", "ms", to_state.p50),
-        ("command → state, p99", "ms", to_state.p99),
-        ("report → MQTT, p50", "ms", single.latency.p50),
-        ("report → MQTT, p99", "ms", single.latency.p99),
+            progress(f"{kind.name}: {switches + sensors} devices joined")
+            yield Subject(kind.name, rig, house, lamps, climate)
+
+
+async def measure(subjects: Sequence[Subject], seconds: float) -> list[Row]:
+    """Every figure of every subject."""
+    await asyncio.sleep(3)  # what has just joined is being set up
+    rows = await restarts(subjects)
+    await asyncio.sleep(3)
+    rows += await commands(subjects)
+    progress("commands: done")
+    single = await loads(subjects, 20, seconds)
+    rows += latency("report → MQTT", single)
+    for rate in RATES:
+        rows += load(f"{rate} reports/s", await loads(subjects, rate, seconds))
+        progress(f"{rate} reports/s: done")
+    written = await asyncio.gather(*(measures.bytes_written(one.rig, one.climate) for one in subjects))
+    idle = await asyncio.gather(*(measures.idle(one.rig) for one in subjects))
+    rows.append(Row("idle, CPU", "%", idle, _TICK))
+    rows.append(Row("memory (RSS)", "MB", [one.rig.cost().memory_info().rss / 1e6 for one in subjects]))
+    rows.append(Row("written to disk, 1,000 reports", "KB", [count / 1e3 for count in written]))
+    return rows
+
+
+async def restarts(subjects: Sequence[Subject]) -> list[Row]:
+    """Stopped and started with all its devices: the medians of the rounds."""
+    took = [([await one.rig.stop()], [await one.rig.start()]) for one in subjects]
+    for _ in range(ROUNDS - 1):
+        for one, (stops, starts) in zip(subjects, took, strict=True):
+            stops.append(await one.rig.stop())
+            starts.append(await one.rig.start())
+    return [
+        Row("start → ready", "s", [median(starts) for _, starts in took]),
+        Row("SIGTERM → gone", "s", [median(stops) for stops, _ in took]),
     ]
-    for load in loads:
-        rows += [
-            (f"{load.rate} reports/s, p50", "ms", load.latency.p50),
-            (f"{load.rate} reports/s, p99", "ms", load.latency.p99),
-            (f"{load.rate} reports/s, CPU", "%", load.cpu),
-            (f"{load.rate} reports/s, lost or overtaken", "", load.latency.lost),
-            (f"{load.rate} reports/s, newest value lost", "", load.newest_lost),
-        ]
-    rows += [
-        ("idle, CPU", "%", idle),
-        ("memory (RSS)", "MB", memory / 1e6),
-        ("written to disk, 1,000 reports", "KB", written / 1e3),
+
+
+async def commands(subjects: Sequence[Subject]) -> list[Row]:
+    """A hundred commands a round."""
+    to_radio: list[list[float]] = [[] for _ in subjects]
+    to_state: list[list[float]] = [[] for _ in subjects]
+    for _ in range(ROUNDS):
+        for place, one in enumerate(subjects):
+            radio, state = await measures.commands(one.rig, one.house, one.lamps, 110)
+            to_radio[place] += radio
+            to_state[place] += state
+    return [
+        row
+        for what, found in (("command → radio", to_radio), ("command → state", to_state))
+        for row in spread(what, [Spread.of(seconds) for seconds in found])
     ]
-    return Figures(kind.name, tuple(rows))
+
+
+async def loads(subjects: Sequence[Subject], rate: int, seconds: float) -> list[Load]:
+    """`rate` reports a second, for so long a round."""
+    rounds = [[await measures.reports(one.rig, one.climate, rate, seconds) for one in subjects] for _ in range(ROUNDS)]
+    return [reduce(add, found) for found in zip(*rounds, strict=True)]
+
+
+def spread(what: str, found: Sequence[Spread]) -> list[Row]:
+    """A latency's rows."""
+    return [
+        Row(f"{what}, p50", "ms", [one.p50 for one in found]),
+        Row(f"{what}, p99", "ms", [one.p99 for one in found]),
+    ]
+
+
+def latency(what: str, found: Sequence[Load]) -> list[Row]:
+    """A load's latency."""
+    return spread(what, [Spread.of(one.latencies) for one in found])
+
+
+def load(what: str, found: Sequence[Load]) -> list[Row]:
+    """All that a load costs."""
+    return [
+        *latency(what, found),
+        Row(f"{what}, CPU", "%", [one.cpu for one in found]),
+        Row(f"{what}, lost or overtaken", "", [one.lost for one in found]),
+        Row(f"{what}, newest value lost", "", [one.newest_lost for one in found]),
+    ]
 
 
 async def until_open(house: House) -> None:
@@ -99,14 +167,13 @@ def progress(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
 
 
-def table(measured: Sequence[Figures]) -> Table:
+def table(names: Sequence[str], rows: Sequence[Row]) -> Table:
     """The figures side by side, and gatewayd's ratio to each other peer."""
-    ours, *others = measured
-    drawn = Table("", *(figures.peer for figures in measured), *(f"÷ {figures.peer}" for figures in others))
-    for place, (what, unit, figure) in enumerate(ours.rows):
-        theirs = [figures.rows[place][2] for figures in others]
-        ratios = [f"{figure / other:.2f}" if other else "-" for other in theirs]
-        drawn.add_row(what, *(f"{value:.3g} {unit}".strip() for value in (figure, *theirs)), *ratios)
+    drawn = Table("", *names, *(f"÷ {name}" for name in names[1:]))
+    for row in rows:
+        ours, *others = row.figures
+        ratios = [f"{ours / other:.2f}" if min(ours, other) > row.floor else "-" for other in others]
+        drawn.add_row(row.what, *(f"{figure:.3g} {row.unit}".strip() for figure in row.figures), *ratios)
     return drawn
 
 
@@ -114,7 +181,7 @@ async def main() -> int:
     """Measure whom the command line names, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--without", action="append", default=[], choices=["bare zigpy", "zigbee2mqtt"])
-    parser.add_argument("--seconds", type=float, default=8, help="how long each rate of reports is kept up")
+    parser.add_argument("--seconds", type=float, default=4, help="how long each rate of reports is kept up, a round")
     parser.add_argument("--switches", type=int, default=10)
     parser.add_argument("--sensors", type=int, default=40)
     parser.add_argument("--folder", type=Path, help="on a real disk, so that what is written counts")
@@ -125,15 +192,17 @@ async def main() -> int:
             peers.append(Zigbee2Mqtt)
         else:
             print("zigbee2mqtt is left out: npm did not bring it", file=sys.stderr)
+    peers = [peer for peer in peers if peer.name not in options.without]
     with tempfile.TemporaryDirectory(dir=options.folder or Path.cwd(), prefix=".bench-") as folder:
-        measured = [
-            await measure(
-                peer, Path(folder), switches=options.switches, sensors=options.sensors, seconds=options.seconds
-            )
-            for peer in peers
-            if peer.name not in options.without
-        ]
-    Console(width=140).print(table(measured))
+        async with AsyncExitStack() as stack:
+            subjects = [
+                await stack.enter_async_context(
+                    running(peer, Path(folder), switches=options.switches, sensors=options.sensors)
+                )
+                for peer in peers
+            ]
+            rows = await measure(subjects, options.seconds)
+    Console(width=140).print(table([peer.name for peer in peers], rows))
     return 0
 
 

@@ -20,32 +20,46 @@ class BrokenPeerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Latencies: median, 99th per cent, and how many never came."""
+    """Latencies: median and 99th per cent."""
 
     p50: float
     p99: float
-    lost: int
 
     @classmethod
-    def of(cls, seconds: Sequence[float], lost: int = 0) -> "Spread":
+    def of(cls, seconds: Sequence[float]) -> "Spread":
         if len(seconds) < 2:
-            return cls(float("nan"), float("nan"), lost)
+            return cls(float("nan"), float("nan"))
         cuts = quantiles(seconds, n=100, method="inclusive")
-        return cls(cuts[49] * 1e3, cuts[98] * 1e3, lost)
+        return cls(cuts[49] * 1e3, cuts[98] * 1e3)
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a rate of reports costs."""
+    """What reports at a steady rate cost. Loads of several rounds add up."""
 
-    rate: int
-    latency: Spread  # `lost`: values that never came, because a newer one overtook them or for good
+    latencies: tuple[float, ...]  # seconds
+    lost: int  # values that never came, because a newer one overtook them or for good
     newest_lost: int  # sensors whose last value never came
-    cpu: float  # per cent of one core
+    cpu_s: float
+    took_s: float
+
+    def __add__(self, other: "Load") -> "Load":
+        return Load(
+            self.latencies + other.latencies,
+            self.lost + other.lost,
+            self.newest_lost + other.newest_lost,
+            self.cpu_s + other.cpu_s,
+            self.took_s + other.took_s,
+        )
+
+    @property
+    def cpu(self) -> float:
+        """Per cent of one core."""
+        return self.cpu_s / self.took_s * 100
 
 
-async def commands(rig: Rig, house: House, switches: Sequence[Switch], times: int) -> tuple[Spread, Spread]:
-    """(command → radio, command → state), one command after the other."""
+async def commands(rig: Rig, house: House, switches: Sequence[Switch], times: int) -> tuple[list[float], list[float]]:
+    """Seconds (command → radio, command → state), one command after the other."""
     to_radio: list[float] = []
     to_state: list[float] = []
     lost = 0
@@ -78,7 +92,7 @@ async def commands(rig: Rig, house: House, switches: Sequence[Switch], times: in
                 raise BrokenPeerError(f"{rig.peer.name}: {lost} of {number + 1} commands came to nothing") from None
         await asyncio.sleep(0.005)
     house.on_command, rig.on_message = None, lambda topic, payload, at: None
-    return Spread.of(to_radio[10:], lost), Spread.of(to_state[10:], lost)
+    return to_radio[10:], to_state[10:]  # the first warm it up
 
 
 async def reports(rig: Rig, sensors: Sequence[Device], rate: int, seconds: float) -> Load:
@@ -111,8 +125,7 @@ async def reports(rig: Rig, sensors: Sequence[Device], rate: int, seconds: float
     while sent and clock() < deadline:
         await asyncio.sleep(0.02)
     rig.on_message = lambda topic, payload, at: None
-    never_came = len(sent.keys() & newest.items())
-    return Load(rate, Spread.of(latencies, len(sent)), never_came, _cpu(before, after, took))
+    return Load(tuple(latencies), len(sent), len(sent.keys() & newest.items()), _used(before, after), took)
 
 
 async def bytes_written(rig: Rig, sensors: Sequence[Device], settle_s: float = 7) -> int:
@@ -125,14 +138,13 @@ async def bytes_written(rig: Rig, sensors: Sequence[Device], settle_s: float = 7
     return int(process.io_counters().write_bytes - before)
 
 
-async def idle(rig: Rig, seconds: float = 20) -> float:
+async def idle(rig: Rig, seconds: float = 30) -> float:
     """CPU of a house in which nothing happens, in per cent of one core."""
     process = rig.cost()
-    before, started = process.cpu_times(), asyncio.get_running_loop().time()
+    before = process.cpu_times()
     await asyncio.sleep(seconds)
-    after, took = process.cpu_times(), asyncio.get_running_loop().time() - started
-    return _cpu(before, after, took)
+    return _used(before, process.cpu_times()) / seconds * 100
 
 
-def _cpu(before: Any, after: Any, took: float) -> float:
-    return float(after.user + after.system - before.user - before.system) / took * 100
+def _used(before: Any, after: Any) -> float:
+    return float(after.user + after.system - before.user - before.system)
