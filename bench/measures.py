@@ -65,7 +65,7 @@ async def commands(rig: Rig, house: House, switches: Sequence[Switch], times: in
     lost = 0
     for number in range(times):
         device = switches[number % len(switches)]
-        on = number // len(switches) % 2 == 0
+        on = not device.is_on(1)
         radio: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         state: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
