@@ -10,7 +10,7 @@ from gatewayd.simulator.world import OWNER, PASSWORD, World
 
 
 class Daemon:
-    """`gatewayd run` in a simulated world."""
+    """`gatewayd run` in a simulated world; killed when this is left, however the test ended."""
 
     def __init__(self, world: World, folder: Path) -> None:
         self.folder = folder
@@ -59,6 +59,13 @@ socket = "{folder}/admin.sock"
                 stderr=log,
                 env=os.environ | environ,
             )
+
+    async def __aenter__(self) -> "Daemon":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process is not None and self._process.returncode is None:
+            await self.kill()
 
     async def kill(self) -> None:
         """kill -9."""

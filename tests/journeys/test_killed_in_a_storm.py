@@ -87,8 +87,7 @@ async def test_nothing_is_lost_and_nothing_happens_twice(around: World, tmp_path
     lamps = [around.house.add(switch(f"00158d0002a0000{n}", channels=1)) for n in range(4)]
     door = around.house.add(lock("00158d0003b00001", log_records=200, poll_interval_s=0.01))
     sensors = [around.house.add(climate_sensor(f"00158d0004c0000{n}", poll_interval_s=0.1)) for n in range(5)]
-    daemon = Daemon(around, tmp_path)
-    async with around.phone() as phone:
+    async with Daemon(around, tmp_path) as daemon, around.phone() as phone:
         await daemon.start()
         await join_all(around.house, phone, [*lamps, door, *sensors])
         added = await phone.ask(

@@ -45,8 +45,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Home]:
     house = House(coordinator_ieee=COORDINATOR, seed=3)
     house.form()
     door = house.add(lock(DOOR, poll_interval_s=0.05), joined=False)
-    async with world(house) as around, around.phone() as phone:
-        daemon = Daemon(around, tmp_path)
+    async with world(house) as around, around.phone() as phone, Daemon(around, tmp_path) as daemon:
         await daemon.start()
         await join_all(house, phone, (door,))
         for name, pin in (("妈妈", MOTHER), ("爸爸", FATHER)):
