@@ -24,8 +24,8 @@ from bench import measures
 from bench.measures import Load, Spread
 from bench.peers import Floor, Gatewayd, Peer, Zigbee2Mqtt
 from bench.rig import OBSERVER, Rig
+from gatewayd.simulator.environment import COORDINATOR, world
 from gatewayd.simulator.radio import Device, House, Switch, climate_sensor, switch
-from gatewayd.simulator.world import COORDINATOR, world
 
 RATES = (50, 200, 500, 1000)
 ROUNDS = 3

@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 
 from gatewayd import log
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from tests.provisioning.conftest import Socket
-from tests.provisioning.networkmanager.air import WPA2, Air, breathing
-from tests.provisioning.networkmanager.private_bus import mock_network_manager, private_bus
-from tests.provisioning.networkmanager.test_by_phone import gateway_on
+from tests.common.networkmanager.gateway import gateway_on
+from tests.common.networkmanager.mock_radio import WPA2, Air, breathing
+from tests.common.networkmanager.private_bus import mock_network_manager, private_bus
+from tests.common.provisioning import Socket
 
 JOINS = 40
 AGAIN_S = 0.5  # no source is heard more often

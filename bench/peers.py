@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from gatewayd.simulator.world import COORDINATOR, OWNER, PASSWORD, World
+from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, World
 
 CACHE = Path(__file__).parents[1] / ".cache" / "bench"
 ZIGBEE2MQTT = "2.14.1"

@@ -14,7 +14,7 @@ import aiomqtt
 import psutil
 
 from bench.peers import Peer
-from gatewayd.simulator.world import PASSWORD
+from gatewayd.simulator.environment import PASSWORD
 
 OBSERVER = "bench"
 """A user who may read and write every topic."""

@@ -18,11 +18,11 @@ from pathlib import Path
 import psutil
 
 from bench.peers import Gatewayd
+from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import Operation
-from gatewayd.model.words import Category, ExecType
-from gatewayd.simulator.household import Phone
+from gatewayd.simulator.app_client import Phone
+from gatewayd.simulator.environment import COORDINATOR, World, world
 from gatewayd.simulator.radio import Device, House, Lock, Switch, climate_sensor, lock, switch
-from gatewayd.simulator.world import COORDINATOR, World, world
 
 _PIN = "482913"
 _REPORTS_A_SECOND = 50

@@ -72,7 +72,7 @@ def check_config(path: Path) -> None:
 @click.option("--broker", type=click.Choice(["mosquitto", "amqtt"]), help="Default: the first that is installed.")
 def demo(*, once: bool, broker: str | None) -> None:
     """A whole house, radio, cloud and daemon on this machine: no hardware, no root."""
-    from gatewayd.demo import play  # noqa: PLC0415  (the daemon never loads the simulator)
+    from gatewayd.demo.run import play  # noqa: PLC0415  (the daemon never loads the simulator)
     from gatewayd.simulator.broker import BrokerError  # noqa: PLC0415  (likewise)
 
     try:

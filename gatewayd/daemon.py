@@ -20,11 +20,11 @@ from gatewayd.lifecycle import Notifier, Parts
 from gatewayd.model.record import LockParam
 from gatewayd.provisioning.button import Button
 from gatewayd.provisioning.wifi import Wifi
-from gatewayd.store.key import load_key
 from gatewayd.store.opening import make_folder
+from gatewayd.store.state_key import load_key
 from gatewayd.store.store import Store
 from gatewayd.wiring.cloud import live_in_cloud
-from gatewayd.wiring.house import build_house, look_after_house, now
+from gatewayd.wiring.local import build_house, look_after_house, now
 from gatewayd.wiring.provisioning import load_provisioning, wifi_of
 
 log = structlog.get_logger()

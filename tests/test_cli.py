@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = {"gatewayd": "gatewayd.cli", "gatewayctl": "gatewayd.ctl"}
+COMMANDS = {"gatewayd": "gatewayd.cli", "gatewayctl": "gatewayd.ctl.main"}
 
 
 def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 import pytest
 
-from gatewayd import cli, ctl
+from gatewayd import cli
+from gatewayd.ctl.main import main as gatewayctl
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OWN_PAGES = [page for page in PAGES if page.name != "cloud-api.md"]  # that one is the vendor's
-COMMANDS = {"gatewayd": cli.main, "gatewayctl": ctl.main}
+COMMANDS = {"gatewayd": cli.main, "gatewayctl": gatewayctl}
 SETTINGS = tomllib.loads((ROOT / "config" / "gatewayd.toml").read_text(encoding="utf-8"))
 
 pages = pytest.mark.parametrize("page", OWN_PAGES, ids=lambda page: page.name)

@@ -10,20 +10,20 @@ from msgspec import Meta
 
 from gatewayd import __version__, log
 from gatewayd.admin.server import Method
-from gatewayd.cloud.downlink import Downlink
+from gatewayd.cloud.delivery.sender import RestUplink
+from gatewayd.cloud.mqtt.request_listener import Downlink
+from gatewayd.cloud.mqtt.session import Session
 from gatewayd.cloud.qr import QrData
-from gatewayd.cloud.rest_uplink import RestUplink
-from gatewayd.cloud.session import Session
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.firmware.watch import FirmwareWatch
 from gatewayd.model.errors import CloudError, GatewayError, UnknownDeviceError
 from gatewayd.model.event import UnknownDevice
+from gatewayd.model.ids import Uuid
 from gatewayd.model.record import LockParam, Param, Record, SwitchParam, ZigbeeParam
 from gatewayd.model.record_wire import to_wire
-from gatewayd.model.words import Uuid
-from gatewayd.provisioning.room import Provisioning
+from gatewayd.provisioning.service import Provisioning
 from gatewayd.store.store import Store
-from gatewayd.zigbee.room import ZigbeeRoom
+from gatewayd.zigbee.controller import ZigbeeRoom
 
 _NOBODY_YET: Final = "who the gateway is, the radio has not said yet; without that there is no cloud"
 

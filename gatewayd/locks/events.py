@@ -11,13 +11,13 @@ from typing import Protocol
 
 import structlog
 
-from gatewayd.locks.meaning import Meaning, key_type_of, meaning_of
+from gatewayd.locks.event_codes import Meaning, key_type_of, meaning_of
+from gatewayd.model.api_time import write_time
 from gatewayd.model.change import Change, apply
 from gatewayd.model.event import LockEvent, LockWord
-from gatewayd.model.outgoing import Due, MessageDue, NoticeDue
+from gatewayd.model.ids import ExecType, Uuid
+from gatewayd.model.outbox_items import Due, MessageDue, NoticeDue
 from gatewayd.model.record import LockParam, Record
-from gatewayd.model.times import write_time
-from gatewayd.model.words import ExecType, Uuid
 
 log = structlog.get_logger()
 

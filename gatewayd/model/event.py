@@ -5,8 +5,8 @@ from datetime import datetime
 from enum import IntEnum
 
 from gatewayd.model.change import Change
+from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record
-from gatewayd.model.words import Uuid
 
 
 @dataclass(frozen=True, slots=True)

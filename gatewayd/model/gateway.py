@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from gatewayd.model.event import NetworkInfo
+from gatewayd.model.ids import Category
 from gatewayd.model.record import GatewayParam, Record
-from gatewayd.model.words import Category
 
 
 def gateway_record(title: str, type_sub: str, version: str, network: NetworkInfo, known: Record | None) -> Record:

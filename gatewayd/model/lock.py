@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gatewayd.model.words import Uuid
+from gatewayd.model.ids import Uuid
 
 
 @dataclass(frozen=True, slots=True)

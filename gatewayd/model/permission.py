@@ -5,7 +5,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
-from gatewayd.model.words import ExecType
+from gatewayd.model.ids import ExecType
 
 
 class Permission(IntEnum):

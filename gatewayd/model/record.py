@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from gatewayd.model.words import Category, Uuid
+from gatewayd.model.ids import Category, Uuid
 
 Extra = dict[str, Any]
 """Keys of the wire that are nobody's here, kept as they came (JSON values)."""

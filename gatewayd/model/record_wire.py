@@ -8,8 +8,8 @@ import msgspec
 from msgspec import UNSET
 
 from gatewayd.model.errors import MalformedError
+from gatewayd.model.ids import Category
 from gatewayd.model.record import PARAM_OF, Channel, Extra, Header, Param, Record
-from gatewayd.model.words import Category
 
 _CATEGORIES: Final = frozenset(Category)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gatewayd.model.change import Scalar
+from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import Record
 from gatewayd.model.status import Operation
-from gatewayd.model.words import Category, ExecType, Uuid
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from gatewayd.model.errors import MalformedError
+from gatewayd.model.ids import Category
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.status import Udp
 from gatewayd.model.wifi import Auth, Encryption, Network
-from gatewayd.model.words import Category
-from gatewayd.provisioning.names import Names
+from gatewayd.provisioning.ssid import Names
 
 MAX_REQUEST: Final = 2048
 """Bytes; the longest request is a phone's own §10 record, about 1,300."""

@@ -7,12 +7,12 @@ from ipaddress import IPv4Interface
 from gatewayd.model.record import Record
 from gatewayd.model.wifi import Link
 from gatewayd.provisioning.datagrams import announcement
-from gatewayd.provisioning.endpoint import Asker
-from gatewayd.provisioning.guard import Bucket, Nonces, Rate
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.names import to_text
-from gatewayd.provisioning.outlet import Outlet
-from gatewayd.provisioning.seal import GatewayKey
+from gatewayd.provisioning.rate_limit import Bucket, Rate
+from gatewayd.provisioning.responder import Outlet
+from gatewayd.provisioning.seal import GatewayKey, Nonces
+from gatewayd.provisioning.ssid import to_text
+from gatewayd.provisioning.udp_socket import Asker
 
 _BROADCASTS_ASKED_FOR = Rate(per_s=1, burst=3)
 

@@ -7,21 +7,37 @@ HPKE rather than libsodium's sealed box: `cryptography` is here already and ship
 libraries (CryptoKit, Tink) speak too, and it binds what stands beside the passphrase, which a sealed box cannot.
 """
 
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from gatewayd.model.errors import MalformedError
-from gatewayd.model.wifi import Auth, Encryption
-from gatewayd.provisioning.keep import Keep
+from gatewayd.model.wifi import Auth, Choice, Encryption, is_secured
+from gatewayd.provisioning.datagrams import JoinNetwork, Sealed
+from gatewayd.provisioning.ssid import Names
 
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _NAME: Final = "provisioning-key"
+NONCE_BYTES: Final = 16
 _PURPOSE: Final = b"gatewayd wifi passphrase 1"
+
+
+class Keep(Protocol):
+    """Bytes by name, durable and secret."""
+
+    async def get(self, name: str) -> bytes | None:
+        """What is under `name`. Raises StoreError."""
+        ...
+
+    async def put(self, name: str, secret: bytes) -> None:
+        """Keep `secret` under `name`. Raises StoreError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +97,53 @@ def fingerprint(public: bytes) -> str:
     """What people compare: the first 8 bytes of SHA-256, in groups."""
     text = sha256(public).hexdigest()
     return " ".join(text[place : place + 4] for place in range(0, 16, 4))
+
+
+class Nonces:
+    """The nonces that sealed passphrases are bound to: announced by the gateway, good once, and not for long.
+
+    Two are alive at most, so that one that was announced a moment before the change still serves.
+    """
+
+    def __init__(self, lifetime_s: float = 300, new: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        self._lifetime_s = lifetime_s
+        self._new = new
+        self._alive: list[tuple[bytes, float]] = []
+        """With the time at which each was made; what is announced now comes last."""
+
+    def current(self, now: float) -> bytes:
+        """What to announce now."""
+        if not self._alive or now - self._alive[-1][1] >= self._lifetime_s:
+            self._alive = [*self._alive[-1:], (self._new(NONCE_BYTES), now)]
+        return self._alive[-1][0]
+
+    def spend(self, nonce: bytes, now: float) -> bool:
+        """True the first time that a living nonce is shown."""
+        for held in self._alive:
+            if secrets.compare_digest(held[0], nonce):
+                self._alive.remove(held)
+                return now - held[1] < 2 * self._lifetime_s
+        return False
+
+
+class Unsealing:
+    """With `sealed_only` a passphrase in the clear is refused (a network without one needs none)."""
+
+    def __init__(self, key: GatewayKey, nonces: Nonces, *, sealed_only: bool) -> None:
+        self._key = key
+        self._nonces = nonces
+        self._sealed_only = sealed_only
+
+    def choice(self, word: JoinNetwork, names: Names, uuid: str | None, now: float) -> Choice:
+        """The choice in `word`. Raises MalformedError; only a seal that opens spends its nonce."""
+        ssid = names.ssid(word.ssid)
+        match word.passphrase:
+            case Sealed(nonce=nonce, box=box):
+                bound = Bound(uuid or "", word.ssid, word.auth, word.encryption, nonce)
+                passphrase = self._key.open(box, bound)
+                if not self._nonces.spend(nonce, now):
+                    raise MalformedError("data.pwd.nonce: spent or too old; ask for the announcement again")
+            case str(passphrase):
+                if self._sealed_only and (passphrase or is_secured(word.auth, word.encryption)):
+                    raise MalformedError("data.pwd: this gateway takes a passphrase only sealed to its key")
+        return Choice(ssid, word.auth, word.encryption, passphrase)

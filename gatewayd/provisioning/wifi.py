@@ -1,8 +1,8 @@
 """What provisioning needs of Wi-Fi; NetworkManager gives it on a board, the simulator in the demo."""
 
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-from gatewayd.model.wifi import Choice, Link, Network
+from gatewayd.model.wifi import Choice, JoinError, JoinFailure, Link, Network, ScanError
 
 
 class Wifi(Protocol):
@@ -19,3 +19,18 @@ class Wifi(Protocol):
     async def link(self) -> Link | None:
         """What is joined now."""
         ...
+
+
+class NoWifi:
+    """Fits the Protocol `Wifi`."""
+
+    async def scan(self) -> NoReturn:
+        """Raises ScanError."""
+        raise ScanError("no Wi-Fi on this board ([wifi] backend is none)")
+
+    async def join(self, _choice: Choice) -> NoReturn:
+        """Raises JoinError."""
+        raise JoinError("no Wi-Fi on this board ([wifi] backend is none)", JoinFailure.UNAVAILABLE)
+
+    async def link(self) -> None:
+        """Nothing is joined."""

@@ -6,7 +6,7 @@ Open while the gateway has never had a working uplink; after that only for the m
 
 from typing import Final
 
-from gatewayd.provisioning.keep import Keep
+from gatewayd.provisioning.seal import Keep
 
 _PROVISIONED: Final = "provisioned"
 

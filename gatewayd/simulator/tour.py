@@ -6,12 +6,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
+from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import Operation
-from gatewayd.model.words import Category, ExecType
-from gatewayd.simulator.household import Phone, Seen
+from gatewayd.simulator.app_client import Phone, Seen
+from gatewayd.simulator.environment import COORDINATOR, World
 from gatewayd.simulator.installer import Installer
 from gatewayd.simulator.radio import climate_sensor, curtain, lock, socket, switch
-from gatewayd.simulator.world import COORDINATOR, World
 
 SWITCH = "00158d0002a00001"
 LOCK = "00158d0003b00001"

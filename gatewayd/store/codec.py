@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from gatewayd.model.errors import StoreError
-from gatewayd.model.outgoing import Due
+from gatewayd.model.outbox_items import Due
 from gatewayd.model.record import PARAM_OF, SECRET_FIELDS, Channel, Record
 from gatewayd.store.cipher import Cipher
 

@@ -8,6 +8,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from gatewayd.model.errors import StoreError
@@ -191,3 +192,13 @@ def _told(error: Exception) -> StoreError:
     told = translated(error, "Writing to the database failed")
     told.__cause__ = error
     return told
+
+
+def to_ms(moment: datetime) -> int:
+    """`moment` (aware) in milliseconds."""
+    return round(moment.timestamp() * 1000)
+
+
+def from_ms(stamp: int) -> datetime:
+    """The moment of `stamp`, in UTC."""
+    return datetime.fromtimestamp(stamp / 1000, UTC)

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from gatewayd.model.change import Change, apply
 from gatewayd.model.errors import StoreError, UnknownDeviceError
-from gatewayd.model.outgoing import Due, RecordDue
+from gatewayd.model.ids import Uuid
+from gatewayd.model.outbox_items import Due, RecordDue
 from gatewayd.model.record import Record
-from gatewayd.model.words import Uuid
+from gatewayd.store.change_feed import Feed
 from gatewayd.store.codec import Codec
 from gatewayd.store.database import Database, Write
-from gatewayd.store.feed import Feed
 from gatewayd.store.outbox import Outbox
 
 log = structlog.get_logger(__name__)

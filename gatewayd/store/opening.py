@@ -10,8 +10,8 @@ import structlog
 
 from gatewayd.model.errors import StoreError
 from gatewayd.store.connection import Connection, DamagedError, connect, prepare, translated
-from gatewayd.store.key import sync_folder
 from gatewayd.store.schema import migrate, migrations
+from gatewayd.store.state_key import sync_folder
 
 log = structlog.get_logger(__name__)
 

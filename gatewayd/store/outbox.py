@@ -14,12 +14,11 @@ from typing import Final
 import structlog
 
 from gatewayd.model.errors import GatewayError, StoreError
-from gatewayd.model.outgoing import AnswerDue, Due, MessageDue, NoticeDue, RecordDue, RemovalDue
-from gatewayd.model.words import Uuid
-from gatewayd.store.clock import from_ms, to_ms
+from gatewayd.model.ids import Uuid
+from gatewayd.model.outbox_items import AnswerDue, Due, MessageDue, NoticeDue, RecordDue, RemovalDue
 from gatewayd.store.codec import Codec
-from gatewayd.store.database import Database, Write
-from gatewayd.store.lane import Entry, LaneQueue, State
+from gatewayd.store.database import Database, Write, from_ms, to_ms
+from gatewayd.store.outbox_queue import Entry, LaneQueue, State
 
 log = structlog.get_logger(__name__)
 

@@ -10,21 +10,20 @@ from typing import Final
 
 import structlog
 
+from gatewayd.model.api_time import write_time
 from gatewayd.model.errors import StoreError
-from gatewayd.model.times import write_time
 from gatewayd.store.cipher import Cipher
+from gatewayd.store.cloud_cache import Copies
 from gatewayd.store.codec import Codec
+from gatewayd.store.command_journal import Journal
 from gatewayd.store.connection import Connection, code_of
-from gatewayd.store.copies import Copies
 from gatewayd.store.database import Database
-from gatewayd.store.facts import Facts
-from gatewayd.store.journal import Journal
-from gatewayd.store.lockbook import LockBook
+from gatewayd.store.disk_space import Health, Space, StoreProblem, Trouble
+from gatewayd.store.facts import Facts, Vault
+from gatewayd.store.locks import LockBook
 from gatewayd.store.mirror import Mirror
 from gatewayd.store.opening import open_sound
 from gatewayd.store.outbox import Outbox
-from gatewayd.store.space import Health, Space, StoreProblem, Trouble
-from gatewayd.store.vault import Vault
 
 log = structlog.get_logger(__name__)
 

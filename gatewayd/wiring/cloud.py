@@ -8,19 +8,19 @@ from functools import partial
 
 from gatewayd import __version__
 from gatewayd.admin.console import Console
-from gatewayd.cloud.audience import Audience
+from gatewayd.cloud.access_control import Audience
 from gatewayd.cloud.clock import CloudClock
-from gatewayd.cloud.downlink import Downlink
+from gatewayd.cloud.delivery.sender import RestUplink
+from gatewayd.cloud.mqtt.publisher import Uplink, last_will
+from gatewayd.cloud.mqtt.request_listener import Downlink
+from gatewayd.cloud.mqtt.session import Account, Session
 from gatewayd.cloud.rest.client import CloudClient, Credentials
 from gatewayd.cloud.rest.transport import Transport
-from gatewayd.cloud.rest_uplink import RestUplink
-from gatewayd.cloud.session import Account, Session
 from gatewayd.cloud.sync.sync import Sync
-from gatewayd.cloud.uplink import Uplink, last_will
 from gatewayd.config import Settings
 from gatewayd.firmware.watch import FirmwareWatch
-from gatewayd.provisioning.room import Provisioning
-from gatewayd.wiring.house import House, handlers, now
+from gatewayd.provisioning.service import Provisioning
+from gatewayd.wiring.local import House, handlers, now
 
 
 async def live_in_cloud(settings: Settings, password: str, house: House, clock: CloudClock, console: Console) -> None:

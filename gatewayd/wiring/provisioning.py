@@ -8,16 +8,15 @@ from msgspec.structs import replace
 from gatewayd.admin.console import Console
 from gatewayd.config import Settings
 from gatewayd.model.errors import CloudError
-from gatewayd.model.outgoing import RecordDue
+from gatewayd.model.outbox_items import RecordDue
 from gatewayd.model.record import GatewayParam
 from gatewayd.model.wifi import Link
 from gatewayd.provisioning.interfaces import Subnet, subnets
-from gatewayd.provisioning.names import to_text
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
-from gatewayd.provisioning.wifi import Wifi
-from gatewayd.provisioning.wired import NoWifi
-from gatewayd.wiring.house import House
+from gatewayd.provisioning.service import Ports, Provisioning, Surroundings
+from gatewayd.provisioning.ssid import to_text
+from gatewayd.provisioning.wifi import NoWifi, Wifi
+from gatewayd.wiring.local import House
 
 
 def wifi_of(settings: Settings) -> Wifi:

@@ -9,8 +9,8 @@ from typing import Any, Final
 from zigpy.backups import NetworkBackup
 
 from gatewayd.model.errors import MalformedError, RadioUnavailableError
-from gatewayd.model.words import Uuid
-from gatewayd.zigbee.errors import translated
+from gatewayd.model.ids import Uuid
+from gatewayd.zigbee.radios.errors import translated
 
 _THE_NETWORK: Final = Uuid("the network")
 

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Meta
 
 from gatewayd.model.errors import ConfigError
-from gatewayd.zigbee.driver import Driver
 from gatewayd.zigbee.drivers import DRIVERS
+from gatewayd.zigbee.drivers.base import Driver
 
 ON_OFF = 0x0006
 

@@ -13,11 +13,11 @@ from zigpy.zcl import foundation
 from gatewayd.model.change import Change
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.event import AttributeReported, DeviceReady, RadioEvent
+from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record, ZigbeeParam
-from gatewayd.model.words import Uuid
 from gatewayd.zigbee.catalogue import Match, Signature
-from gatewayd.zigbee.driver import Coordinator, Notice, Order, Reading
-from gatewayd.zigbee.errors import translated
+from gatewayd.zigbee.drivers.base import Coordinator, Notice, Order, Reading
+from gatewayd.zigbee.radios.errors import translated
 
 log = structlog.get_logger()
 

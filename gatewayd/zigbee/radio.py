@@ -16,8 +16,8 @@ import structlog
 from gatewayd.config import Radio as RadioSettings
 from gatewayd.model.errors import RadioUnavailableError
 from gatewayd.model.event import NetworkInfo
-from gatewayd.model.words import Uuid
-from gatewayd.zigbee.stack import Application, configuration, prepare_database
+from gatewayd.model.ids import Uuid
+from gatewayd.zigbee.radios.ezsp import Application, configuration, prepare_database
 
 log = structlog.get_logger()
 

@@ -3,91 +3,20 @@ what to answer, since the radio itself is not what is tested here.
 """
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from gatewayd.cloud.downlink import DEADLINE_S, Downlink, Handlers
-from gatewayd.cloud.edits import Edits
-from gatewayd.cloud.session import Account, Session
-from gatewayd.cloud.uplink import Uplink, last_will
-from gatewayd.model.permission import Permission
-from gatewayd.model.record import Channel, GatewayParam, LockParam, Record, SwitchParam
-from gatewayd.model.request import Answer, Request
-from gatewayd.model.status import Operation
-from gatewayd.model.words import Category, ExecType, Uuid
+from gatewayd.simulator.app_client import Phone
 from gatewayd.simulator.broker import Broker
-from gatewayd.simulator.household import Phone
-from gatewayd.store.store import Store
-
-OWNER, GUEST, PASSWORD = "18900000001", "18900000002", "open-sesame-7"
-GATEWAY, SWITCH, LOCK = Uuid("00158d0000d04700"), Uuid("00158d0002a00001"), Uuid("00158d0003b00001")
-ZONE = ZoneInfo("Asia/Shanghai")
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass
-class Bench:
-    """The handler that stands for the radio: it counts, and waits where a test says so."""
-
-    store: Store
-    ran: list[str] = field(default_factory=list)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    failing: Exception | None = None
-    rights_changed: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.gate.set()
-
-    async def carry_out(self, request: Request) -> Answer:
-        self.ran.append(request.sn)
-        await self.gate.wait()
-        if self.failing is not None:
-            raise self.failing
-        return Answer(Operation.CONTROLLED, self.store.mirror.get(request.uuid))
-
-
-class Audience:
-    """The owner may all, the guest may look, others nothing."""
-
-    version = 0
-
-    def users_of(self, uuid: Uuid) -> tuple[str, ...]:
-        return (OWNER, GUEST)
-
-    def level(self, user: str, uuid: Uuid) -> Permission:
-        return {OWNER: Permission.DELETE, GUEST: Permission.QUERY}.get(user, Permission.NONE)
-
-
-class Rights(Protocol):
-    """Who may do what, as uplink and downlink want to know it."""
-
-    version: int
-
-    def users_of(self, uuid: Uuid) -> tuple[str, ...]: ...
-
-    def level(self, user: str, uuid: Uuid) -> Permission: ...
-
-
-@dataclass
-class Gateway:
-    """The cloud half of a gateway, running."""
-
-    store: Store
-    bench: Bench
-    session: Session
-    downlink: Downlink
-    cloud_time: list[datetime]
+from tests.common.cloud import (
+    GUEST,
+    OWNER,
+    PASSWORD,
+    Gateway,
+    running,
+)
 
 
 @pytest.fixture
@@ -100,55 +29,6 @@ async def broker() -> AsyncIterator[Broker]:
 async def phone(broker: Broker) -> AsyncIterator[Phone]:
     async with Phone.connect(broker.host, broker.port, OWNER, PASSWORD) as phone:
         yield phone
-
-
-@asynccontextmanager
-async def running(
-    broker: Broker,
-    path: Path,
-    *,
-    password: str = PASSWORD,
-    records: Sequence[Record] = (),
-    audience_of: Callable[[Store], Rights] = lambda _store: Audience(),
-    deadline_s: float = DEADLINE_S,
-) -> AsyncIterator[Gateway]:
-    """A gateway that hosts a switch and a lock, and `records`, connected (or trying to)."""
-    async with Store.open(path, now=now, zone=ZONE, key=bytes(32)) as store:
-        gateway = Record(uuid=GATEWAY, category=Category.GATEWAY, title="网关", param=GatewayParam())
-        if store.mirror.get(GATEWAY) is None:
-            await store.mirror.put(gateway)
-            channels = tuple(Channel(id=number, value=0) for number in (1, 2, 3))
-            param = SwitchParam(status=1, channel=channels)
-            await store.mirror.put(Record(uuid=SWITCH, category=Category.SWITCH, title="灯", param=param))
-            await store.mirror.put(Record(uuid=LOCK, category=Category.LOCK, title="门", param=LockParam(status=1)))
-        for record in records:
-            await store.mirror.put(record)
-        bench, audience, cloud_time = Bench(store), audience_of(store), [now()]
-        downlink = Downlink(
-            records=store.mirror,
-            journal=store.journal,
-            outbox=store.outbox,
-            permissions=audience,
-            handlers=Handlers(
-                {},
-                dict.fromkeys(ExecType, bench.carry_out)
-                | dict.fromkeys((ExecType.UPDATE, ExecType.SET), Edits(store.mirror).carry_out),
-            ),
-            cloud_now=lambda: cloud_time[0],
-            ttl=timedelta(seconds=30),
-            zone=ZONE,
-            rights_changed=bench.rights_changed.append,
-            deadline_s=deadline_s,
-        )
-        uplink = Uplink(store.mirror, store.outbox, audience, OWNER)
-        account = Account(broker.host, broker.port, OWNER, password, GATEWAY)
-        session = Session(account, last_will(gateway, OWNER), (uplink.serve, downlink.serve), chance=random.Random(1))
-        await downlink.answer_unfinished()
-        async with asyncio.TaskGroup() as tasks:
-            parts = [tasks.create_task(part) for part in (store.run(), downlink.run(), session.run())]
-            yield Gateway(store, bench, session, downlink, cloud_time)
-            for part in reversed(parts):
-                part.cancel()
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import pytest
 
 from gatewayd import daemon
 from gatewayd.admin.console import Console, Nothing
-from gatewayd.demo import settings_for
+from gatewayd.demo.run import settings_for
+from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, World, world
 from gatewayd.simulator.radio import Description, Device, Endpoint, House, switch
-from gatewayd.simulator.radio.kinds.common import basic
-from gatewayd.simulator.world import COORDINATOR, OWNER, PASSWORD, World, world
+from gatewayd.simulator.radio.devices.common import basic
 
 LAMP = "00158d0002a00001"
 
@@ -30,7 +30,7 @@ class Ctl:
     console: Console
 
     async def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        start = "from gatewayd.ctl import main; main(prog_name='gatewayctl')"
+        start = "from gatewayd.ctl.main import main; main(prog_name='gatewayctl')"
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", start, "--socket", str(self.socket), *arguments,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

@@ -7,9 +7,9 @@ import pytest
 
 from gatewayd.model.change import Change, apply
 from gatewayd.model.errors import MalformedError
+from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.record import Channel, LockParam, Record, SwitchParam
 from gatewayd.model.record_wire import from_wire, to_wire
-from gatewayd.model.words import Category, Uuid
 
 SWITCH: dict[str, Any] = {
     "id": 4,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.record import GatewayParam
 from gatewayd.model.wifi import Auth, Encryption, Network
+from gatewayd.provisioning.client.datagrams import Announced, Listed, Offer, decode_answer, question_join
 from gatewayd.provisioning.datagrams import (
     MAX_ANSWER,
     MAX_REQUEST,
@@ -25,11 +26,10 @@ from gatewayd.provisioning.datagrams import (
     list_failed,
     network_list,
 )
-from gatewayd.provisioning.names import Names
-from gatewayd.provisioning.phone.wire import Announced, Listed, Offer, decode_answer, question_join
-from tests.api_text import examples
-from tests.provisioning.conftest import GATEWAY, RECORD
-from tests.provisioning.noise import datagrams
+from gatewayd.provisioning.ssid import Names
+from tests.common.api_text import examples
+from tests.common.damaged_datagrams import datagrams
+from tests.common.provisioning import GATEWAY, RECORD
 
 DATAGRAMS = int(os.environ.get("FUZZ_DECODER", "20000"))
 """How many are made up by changing good ones; `make fuzz` says a million."""

@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 
 from gatewayd.model.record import Record
 from gatewayd.model.wifi import Link
-from gatewayd.provisioning.guard import Limits, Rate, Verdict
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
-from gatewayd.provisioning.wired import NoWifi
-from tests.provisioning.conftest import LOOPBACK, PATIENCE_S, RECORD, Drawer, Gateway, Socket, free_port, running
+from gatewayd.provisioning.rate_limit import Limits, Rate, Verdict
+from gatewayd.provisioning.service import Ports, Provisioning, Surroundings
+from gatewayd.provisioning.wifi import NoWifi
+from tests.common.provisioning import LOOPBACK, PATIENCE_S, RECORD, Drawer, Gateway, Socket, free_port, running
 
 ASK = {"msg": {"category": "gw", "sn": "77"}, "status": 200501}
 
@@ -148,7 +148,7 @@ async def test_who_asks_too_often_is_not_answered_every_time() -> None:
 
 
 async def test_a_port_that_is_taken_is_said_and_taken_when_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gatewayd.provisioning.room._BIND_AGAIN_S", 0.05)
+    monkeypatch.setattr("gatewayd.provisioning.service._BIND_AGAIN_S", 0.05)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief, capture_logs() as logs:
         thief.bind(("0.0.0.0", 0))
         port = thief.getsockname()[1]

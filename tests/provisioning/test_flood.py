@@ -8,9 +8,9 @@ import tracemalloc
 
 import pytest
 
-from gatewayd.provisioning.guard import Limits
-from tests.provisioning.conftest import PATIENCE_S, WIDE, Gateway, running
-from tests.provisioning.noise import datagrams
+from gatewayd.provisioning.rate_limit import Limits
+from tests.common.damaged_datagrams import datagrams
+from tests.common.provisioning import PATIENCE_S, WIDE, Gateway, running
 
 DATAGRAMS = int(os.environ.get("FUZZ_DATAGRAMS", "3000"))
 """`make fuzz` says 100,000."""

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.provisioning.hallway import Hallway, hallway, why_not
+from tests.common.hallway import Hallway, hallway, why_not
 
 _WHY_NOT = why_not()
 pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT))
 
 FIRST, SECOND, THIRD = "00158d0000d04700", "00158d0000d04701", "00158d0000d04702"
 PYTHON = sys.executable
-PROVISION = (PYTHON, "-c", "from gatewayd.ctl import main; main()", "provision", "--json", "--seconds", "0.4")
+PROVISION = (PYTHON, "-c", "from gatewayd.ctl.main import main; main()", "provision", "--json", "--seconds", "0.4")
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def machines() -> Iterator[Hallway]:
         place.machine("first", "10.7.0.1/24")
         place.machine("second", "10.8.0.1/24")
         processes = [
-            place.start("first", PYTHON, "-m", "tests.provisioning.process", FIRST, "net0", "10.43.0.1/24"),
-            place.start("second", PYTHON, "-m", "tests.provisioning.process", SECOND, "net0", "10.43.0.2/24"),
+            place.start("first", PYTHON, "-m", "tests.common.provisioning_process", FIRST, "net0", "10.43.0.1/24"),
+            place.start("second", PYTHON, "-m", "tests.common.provisioning_process", SECOND, "net0", "10.43.0.2/24"),
         ]
         for process in processes:
             until_ready(process)
@@ -90,7 +90,7 @@ def test_who_follows_the_gateway_onto_its_new_network_hears_there_how_it_ended(m
     machines.machine("third", "10.11.0.1/24")
     machines.address("phone", "add", "10.11.0.99/24")
     gateway = machines.start(
-        "third", PYTHON, "-m", "tests.provisioning.process", THIRD, "net0", "10.43.0.3/24", "moves"
+        "third", PYTHON, "-m", "tests.common.provisioning_process", THIRD, "net0", "10.43.0.3/24", "moves"
     )
     until_ready(gateway)
 
@@ -119,7 +119,7 @@ def until_ready(process: subprocess.Popen[str]) -> None:
 @contextmanager
 def announcements(machines: Hallway) -> Iterator[Iterator[str]]:
     """What is announced from now on, "uuid address" each; they end after 20 s, so that nothing hangs."""
-    listener = machines.start("phone", PYTHON, "-m", "tests.provisioning.listener")
+    listener = machines.start("phone", PYTHON, "-m", "tests.common.announcement_listener")
     end = threading.Timer(20, listener.kill)
     end.start()
     assert listener.stdout is not None

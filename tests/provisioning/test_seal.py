@@ -7,7 +7,7 @@ import pytest
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.wifi import Auth, Encryption
 from gatewayd.provisioning.seal import Bound, GatewayKey, fingerprint, seal
-from tests.provisioning.conftest import GATEWAY, Drawer
+from tests.common.provisioning import GATEWAY, Drawer
 
 BOUND = Bound(GATEWAY, "不要上我", Auth.WPA2PSK, Encryption.AES, bytes(16))
 

@@ -4,7 +4,7 @@ import pytest
 
 from gatewayd.model.errors import StoreError
 from gatewayd.provisioning.window import Window
-from tests.provisioning.conftest import Drawer
+from tests.common.provisioning import Drawer
 
 
 async def test_it_is_open_until_the_gateway_has_had_an_uplink_once() -> None:

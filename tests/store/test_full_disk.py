@@ -9,14 +9,14 @@ import pytest
 
 from gatewayd.model.change import Change
 from gatewayd.model.errors import StoreError
-from gatewayd.model.outgoing import RecordDue
+from gatewayd.model.outbox_items import RecordDue
 from gatewayd.model.status import Operation
-from gatewayd.store.journal import Begun
+from gatewayd.store.command_journal import Begun
+from gatewayd.store.disk_space import Trouble
 from gatewayd.store.outbox import Lane
-from gatewayd.store.space import Trouble
 from gatewayd.store.store import Store
-from tests.disk import fill, four_megabytes, needs_root
-from tests.store.conftest import LOCK, SENSOR, T0, Clock, Opener, lock, notice, request, sensor
+from tests.common.small_disk import fill, four_megabytes, needs_root
+from tests.common.store import LOCK, SENSOR, T0, Clock, Opener, lock, notice, request, sensor
 
 pytestmark = needs_root
 

@@ -6,11 +6,11 @@ import pytest
 
 from gatewayd.model.change import Change
 from gatewayd.model.errors import UnknownDeviceError
-from gatewayd.model.outgoing import RecordDue, RemovalDue
+from gatewayd.model.outbox_items import RecordDue, RemovalDue
 from gatewayd.model.record import SensorParam
 from gatewayd.store.outbox import Lane
 from gatewayd.store.store import Store
-from tests.store.conftest import LOCK, SENSOR, T0, Opener, lock, notice, sensor
+from tests.common.store import LOCK, SENSOR, T0, Opener, lock, notice, sensor
 
 
 def temperature(value: float) -> tuple[Change, ...]:

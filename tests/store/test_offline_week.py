@@ -7,12 +7,12 @@ import tracemalloc
 from datetime import timedelta
 
 from gatewayd.model.change import Change
-from gatewayd.model.outgoing import MessageDue, RecordDue
+from gatewayd.model.ids import Category, Uuid
+from gatewayd.model.outbox_items import MessageDue, RecordDue
 from gatewayd.model.record import LockParam, Record, SensorParam
-from gatewayd.model.words import Category, Uuid
 from gatewayd.store.outbox import Lane
 from gatewayd.store.store import Store
-from tests.store.conftest import LOCK, Clock, Opener, notice
+from tests.common.store import LOCK, Clock, Opener, notice
 
 DAYS = int(os.environ.get("OFFLINE_DAYS", "1"))
 SENSORS = [Uuid(f"00158d00cc{number:06x}") for number in range(50)]

@@ -9,7 +9,7 @@ import pytest
 
 from gatewayd.model.errors import StoreError
 from gatewayd.store.schema import migrate, migrations
-from tests.store.conftest import LOCK, Opener, lock, notice
+from tests.common.store import LOCK, Opener, lock, notice
 
 HOLD = """
 import asyncio, sys

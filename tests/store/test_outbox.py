@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from gatewayd.model.outgoing import RecordDue, RemovalDue
+from gatewayd.model.outbox_items import RecordDue, RemovalDue
 from gatewayd.store.outbox import Lane, NoSuchLetterError, Row
 from gatewayd.store.store import Store
-from tests.store.conftest import LOCK, SENSOR, Clock, Opener, answer, message, notice
+from tests.common.store import LOCK, SENSOR, Clock, Opener, answer, message, notice
 
 
 def words(rows: tuple[Row, ...]) -> list[object]:

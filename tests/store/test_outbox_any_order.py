@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from gatewayd.model.outgoing import Due, MessageDue, RecordDue, RemovalDue
-from gatewayd.model.words import Uuid
+from gatewayd.model.ids import Uuid
+from gatewayd.model.outbox_items import Due, MessageDue, RecordDue, RemovalDue
 from gatewayd.store.outbox import Lane, Row
 from gatewayd.store.store import Store
-from tests.store.conftest import Clock, Opener, message, notice
+from tests.common.store import Clock, Opener, message, notice
 
 T = TypeVar("T")
 

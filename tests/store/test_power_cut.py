@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from gatewayd.model.outgoing import AnswerDue, NoticeDue
-from tests.store.conftest import Opener
+from gatewayd.model.outbox_items import AnswerDue, NoticeDue
+from tests.common.store import Opener
 
 ROUNDS = 20
 
@@ -16,7 +16,7 @@ ROUNDS = 20
 async def cut_short(path: Path, round_: int) -> list[str]:
     """What a child acknowledged before it was killed, a little later in each round."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.store.power_cut", str(path), str(round_)), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "tests.common.power_cut", str(path), str(round_)), stdout=asyncio.subprocess.PIPE
     )
     assert child.stdout is not None
     heard = [await child.stdout.readline() for _ in range(1 + 3 * round_)]

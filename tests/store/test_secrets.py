@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from gatewayd.model.errors import StoreError
-from gatewayd.model.outgoing import NoticeDue
+from gatewayd.model.ids import Category, ExecType
+from gatewayd.model.outbox_items import NoticeDue
 from gatewayd.model.record import LockParam, Record
-from gatewayd.model.words import Category, ExecType
 from gatewayd.store.cipher import Cipher
-from gatewayd.store.key import load_key
+from gatewayd.store.state_key import load_key
 from gatewayd.store.store import Store
-from tests.store.conftest import KEY, LOCK, WRITTEN, Opener, lock
+from tests.common.store import KEY, LOCK, WRITTEN, Opener, lock
 
 OTHER_KEY = bytes(32)
 

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from gatewayd.model.words import Uuid
+from gatewayd.model.ids import Uuid
 from gatewayd.simulator.radio import switch
 from gatewayd.zigbee.availability import Verdict, judge
-from tests.zigbee.conftest import Room
+from tests.common.zigbee import Room
 
 MINUTE, HOUR = 60.0, 3600.0
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from gatewayd.model.errors import MalformedError
-from gatewayd.model.words import Uuid
+from gatewayd.model.ids import Uuid
 from gatewayd.simulator.radio import House, switch
-from tests.zigbee.conftest import COORDINATOR, Room, running
+from tests.common.zigbee import COORDINATOR, Room, running
 
 
 async def test_a_network_is_restored_onto_a_coordinator_that_has_another(room: Room) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.model.errors import ConfigError
-from gatewayd.model.words import Category
+from gatewayd.model.ids import Category
 from gatewayd.zigbee.catalogue import Catalogue, Signature
 
 

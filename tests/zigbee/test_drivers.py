@@ -6,8 +6,8 @@ from gatewayd.model.change import Change, Scalar
 from gatewayd.model.errors import RefusedError
 from gatewayd.model.record import Channel, CurtainParam, LockParam, SensorParam, SwitchParam
 from gatewayd.model.request import Operate
-from gatewayd.zigbee.driver import Situation
 from gatewayd.zigbee.drivers import DRIVERS
+from gatewayd.zigbee.drivers.base import Situation
 
 
 @pytest.mark.parametrize(

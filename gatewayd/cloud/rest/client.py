@@ -3,7 +3,8 @@
 The token is got by logging in, and got again once when the cloud refuses it. The endpoints stand in `endpoints`.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,9 +15,8 @@ from gatewayd.cloud.rest.accounts import Accounts
 from gatewayd.cloud.rest.authorizations import Authorizations
 from gatewayd.cloud.rest.batch import Batch
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.errors import RefusedByCloudError, UnreadableAnswerError
+from gatewayd.cloud.rest.errors import NotLetInError, RefusedByCloudError, UnreadableAnswerError
 from gatewayd.cloud.rest.keys import Keys
-from gatewayd.cloud.rest.login import FIRST_PAUSE_S, Login
 from gatewayd.cloud.rest.members import Members
 from gatewayd.cloud.rest.messages import Messages
 from gatewayd.cloud.rest.passwords import TemporaryPasswords
@@ -28,6 +28,9 @@ from gatewayd.cloud.rest.transport import Transport
 from gatewayd.cloud.rest.versions import Versions
 
 log = structlog.get_logger()
+
+FIRST_PAUSE_S: Final = 30.0
+_LONGEST_PAUSE_S: Final = 1800.0
 
 UNKNOWN_USER: Final = 400010
 EXISTS: Final = 400064
@@ -43,6 +46,31 @@ class Credentials:
     password: str = field(repr=False)
     uuid: str = ""
     register: bool = True
+
+
+class Login:
+    """A login that keeps its distance: after a refusal the cloud is not asked before a pause, each twice the last."""
+
+    def __init__(self, log_in: Callable[[], Awaitable[str]], *, first_pause_s: float) -> None:
+        self._log_in = log_in
+        self._first_pause_s = first_pause_s
+        self._pause_s = first_pause_s
+        self._not_before = 0.0
+        self._reason = ""
+
+    async def __call__(self) -> str:
+        """A token. Raises NotLetInError, without asking the cloud while a pause lasts; CloudUnavailableError."""
+        clock = asyncio.get_running_loop().time
+        if (left := self._not_before - clock()) > 0:
+            raise NotLetInError(f"{self._reason}; the cloud is asked again in {left:.0f} s")
+        try:
+            token = await self._log_in()
+        except RefusedByCloudError as error:
+            self._reason, self._not_before = str(error), clock() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            raise NotLetInError(self._reason) from error
+        self._pause_s = self._first_pause_s
+        return token
 
 
 class CloudClient:

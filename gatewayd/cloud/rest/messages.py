@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.rows import Id, Row
-from gatewayd.model.outgoing import MessageDue
+from gatewayd.model.outbox_items import MessageDue
 
 
 class Message(Row, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from gatewayd.model.masters import CLOUD, HOUSEHOLD, HOUSEHOLD_CHANNEL, household_param
+from gatewayd.model.field_ownership import CLOUD, HOUSEHOLD, HOUSEHOLD_CHANNEL, household_param
 from gatewayd.model.record import Channel, Param, Record, SwitchParam
 from gatewayd.model.record_wire import to_wire
 

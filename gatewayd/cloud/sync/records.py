@@ -11,9 +11,9 @@ from gatewayd.cloud.rest.records import read_record
 from gatewayd.cloud.sync.merge import Wire, is_behind, merge, was_edited
 from gatewayd.cloud.sync.progress import Step
 from gatewayd.model.errors import CloudError
-from gatewayd.model.outgoing import RecordDue
+from gatewayd.model.ids import Uuid
+from gatewayd.model.outbox_items import RecordDue
 from gatewayd.model.record import GatewayParam, Record
-from gatewayd.model.words import Uuid
 from gatewayd.store.mirror import Mirror
 
 log = structlog.get_logger()

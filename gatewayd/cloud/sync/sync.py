@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from msgspec.structs import replace
 
-from gatewayd.cloud.audience import Audience
+from gatewayd.cloud.access_control import Audience, grants, names
 from gatewayd.cloud.clock import CloudClock
 from gatewayd.cloud.rest.accounts import User
 from gatewayd.cloud.rest.authorizations import Authorization
@@ -21,9 +21,8 @@ from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.rest.rows import Row, read_row, write_row
 from gatewayd.cloud.sync.progress import Progress, Step
 from gatewayd.cloud.sync.records import RecordSync
-from gatewayd.cloud.sync.rights import grants, names
 from gatewayd.model.errors import CloudError, GatewayError
-from gatewayd.store.copies import Copies, Copy
+from gatewayd.store.cloud_cache import Copies, Copy
 from gatewayd.store.mirror import Mirror
 
 log = structlog.get_logger()

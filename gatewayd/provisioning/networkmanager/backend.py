@@ -16,10 +16,10 @@ import structlog
 from gatewayd.model.wifi import Choice, JoinError, JoinFailure, Link, Network, ScanError
 from gatewayd.provisioning.networkmanager import profiles
 from gatewayd.provisioning.networkmanager.bus import Bus, BusError, Match, RefusedError, open_bus
-from gatewayd.provisioning.networkmanager.joining import Joining
+from gatewayd.provisioning.networkmanager.join import Joining
 from gatewayd.provisioning.networkmanager.limits import Limits
-from gatewayd.provisioning.networkmanager.words import check_choice, networks
-from gatewayd.provisioning.networkmanager.world import WIRELESS, Radio, State, UnusableError, World
+from gatewayd.provisioning.networkmanager.objects import WIRELESS, Radio, State, UnusableError, World
+from gatewayd.provisioning.networkmanager.security import check_choice, networks
 
 log = structlog.get_logger()
 

@@ -1,14 +1,14 @@
 """A Zigbee coordinator and its devices, simulated down to the wire: ASH and EZSP 13 over TCP or a pty."""
 
 from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Endpoint, Executed, Reply
+from gatewayd.simulator.radio.devices.climate import ClimateSensor, climate_sensor
+from gatewayd.simulator.radio.devices.contact import Contact, contact
+from gatewayd.simulator.radio.devices.curtain import Curtain, curtain
+from gatewayd.simulator.radio.devices.lock import Lock, lock
+from gatewayd.simulator.radio.devices.socket import Socket, socket
+from gatewayd.simulator.radio.devices.switch import Switch, switch
 from gatewayd.simulator.radio.faults import Faults
-from gatewayd.simulator.radio.house import House, JoiningNotPermittedError
-from gatewayd.simulator.radio.kinds.climate import ClimateSensor, climate_sensor
-from gatewayd.simulator.radio.kinds.contact import Contact, contact
-from gatewayd.simulator.radio.kinds.curtain import Curtain, curtain
-from gatewayd.simulator.radio.kinds.lock import Lock, lock
-from gatewayd.simulator.radio.kinds.socket import Socket, socket
-from gatewayd.simulator.radio.kinds.switch import Switch, switch
+from gatewayd.simulator.radio.simulated_network import House, JoiningNotPermittedError
 
 __all__ = [
     "Attribute",

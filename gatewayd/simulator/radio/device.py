@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from gatewayd.simulator.radio import general, zcl, zdo
-from gatewayd.simulator.radio.agenda import Agenda
 from gatewayd.simulator.radio.reporting import Reporter
+from gatewayd.simulator.radio.scheduler import Agenda
 from gatewayd.simulator.radio.zcl import DataType, Value
 
 HOME_AUTOMATION = 0x0104

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gatewayd.simulator.radio import ezsp, zdo
-from gatewayd.simulator.radio.agenda import Agenda
 from gatewayd.simulator.radio.ezsp import SUCCESS, Callback, Field
 from gatewayd.simulator.radio.network import Flash, Network
+from gatewayd.simulator.radio.scheduler import Agenda
 
 Aps = tuple[int, int, int, int, int, int, int]
 """profile, cluster, source endpoint, destination endpoint, options, group, sequence"""

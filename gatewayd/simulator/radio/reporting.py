@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gatewayd.simulator.radio.agenda import Agenda, Entry
+from gatewayd.simulator.radio.scheduler import Agenda, Entry
 from gatewayd.simulator.radio.zcl import Value
 
 NEVER = 0xFFFF

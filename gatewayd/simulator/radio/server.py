@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from gatewayd.simulator.radio.session import Session
 
 if TYPE_CHECKING:
-    from gatewayd.simulator.radio.house import House
+    from gatewayd.simulator.radio.simulated_network import House
 
 
 class _TcpHost(asyncio.Protocol):

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gatewayd.simulator.radio.agenda import Agenda, Entry
 from gatewayd.simulator.radio.ash import RESET_EXTERNAL, RESET_SOFTWARE, Ash, Event, FrameReader, HostReset
 from gatewayd.simulator.radio.ncp import Ticket
+from gatewayd.simulator.radio.scheduler import Agenda, Entry
 
 if TYPE_CHECKING:
-    from gatewayd.simulator.radio.house import House
+    from gatewayd.simulator.radio.simulated_network import House
 
 _HANGING_S = 0.1
 """How often a coordinator that hangs is looked at again: its own clocks stand still meanwhile."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from gatewayd.zigbee.driver import Driver
 from gatewayd.zigbee.drivers import curtain, lock, sensor, socket, switch
+from gatewayd.zigbee.drivers.base import Driver
 
 DRIVERS: Final[Mapping[str, Driver]] = MappingProxyType(
     {

@@ -5,10 +5,10 @@ from types import MappingProxyType
 from typing import Final
 
 from gatewayd.model.change import Change, Scalar
+from gatewayd.model.ids import Category
 from gatewayd.model.record import CurtainParam
 from gatewayd.model.request import Operate
-from gatewayd.model.words import Category
-from gatewayd.zigbee.driver import Driver, Order, Reading, Situation
+from gatewayd.zigbee.drivers.base import Driver, Order, Reading, Situation
 
 COVERING: Final = 0x0102
 _GO_TO_LIFT: Final = 0x05

@@ -5,10 +5,10 @@ from types import MappingProxyType
 from typing import Final
 
 from gatewayd.model.change import Change, Scalar
+from gatewayd.model.ids import Category
 from gatewayd.model.record import LockParam
 from gatewayd.model.request import Operate
-from gatewayd.model.words import Category
-from gatewayd.zigbee.driver import BATTERY, Driver, Order, Reading, Situation
+from gatewayd.zigbee.drivers.base import BATTERY, Driver, Order, Reading, Situation
 
 DOOR_LOCK: Final = 0x0101
 ALARMS: Final = 0x0009

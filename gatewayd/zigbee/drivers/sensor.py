@@ -6,11 +6,11 @@ from typing import Final
 
 from gatewayd.model.change import Scalar
 from gatewayd.model.errors import RefusedError
+from gatewayd.model.ids import Category
 from gatewayd.model.record import SensorParam
 from gatewayd.model.request import Operate
 from gatewayd.model.status import Operation
-from gatewayd.model.words import Category
-from gatewayd.zigbee.driver import (
+from gatewayd.zigbee.drivers.base import (
     BATTERY,
     Convert,
     Coordinator,

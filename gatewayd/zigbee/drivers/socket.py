@@ -5,9 +5,9 @@ The divisors are the usual ones (0.1 W, 0.1 V, 1 mA, 1 Wh); a device with others
 
 from typing import Final
 
+from gatewayd.model.ids import Category
 from gatewayd.model.record import SocketParam
-from gatewayd.model.words import Category
-from gatewayd.zigbee.driver import Driver, Reading, scaled
+from gatewayd.zigbee.drivers.base import Driver, Reading, scaled
 from gatewayd.zigbee.drivers.switch import ON_OFF_READING, channels, obey
 
 _U16: Final = frozenset({0xFFFF})

@@ -5,11 +5,11 @@ from typing import Final
 
 from gatewayd.model.change import Change, Scalar
 from gatewayd.model.errors import RefusedError
+from gatewayd.model.ids import Category
 from gatewayd.model.record import Channel, SwitchParam
 from gatewayd.model.request import Operate
 from gatewayd.model.status import Operation
-from gatewayd.model.words import Category
-from gatewayd.zigbee.driver import Driver, Order, Reading, Situation
+from gatewayd.zigbee.drivers.base import Driver, Order, Reading, Situation
 
 ON_OFF: Final = 0x0006
 OFF, ON, TOGGLE = 0, 1, 2  # the API's `operate`; the first two are ZCL's commands as well

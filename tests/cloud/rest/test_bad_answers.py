@@ -24,9 +24,9 @@ from gatewayd.cloud.rest.errors import (
 from gatewayd.model.errors import CloudError
 from gatewayd.model.rest_status import STATUSES
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.cloud.rest.calls import CALLS, SAYS_ONLY_WHETHER
-from tests.cloud.rest.conftest import PASSWORD, USER, connected
-from tests.cloud.rest.tls import authority
+from tests.common.rest import PASSWORD, USER, connected
+from tests.common.rest_calls import CALLS, SAYS_ONLY_WHETHER
+from tests.common.tls import authority
 
 TEN_MEGABYTES = 10 << 20
 

@@ -12,11 +12,11 @@ from gatewayd.cloud.rest.errors import CloudUnavailableError, NotLetInError, Ref
 from gatewayd.cloud.rest.messages import message_of
 from gatewayd.cloud.rest.transport import MAX_ANSWER, Transport
 from gatewayd.model.errors import CloudError
-from gatewayd.model.outgoing import MessageDue
+from gatewayd.model.ids import Category, Uuid
+from gatewayd.model.outbox_items import MessageDue
 from gatewayd.model.record import Record, SensorParam
-from gatewayd.model.words import Category, Uuid
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.cloud.rest.conftest import GATEWAY, LOCK, PASSWORD, USER, connected, created
+from tests.common.rest import GATEWAY, LOCK, PASSWORD, USER, connected, created
 
 
 async def test_a_record_is_created_changed_found_and_deleted(cloud: SimulatedCloud, client: CloudClient) -> None:

@@ -14,8 +14,8 @@ from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError
 from gatewayd.model.errors import CloudError
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.cloud.rest.conftest import PASSWORD, USER, connected
-from tests.cloud.rest.tls import authority
+from tests.common.rest import PASSWORD, USER, connected
+from tests.common.tls import authority
 
 FIRMWARE = bytes(range(256)) * 1000
 PLENTY = 1 << 20

@@ -21,8 +21,8 @@ from gatewayd.cloud.rest.spaces import Space
 from gatewayd.model.record import Record
 from gatewayd.model.record_wire import from_wire, to_wire
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.api_text import answers, examples, requests
-from tests.cloud.rest.conftest import GATEWAY, LOCK
+from tests.common.api_text import answers, examples, requests
+from tests.common.rest import GATEWAY, LOCK
 
 
 class Case(NamedTuple):

@@ -26,7 +26,7 @@ from gatewayd.cloud.rest.service import Picture
 from gatewayd.cloud.rest.spaces import Space
 from gatewayd.model.permission import Permission
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.cloud.rest.conftest import ADMIN, FRIEND, GATEWAY, GUEST, LOCK, PASSWORD, USER, connected, created
+from tests.common.rest import ADMIN, FRIEND, GATEWAY, GUEST, LOCK, PASSWORD, USER, connected, created
 
 
 def code_of(refused: pytest.ExceptionInfo[RefusedByCloudError]) -> int:

@@ -19,7 +19,7 @@ from gatewayd.cloud.rest.errors import (
 )
 from gatewayd.model.rest_status import STATUSES, TOKEN_REFUSED, is_server_error, rest_status
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.cloud.rest.calls import CALLS
+from tests.common.rest_calls import CALLS
 
 REFUSALS = {
     name: [row for row in STATUSES if row.section == endpoint.section and row.code not in endpoint.success]

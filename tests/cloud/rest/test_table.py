@@ -11,7 +11,7 @@ from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint
 from gatewayd.cloud.rest.transport import Transport
 from gatewayd.model.rest_status import STATUSES
 from gatewayd.simulator.cloud.routes import ROUTES
-from tests.api_text import API, sections
+from tests.common.api_text import API, sections
 
 PAGE = API.with_name("endpoints.md")
 GENERAL = {200012, 200013, 200014, 200015}  # §2.1's, which the examples of other sections answer with

@@ -1,111 +1,11 @@
 """A gateway's mirror and outbox on disk, the simulated cloud over HTTP, and what brings the two to agree."""
 
-import asyncio
-import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from gatewayd.cloud.audience import Audience
-from gatewayd.cloud.clock import CloudClock
-from gatewayd.cloud.rest.client import CloudClient, Credentials
-from gatewayd.cloud.rest.transport import Transport
-from gatewayd.cloud.rest_uplink import RestUplink
-from gatewayd.cloud.sync.sync import Sync
-from gatewayd.model.outgoing import RecordDue
-from gatewayd.model.record import GatewayParam, LockParam, Record, SensorParam
-from gatewayd.model.words import Category, Uuid
-from gatewayd.simulator.cloud import SimulatedCloud
-from gatewayd.store.store import Store
-
-OWNER, GUEST, STRANGER, PASSWORD = "18900000001", "18900000002", "18900000003", "open-sesame-7"
-GATEWAY, DOOR, AIR = Uuid("00158d0000d04700"), Uuid("00158d0003b00001"), Uuid("00158d0004c00001")
-ZONE = ZoneInfo("Asia/Shanghai")
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass
-class Both:
-    """Both ends, and the parts between them."""
-
-    cloud: SimulatedCloud
-    store: Store
-    client: CloudClient
-    audience: Audience
-    sync: Sync
-    uplink: RestUplink
-
-    async def synced(self) -> dict[str, str | None]:
-        """After one more sync: each section's error."""
-        wanted = self.sync.ask()
-        async with asyncio.timeout(30):
-            while self.sync.progress.number < wanted or self.sync.progress.running:
-                await asyncio.sleep(0.005)
-        return {step.name: step.error for step in self.sync.progress.steps}
-
-    async def drained(self) -> None:
-        """Until the cloud has heard everything."""
-        async with asyncio.timeout(30):
-            while any((await self.store.outbox.depth()).values()):
-                await asyncio.sleep(0.005)
-
-    def mine(self, uuid: Uuid) -> Record:
-        record = self.store.mirror.get(uuid)
-        assert record is not None
-        return record
-
-    def theirs(self, uuid: Uuid) -> dict[str, object]:
-        (found,) = [record for record in self.cloud.records(OWNER) if record["uuid"] == uuid]
-        return found
-
-
-RECORDS = (
-    Record(uuid=GATEWAY, category=Category.GATEWAY, type_sub="AA01GW-UG", title="网关", param=GatewayParam()),
-    Record(uuid=DOOR, category=Category.LOCK, type_sub="AA02SL-HE", title="门", param=LockParam(status=1, battery=80)),
-    Record(uuid=AIR, category=Category.SENSOR, title="空气", param=SensorParam(status=1, temperature=21.5)),
-)
-
-
-@asynccontextmanager
-async def both_ends(
-    folder: Path,
-    *,
-    with_records: bool = True,
-    board_now: Callable[[], datetime] = now,
-    record_interval: timedelta = timedelta(),
-    login_pause_s: float = 30.0,
-) -> AsyncIterator[Both]:
-    """Everything running; the mirror's records on their way to the cloud. `board_now` is the board's clock."""
-    async with (
-        SimulatedCloud(now=now, numbers_members=True).serve() as cloud,
-        Store.open(folder / "house.db", now=board_now, zone=ZONE, key=bytes(32)) as store,
-    ):
-        for user in (OWNER, GUEST, STRANGER):
-            cloud.register(user, PASSWORD)
-        for record in RECORDS if with_records else ():
-            await store.mirror.put(record, RecordDue(uuid=record.uuid))
-        transport = Transport(cloud.base_url, chance=random.Random(1), first_pause_s=0.01)
-        who = Credentials(OWNER, PASSWORD)
-        connecting = CloudClient.connect(transport, who, login_pause_s=login_pause_s)
-        async with connecting as client, asyncio.TaskGroup() as tasks:
-            audience = Audience(OWNER, store.mirror)
-            clock = CloudClock(asyncio.get_running_loop().time)
-            sync = Sync(client, store.mirror, store.copies, audience, clock, interval_s=3600)
-            uplink = RestUplink(
-                client, store.mirror, store.outbox, now=board_now, record_interval=record_interval, probe_every_s=0.5
-            )
-            parts = [tasks.create_task(part) for part in (store.run(), uplink.run(), sync.run())]
-            yield Both(cloud, store, client, audience, sync, uplink)
-            for part in reversed(parts):
-                part.cancel()
+from tests.common.sync import Both, both_ends
 
 
 @pytest.fixture

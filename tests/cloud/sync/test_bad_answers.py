@@ -8,8 +8,7 @@ import pytest
 
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.model.permission import Permission
-from tests.cloud.sync.conftest import AIR, DOOR, GUEST, Both
-from tests.cloud.sync.test_sync import edit_there, member_of_the_home
+from tests.common.sync import AIR, DOOR, GUEST, Both, edit_there, member_of_the_home
 
 RECORDS, SPACES, RIGHTS = "/api/iot/iot_manage_view/", "/api/iot/space/", "/api/iot/authorization/"
 HUGE = str(2**70)

@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.cloud.edits import edit
 from gatewayd.cloud.rest.batch import Part
 from gatewayd.cloud.rest.client import CloudClient
+from gatewayd.commands.record_edits import edit
 from gatewayd.model.change import Change
 from gatewayd.model.errors import CloudError
-from gatewayd.model.outgoing import MessageDue, RecordDue, RemovalDue
+from gatewayd.model.ids import Category, Uuid
+from gatewayd.model.outbox_items import MessageDue, RecordDue, RemovalDue
 from gatewayd.model.record import Channel, GatewayParam, LockParam, Record, SensorParam, SwitchParam
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.request import UpdateRecord
-from gatewayd.model.words import Category, Uuid
-from tests.cloud.rest.conftest import connected
-from tests.cloud.sync.conftest import OWNER, PASSWORD, Both, both_ends, now
+from tests.common.rest import connected
+from tests.common.sync import OWNER, PASSWORD, Both, both_ends, now
 
 ROUNDS = int(os.environ.get("AGREE_ROUNDS", "8"))
 SEEDS = [int(os.environ["AGREE_SEED"])] if "AGREE_SEED" in os.environ else [1000 + n for n in range(ROUNDS)]

@@ -5,8 +5,8 @@ import asyncio
 from msgspec.structs import replace
 
 from gatewayd.model.change import Change
-from gatewayd.model.outgoing import MessageDue, RecordDue, RemovalDue
-from tests.cloud.sync.conftest import AIR, DOOR, OWNER, Both, now
+from gatewayd.model.outbox_items import MessageDue, RecordDue, RemovalDue
+from tests.common.sync import AIR, DOOR, OWNER, Both, now
 
 
 async def left_and_joined(both: Both) -> None:

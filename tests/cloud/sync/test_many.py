@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from gatewayd.cloud.rest.batch import Part
 from gatewayd.cloud.rest.messages import Message
-from gatewayd.model.words import Uuid
-from tests.cloud.sync.conftest import AIR, OWNER, Both
+from gatewayd.model.ids import Uuid
+from tests.common.sync import AIR, OWNER, Both
 
 DEVICES, MESSAGES = 1000, 10_000
 MOST = 1 << 18

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.cloud.outgoing import news_of, still_edited
+from gatewayd.cloud.delivery.items import news_of, still_edited
 from gatewayd.cloud.sync.merge import is_behind, merge
+from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.record import Channel, LockParam, Record, SwitchParam
 from gatewayd.model.record_wire import from_wire
-from gatewayd.model.words import Category, Uuid
 
 DOOR = Record(
     uuid=Uuid("00158d0003b00001"),

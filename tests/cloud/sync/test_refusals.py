@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from gatewayd.model.change import Change
 from gatewayd.model.errors import StoreError
-from gatewayd.model.outgoing import MessageDue, NoticeDue, RecordDue
+from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.outbox_items import MessageDue, NoticeDue, RecordDue
 from gatewayd.model.record import Channel, Record, SwitchParam
-from gatewayd.model.words import Category, ExecType, Uuid
-from tests.cloud.sync.conftest import AIR, DOOR, OWNER, Both, both_ends, now
-from tests.disk import fill, four_megabytes, needs_root
+from tests.common.small_disk import fill, four_megabytes, needs_root
+from tests.common.sync import AIR, DOOR, OWNER, Both, both_ends, now
 
 LAMP = Uuid("00158d0005000001")
 OPENED = MessageDue(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")

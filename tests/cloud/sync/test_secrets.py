@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from gatewayd.cloud.rest.keys import Key
 from gatewayd.cloud.rest.passwords import TemporaryPassword
-from gatewayd.model.outgoing import RecordDue
-from tests.cloud.sync.conftest import DOOR, OWNER, PASSWORD, Both, both_ends
+from gatewayd.model.outbox_items import RecordDue
+from tests.common.sync import DOOR, OWNER, PASSWORD, Both, both_ends
 
 KEY_NUMBER, TEMPORARY, PIN = "73519264", "86420975", "59173846"
 

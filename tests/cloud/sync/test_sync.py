@@ -4,34 +4,30 @@ import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from gatewayd.cloud.rest.authorizations import Authorization
-from gatewayd.cloud.rest.batch import Part
-from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.rest.spaces import Space
 from gatewayd.cloud.sync.sync import pause_after
 from gatewayd.model.change import Change
-from gatewayd.model.outgoing import MessageDue, RecordDue, RemovalDue
+from gatewayd.model.ids import Category, Uuid
+from gatewayd.model.outbox_items import MessageDue, RecordDue, RemovalDue
 from gatewayd.model.permission import Permission
 from gatewayd.model.record import LockParam, Record
-from gatewayd.model.words import Category, Uuid
-from tests.cloud.rest.conftest import connected
-from tests.cloud.sync.conftest import AIR, DOOR, GATEWAY, GUEST, OWNER, PASSWORD, Both, both_ends, now
-
-
-async def edit_there(both: Both, uuid: Uuid, **fields: Any) -> None:
-    """What the app does: says a few fields of a record."""
-    async with connected(both.cloud, username=OWNER, password=PASSWORD) as app:
-        await app.batch.send_alone(part_of(both.mine(uuid), fields))
-
-
-def part_of(record: Record, fields: dict[str, Any]) -> Part:
-    return Part(name="records.update", about=fields, id=record.id)
+from tests.common.sync import (
+    AIR,
+    DOOR,
+    GATEWAY,
+    GUEST,
+    OWNER,
+    Both,
+    both_ends,
+    edit_there,
+    member_of_the_home,
+    now,
+)
 
 
 async def test_what_the_household_says_there_arrives_here_and_what_the_radio_knows_stays(both: Both) -> None:
@@ -339,20 +335,3 @@ async def test_a_poison_row_is_buried_with_its_reason_and_the_rest_goes_on(both:
     (letter,) = await both.store.outbox.dead_letters()
     assert "400003" in letter.reason
     assert [message["occur_time"] for message in both.cloud.messages()] == ["2026-11-24 08:00:00"]
-
-
-async def member_of_the_home(both: Both, user: str) -> int:
-    """Make `user` a member of the owner's home, as the app does; his id."""
-    async with connected(both.cloud, username=user, password=PASSWORD) as app:
-        user_id = (await app.accounts.profile()).id
-    home_id = await home_of(both.client)
-    member = await both.client.members.create(Member(home_id=home_id, title="邻居"))
-    await both.client.members.update(replace(member, user_id=user_id))
-    return user_id
-
-
-async def home_of(client: CloudClient) -> int:
-    async for home in client.homes.list():
-        if home.id is not None:
-            return home.id
-    raise AssertionError("no home")

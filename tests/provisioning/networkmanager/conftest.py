@@ -8,8 +8,8 @@ import pytest
 
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.networkmanager.limits import Limits
-from tests.provisioning.networkmanager.air import Air, breathing
-from tests.provisioning.networkmanager.private_bus import mock_network_manager, need_dbusmock, private_bus
+from tests.common.networkmanager.mock_radio import Air, breathing
+from tests.common.networkmanager.private_bus import mock_network_manager, need_dbusmock, private_bus
 
 
 @pytest.fixture

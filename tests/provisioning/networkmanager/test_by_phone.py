@@ -1,7 +1,5 @@
 """The whole way: a phone's datagrams over UDP, our daemon's part, NetworkManager over D-Bus, and nmcli to look."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
@@ -9,40 +7,17 @@ from ipaddress import IPv4Address
 import pytest
 
 from gatewayd.model.wifi import Auth, Encryption, Link
+from gatewayd.provisioning.client.client import Patience, Phone, RefusedByGatewayError
+from gatewayd.provisioning.client.datagrams import Offer
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.phone.client import Patience, Phone, RefusedByGatewayError
-from gatewayd.provisioning.phone.wire import Offer
-from gatewayd.provisioning.room import Ports, Provisioning, Surroundings
-from tests.provisioning.conftest import LOOPBACK, RECORD, Drawer, free_port, nobody_cares
-from tests.provisioning.networkmanager.air import WPA2, Air
-from tests.provisioning.networkmanager.test_nmcli import nmcli
+from gatewayd.provisioning.service import Ports
+from tests.common.networkmanager.gateway import gateway_on
+from tests.common.networkmanager.mock_radio import WPA2, Air
+from tests.common.networkmanager.nmcli import nmcli
+from tests.common.provisioning import free_port
 
 HOME = Offer("不要上我", Auth.WPA2PSK, Encryption.AES)
 PATIENCE = Patience(announcement=5, networks=10, join=20, firmware=5)
-
-
-@asynccontextmanager
-async def gateway_on(
-    wifi: NetworkManagerWifi, joined: list[Link] | None = None, ports: Ports | None = None, *, sealed_only: bool = False
-) -> AsyncIterator[int]:
-    """A gateway on that Wi-Fi; gives the port that it hears."""
-
-    async def is_newest() -> bool:
-        return True
-
-    async def on_joined(link: Link) -> None:
-        if joined is not None:
-            joined.append(link)
-
-    around = Surroundings(lambda: RECORD, lambda: (LOOPBACK,), is_newest, on_joined, nobody_cares, time.monotonic)
-    ports = ports or Ports(0, free_port())
-    room = await Provisioning.load(
-        around, wifi, Drawer(), ports=ports, announce_interval_s=3600, sealed_only=sealed_only
-    )
-    async with asyncio.TaskGroup() as tasks:
-        part = tasks.create_task(room.run())
-        yield await room.bound
-        part.cancel()
 
 
 @asynccontextmanager

@@ -7,8 +7,8 @@ import pytest
 
 from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, ScanError
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from tests.provisioning.networkmanager.air import MANAGER, NM, TO_AUTHENTICATION, WPA2, breathing
-from tests.provisioning.networkmanager.private_bus import mock_network_manager, need_dbusmock, private_bus
+from tests.common.networkmanager.mock_radio import MANAGER, NM, TO_AUTHENTICATION, WPA2, breathing
+from tests.common.networkmanager.private_bus import mock_network_manager, need_dbusmock, private_bus
 
 CHOICE = Choice(b"home", Auth.WPA2PSK, Encryption.AES, "correct horse battery")
 

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, Link
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
+from gatewayd.provisioning.networkmanager.failure_reasons import Reason
 from gatewayd.provisioning.networkmanager.limits import Limits
-from gatewayd.provisioning.networkmanager.verdict import Reason
-from tests.provisioning.networkmanager.air import (
+from tests.common.networkmanager.mock_radio import (
     ACTIVATED,
     CONFIG,
     CONNECTION,

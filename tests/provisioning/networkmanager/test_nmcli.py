@@ -1,26 +1,11 @@
 """nmcli, which nobody here wrote, sees what we see."""
 
-import asyncio
-import subprocess
-
 from gatewayd.model.wifi import Auth, Choice, Encryption
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from tests.provisioning.networkmanager.air import WPA1, WPA2, Air
-from tests.provisioning.networkmanager.private_bus import need
+from tests.common.networkmanager.mock_radio import WPA1, WPA2, Air
+from tests.common.networkmanager.nmcli import nmcli
 
 PLAIN = Choice("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, "correct horse battery")
-
-
-async def nmcli(bus: str, *arguments: str) -> list[list[str]]:
-    """What it prints: rows of fields."""
-    need("nmcli")
-    process = await asyncio.create_subprocess_exec(
-        "nmcli", "--terse", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={"DBUS_SYSTEM_BUS_ADDRESS": bus, "LC_ALL": "C.UTF-8"},
-    )  # fmt: skip
-    printed, complaint = await asyncio.wait_for(process.communicate(), 20)
-    assert process.returncode == 0, complaint.decode()
-    return [line.split(":") for line in printed.decode().splitlines()]
 
 
 async def test_nmcli_lists_the_same_networks_with_the_same_signal(air: Air, bus: str, wifi: NetworkManagerWifi) -> None:

@@ -10,11 +10,11 @@ from dbus_fast import Variant
 from gatewayd.model.wifi import Auth, Choice, Encryption
 from gatewayd.provisioning.networkmanager import profiles
 from gatewayd.provisioning.networkmanager.bus import NM, BusError, open_bus
-from gatewayd.provisioning.networkmanager.words import settings_for
-from gatewayd.provisioning.networkmanager.world import MANAGER, State
-from tests.provisioning.networkmanager.guarded_manager import as_user, guarded_network_manager
-from tests.provisioning.networkmanager.real_manager import RealManager
-from tests.provisioning.networkmanager.wired import activate_wired, add, states, until, veth
+from gatewayd.provisioning.networkmanager.objects import MANAGER, State
+from gatewayd.provisioning.networkmanager.security import settings_for
+from tests.common.networkmanager.guarded_manager import as_user, guarded_network_manager
+from tests.common.networkmanager.real_manager import RealManager
+from tests.common.networkmanager.wired import activate_wired, add, states, until, veth
 
 CHOICE = Choice(b"home", Auth.WPA2PSK, Encryption.AES, "correct horse battery")
 

@@ -13,12 +13,12 @@ from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure
 from gatewayd.provisioning.networkmanager import profiles
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.networkmanager.bus import NM, Bus, Match, open_bus
-from gatewayd.provisioning.networkmanager.verdict import Reason
-from gatewayd.provisioning.networkmanager.words import settings_for
-from gatewayd.provisioning.networkmanager.world import ACTIVE, DEVICE, MANAGER, State
-from tests.provisioning.networkmanager.private_bus import need
-from tests.provisioning.networkmanager.real_manager import RealManager, real_network_manager
-from tests.provisioning.networkmanager.wired import activate_wired, add, states, until, veth
+from gatewayd.provisioning.networkmanager.failure_reasons import Reason
+from gatewayd.provisioning.networkmanager.objects import ACTIVE, DEVICE, MANAGER, State
+from gatewayd.provisioning.networkmanager.security import settings_for
+from tests.common.networkmanager.private_bus import need
+from tests.common.networkmanager.real_manager import RealManager, real_network_manager
+from tests.common.networkmanager.wired import activate_wired, add, states, until, veth
 
 CHOICES = [
     Choice("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, "correct horse battery"),

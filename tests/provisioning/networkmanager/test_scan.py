@@ -6,8 +6,8 @@ from dbus_fast import Variant
 from gatewayd.model.wifi import Auth, Encryption, Network, ScanError
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.networkmanager.limits import Limits
-from gatewayd.provisioning.networkmanager.words import Security
-from tests.provisioning.networkmanager.air import DEVICE, MANAGER, NM, WIRELESS, WPA1, WPA2, Air
+from gatewayd.provisioning.networkmanager.security import Security
+from tests.common.networkmanager.mock_radio import DEVICE, MANAGER, NM, WIRELESS, WPA1, WPA2, Air
 
 
 async def test_networks_are_listed_strongest_first_each_ssid_once(air: Air, wifi: NetworkManagerWifi) -> None:

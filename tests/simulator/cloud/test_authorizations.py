@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.simulator.cloud.calls import Call, SaidError
 from gatewayd.simulator.cloud.routes import found
-from tests.simulator.cloud.conftest import LOCK
+from tests.common.simulated_cloud import LOCK
 
 USERS = ("owner", "first", "second", "third")
 PATH = "/api/iot/authorization/"

@@ -12,7 +12,7 @@ from gatewayd.model.rest_status import rest_status
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.simulator.cloud.calls import Call, Route, SaidError
 from gatewayd.simulator.cloud.routes import ROUTES, found
-from tests.simulator.cloud.conftest import ADMIN, LOCK, PASSWORD, USER, Caller, logged_in
+from tests.common.simulated_cloud import ADMIN, LOCK, PASSWORD, USER, Caller, logged_in
 
 SAYING = [row for row in ENDPOINTS.values() if row.says in {Says.DATA, Says.BODY} and row.needed]
 MEANT: dict[str, Any] = {

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.api_text import answers, requests
-from tests.simulator.cloud.conftest import ADMIN, GUEST, GUEST_ID, LOCK, PASSWORD, USER, USER_ID, Caller, logged_in
+from tests.common.api_text import answers, requests
+from tests.common.simulated_cloud import ADMIN, GUEST, GUEST_ID, LOCK, PASSWORD, USER, USER_ID, Caller, logged_in
 
 ACCOUNTS, IOT = "/api/accounts", "/api/iot"
 NEW_USER = "13825182430"

@@ -9,7 +9,7 @@ import pytest
 from gatewayd.model.rest_status import TOKEN_REFUSED
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.simulator.cloud.routes import ROUTES
-from tests.simulator.cloud.conftest import GUEST, LOCK, PASSWORD, USER, Caller, logged_in
+from tests.common.simulated_cloud import GUEST, LOCK, PASSWORD, USER, Caller, logged_in
 
 NOW = datetime(2026, 11, 24, 0, 0, 0, tzinfo=UTC)
 

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gatewayd.simulator.radio import House
-from tests.simulator.radio.host import Host, bellows_on
+from tests.common.bellows_host import Host, bellows_on
 
 
 @pytest.fixture

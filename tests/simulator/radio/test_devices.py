@@ -6,7 +6,7 @@ import pytest
 from zigpy.zcl import foundation
 
 from gatewayd.simulator.radio import Description, Device, House, climate_sensor, curtain, lock, socket, switch
-from tests.simulator.radio.host import Host
+from tests.common.bellows_host import Host
 
 KINDS = [
     (switch("00158d0002a00001"), "SW3", {1, 2, 3}, 0x0006),

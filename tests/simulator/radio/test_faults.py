@@ -7,7 +7,7 @@ import pytest
 from zigpy.exceptions import DeliveryError, TransientConnectionError
 
 from gatewayd.simulator.radio import House, Switch, ash, ezsp, switch
-from tests.simulator.radio.host import Host, bellows_on
+from tests.common.bellows_host import Host, bellows_on
 
 IEEE = "00158d0002a00001"
 

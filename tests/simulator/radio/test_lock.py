@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from gatewayd.simulator.radio import House, Lock, lock
-from gatewayd.simulator.radio.kinds.lock import Alarm, Event, Source, UserStatus, UserType
-from gatewayd.simulator.radio.kinds.lock.book import Book, Outcome, Verdict
-from gatewayd.simulator.radio.kinds.lock.codes import (
+from gatewayd.simulator.radio.devices.lock import Alarm, Event, Source, UserStatus, UserType
+from gatewayd.simulator.radio.devices.lock.codes import (
     AUTO_RELOCK_TIME,
     DOOR_LOCK,
     NOBODY,
@@ -16,8 +15,9 @@ from gatewayd.simulator.radio.kinds.lock.codes import (
     Kind,
     Programming,
 )
-from gatewayd.simulator.radio.kinds.lock.journal import Journal
-from tests.simulator.radio.host import Host
+from gatewayd.simulator.radio.devices.lock.event_log import Journal
+from gatewayd.simulator.radio.devices.lock.user_codes import Book, Outcome, Verdict
+from tests.common.bellows_host import Host
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NOON_ZCL = int((NOON - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds())

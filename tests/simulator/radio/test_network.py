@@ -18,8 +18,8 @@ from gatewayd.simulator.radio import (
     switch,
     zcl,
 )
-from gatewayd.simulator.radio.kinds.common import basic
-from tests.simulator.radio.host import Host, bellows_on
+from gatewayd.simulator.radio.devices.common import basic
+from tests.common.bellows_host import Host, bellows_on
 
 
 async def test_bellows_forms_a_network_over_a_pty_and_a_restarted_coordinator_still_has_it(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gatewayd.simulator.radio.agenda import Agenda
 from gatewayd.simulator.radio.reporting import NEVER, Reporter, is_worth_reporting
+from gatewayd.simulator.radio.scheduler import Agenda
 from gatewayd.simulator.radio.zcl import Value
 
 KEY = (1, 0x0402, 0)

@@ -1,0 +1,1 @@
+"""MQTT (§4): the connection, the topics and envelopes, what is published and what is asked."""

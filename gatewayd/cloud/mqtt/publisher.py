@@ -1,0 +1,125 @@
+"""What goes up over MQTT: each device's state as it changes, and the outbox's answers and notices, in order."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+import structlog
+
+from gatewayd.cloud.mqtt.envelope import write_envelope
+from gatewayd.cloud.mqtt.session import Line, Message
+from gatewayd.cloud.mqtt.topics import Topic, subscription
+from gatewayd.model.ids import ExecType, Uuid
+from gatewayd.model.outbox_items import AnswerDue, NoticeDue
+from gatewayd.model.record import GatewayParam, Record
+from gatewayd.model.status import Operation
+from gatewayd.store.mirror import Mirror
+from gatewayd.store.outbox import Outbox, Row
+
+log = structlog.get_logger()
+
+
+class Audience(Protocol):
+    """Who may ask things of a device: the owner, and whom the cloud has authorized. `version` changes with them."""
+
+    version: int
+
+    def users_of(self, uuid: Uuid) -> Iterable[str]: ...
+
+
+class Uplink:
+    """Speaks for the gateway on a line. States need no outbox: each new line begins with all of them."""
+
+    def __init__(self, mirror: Mirror, outbox: Outbox, audience: Audience, owner: str) -> None:
+        self._mirror = mirror
+        self._outbox = outbox
+        self._audience = audience
+        self._owner = owner
+        self.published = 0
+
+    async def serve(self, line: Line) -> None:
+        """Greet, then publish whatever changes or is due, until the line breaks."""
+        await self._resubscribe(line)
+        for record in self._mirror.all():
+            self._mirror.changed.add(record.uuid)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._states(line))
+            tasks.create_task(self._due(line))
+
+    async def _states(self, line: Line) -> None:
+        known, version = {record.uuid for record in self._mirror.all()}, self._audience.version
+        while True:
+            for uuid in await self._mirror.changed.take():
+                record = self._mirror.get(uuid)
+                is_news = (record is None) == (uuid in known)
+                if is_news or self._audience.version != version:
+                    known ^= {uuid} if is_news else set()
+                    version = self._audience.version
+                    await self._resubscribe(line)
+                if record is not None:
+                    await line.publish(state_of(record, self._owner))
+                    self.published += 1
+
+    async def _due(self, line: Line) -> None:
+        while True:
+            rows = await self._outbox.take("mqtt", 100)
+            try:
+                await self._send(line, rows)
+            except BaseException:
+                self._outbox.release(*(row.id for row in rows))
+                raise
+            await self._outbox.done(*(row.id for row in rows))
+            self.published += len(rows)
+
+    async def _send(self, line: Line, rows: tuple[Row, ...]) -> None:
+        """All at once, in order: MQTT keeps the order of one line, and the acknowledgements come when they come."""
+        async with asyncio.TaskGroup() as tasks:
+            for row in rows:
+                for message in messages_of(row, self._owner):
+                    tasks.create_task(line.publish(message))
+
+    async def _resubscribe(self, line: Line) -> None:
+        await line.keep_subscribed(
+            subscription(user, record.category, record.uuid)
+            for record in self._mirror.all()
+            for user in self._audience.users_of(record.uuid)
+        )
+
+
+def state_of(record: Record, owner: str) -> Message:
+    """A device's state: retained, QoS 0 (§4.1's default)."""
+    return Message(
+        str(Topic(owner, record.category, record.uuid, ExecType.UPDATE)),
+        write_envelope(_meaning_of_state(record), record),
+        retain=True,
+    )
+
+
+def last_will(gateway: Record, owner: str) -> Message:
+    """What the broker says of the gateway when the line breaks."""
+    topic = Topic(owner, gateway.category, gateway.uuid, ExecType.UPDATE)
+    return Message(str(topic), write_envelope(Operation.OFFLINE, gateway), retain=True)
+
+
+def messages_of(row: Row, owner: str) -> tuple[Message, ...]:
+    """A row of the MQTT lane as what goes out. A device that left takes its retained state with it."""
+    due = row.due
+    match due:
+        case AnswerDue():
+            topic = Topic(due.user, due.category, due.uuid, due.exectype)
+            return (Message(str(topic), write_envelope(Operation[due.status], due.record, due.sn), qos=1),)
+        case NoticeDue():
+            topic = Topic(owner, due.category, due.uuid, due.exectype)
+            notice = Message(str(topic), write_envelope(Operation[due.status], due.record, due.sn), qos=1)
+            if due.exectype is not ExecType.DELETE:
+                return (notice,)
+            state = Topic(owner, due.category, due.uuid, ExecType.UPDATE)
+            return notice, Message(str(state), b"", qos=1, retain=True)
+        case _:
+            raise TypeError(f"{type(due).__name__} does not travel over MQTT")
+
+
+def _meaning_of_state(record: Record) -> Operation:
+    if isinstance(record.param, GatewayParam):
+        return Operation.NORMAL
+    return Operation.DEVICE_NORMAL if record.param.status == 1 else Operation.OFFLINE

@@ -1,0 +1,178 @@
+"""What a phone's message asks for: one row for each category and exectype, its fields checked. Pure.
+
+The vendor's spellings end here.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
+from types import MappingProxyType
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, field
+
+from gatewayd.cloud.mqtt.envelope import Envelope
+from gatewayd.cloud.mqtt.topics import Topic
+from gatewayd.model.api_time import read_time
+from gatewayd.model.change import Scalar
+from gatewayd.model.errors import MalformedError, RefusedError
+from gatewayd.model.field_ownership import HOUSEHOLD, household_param
+from gatewayd.model.ids import Category, ExecType
+from gatewayd.model.record import PARAM_OF
+from gatewayd.model.request import (
+    Action,
+    AddKey,
+    Operate,
+    PermitJoin,
+    Query,
+    RemoveDevice,
+    RemoveKey,
+    Request,
+    UpdateRecord,
+)
+from gatewayd.model.status import Operation
+
+Msg = Mapping[str, Any]
+
+# What a category can be told to do, by the API's number (`param.operate`).
+_OPERATES: Final[Mapping[Category, frozenset[int]]] = MappingProxyType(
+    {
+        Category.SWITCH: frozenset({0, 1, 2}),  # off, on, toggle
+        Category.SOCKET: frozenset({0, 1, 2}),  # off, on, toggle
+        Category.LOCK: frozenset({0, 1, 2}),  # lock, unlock, hold open
+        Category.CURTAIN: frozenset({0, 1, 2}),  # close, open, stop
+    }
+)
+
+
+class _Join(msgspec.Struct):
+    duration: Annotated[int, Meta(ge=0, le=254)] = 60
+
+
+class _Control(msgspec.Struct):
+    operate: int
+    channel: Annotated[int, Meta(ge=0, le=255)] = field(default=0, name="operate_channel_id")
+    position: Annotated[int, Meta(ge=0, le=100)] | None = None
+    pin: str | None = field(default=None, name="pass")
+
+
+class _NewKey(msgspec.Struct):
+    key_type: Annotated[int, Meta(ge=0, le=3)] = field(default=0, name="keytype")
+    slot: Annotated[int, Meta(ge=1, le=65534)] | None = field(default=None, name="keyid")
+    name: str | None = field(default=None, name="key_name")
+    pin: str | None = field(default=None, name="pass")
+    member_id: int | None = None
+
+
+class _OldKey(msgspec.Struct):
+    slot: Annotated[int, Meta(ge=1, le=65534)] | None = field(default=None, name="keyid")
+
+
+def read_request(topic: Topic, envelope: Envelope, zone: tzinfo) -> Request:
+    """The request that a message makes. Raises MalformedError or RefusedError, with the §9 meaning that fits."""
+    sn = envelope.sn
+    if sn is None:
+        raise MalformedError("msg.sn: missing; a request without a serial number cannot be answered")
+    for name, expected in (("uuid", topic.uuid), ("category", topic.category)):
+        if envelope.msg.get(name, expected) != expected:
+            raise MalformedError(f"msg.{name}: found {envelope.msg[name]!r}; the topic says {expected!r}")
+    param = envelope.msg.get("param") or {}
+    if not isinstance(param, dict):
+        raise MalformedError(f"msg.param: found {type(param).__name__}; it is an object")
+    reader = _READERS.get((topic.category, topic.exectype)) or _READERS.get((None, topic.exectype))
+    if reader is None:
+        raise RefusedError(f"a {topic.category} cannot be asked to {topic.exectype}", Operation.BAD_PARAMETERS)
+    action = reader(topic.category, envelope.msg, param)
+    return Request(topic.user, topic.category, topic.uuid, topic.exectype, sn, action, _sent_at(envelope.msg, zone))
+
+
+def _sent_at(msg: Msg, zone: tzinfo) -> datetime | None:
+    """When the phone says that it sent it: the later of its two stamps, since a record's create_time may be old."""
+    stamps = []
+    for name in ("create_time", "update_time"):
+        text = msg.get(name)
+        if text is None or text == "":
+            continue
+        try:
+            stamps.append(read_time(text, zone))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RefusedError(f"msg.{name}: found {text!r}; {error}", Operation.BAD_TIME_FORMAT) from error
+    return max(stamps, default=None)
+
+
+def _join(_category: Category, _msg: Msg, param: Msg) -> Action:
+    return PermitJoin(_convert(param, _Join).duration)
+
+
+def _control(category: Category, _msg: Msg, param: Msg) -> Action:
+    asked = _convert(param, _Control)
+    allowed = _OPERATES.get(category, frozenset())
+    if asked.operate not in allowed:
+        raise MalformedError(f"msg.param.operate: found {asked.operate}; a {category} takes {sorted(allowed)}")
+    return Operate(asked.operate, asked.channel, asked.position, _pin(asked.pin))
+
+
+def _query(_category: Category, _msg: Msg, _param: Msg) -> Action:
+    return Query()
+
+
+def _remove(_category: Category, _msg: Msg, _param: Msg) -> Action:
+    return RemoveDevice()
+
+
+def _remove_key(_category: Category, _msg: Msg, param: Msg) -> Action:
+    slot = _convert(param, _OldKey).slot
+    return RemoveDevice() if slot is None else RemoveKey(slot)
+
+
+def _add_key(_category: Category, msg: Msg, param: Msg) -> Action:
+    asked = _convert(param, _NewKey)
+    name = asked.name or msg.get("title")
+    if not isinstance(name, str) or not 0 < len(name) <= 64:
+        raise MalformedError("msg.param.key_name: a key has a name of 1 to 64 characters")
+    return AddKey(asked.key_type, name, asked.slot, _pin(asked.pin), asked.member_id)
+
+
+def _edit(category: Category, msg: Msg, param: Msg) -> Action:
+    header = {name: msg[name] for name in HOUSEHOLD & msg.keys()}
+    wanted = {name: param[name] for name in household_param(category) & param.keys()}
+    if not header and not wanted:
+        raise MalformedError("msg: nothing in it that the household can change")
+    for name, value in header.items():
+        if not isinstance(value, str) or not len(value) <= 64:
+            raise MalformedError(f"msg.{name}: found {value!r}; at most 64 characters of text")
+    kind = PARAM_OF[category]
+    _convert(wanted, kind)
+    names = {item.encode_name: item.name for item in msgspec.structs.fields(kind)}
+    fields: dict[str, Scalar] = {names[name]: value for name, value in wanted.items()}
+    return UpdateRecord(header, fields)
+
+
+_READERS: Final[Mapping[tuple[Category | None, ExecType], Callable[[Category, Msg, Msg], Action]]] = MappingProxyType(
+    {
+        (Category.GATEWAY, ExecType.CREATE): _join,
+        (Category.LOCK, ExecType.CREATE): _add_key,
+        (Category.LOCK, ExecType.DELETE): _remove_key,
+        (None, ExecType.DELETE): _remove,
+        (None, ExecType.QUERY): _query,
+        (None, ExecType.CONTROL): _control,
+        (None, ExecType.UPDATE): _edit,
+        (None, ExecType.SET): _edit,
+    }
+)
+
+
+def _pin(text: str | None) -> str | None:
+    if text is not None and not (4 <= len(text) <= 10 and text.isascii() and text.isdecimal()):
+        raise RefusedError("msg.param.pass: 4 to 10 digits", Operation.BAD_PASSWORD_FORMAT)
+    return text
+
+
+T = TypeVar("T")
+
+
+def _convert(param: Msg, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(param, kind)
+    except msgspec.ValidationError as error:
+        raise MalformedError(f"msg.param: {error}") from error

@@ -1,0 +1,1 @@
+"""Requests from any interface: checked, journalled, executed once and answered once."""

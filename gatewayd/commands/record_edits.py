@@ -1,0 +1,51 @@
+"""What the household says of its devices: titles, icons, rooms, limits (`update` and `set` requests, §4.2)."""
+
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from gatewayd.model.errors import UnknownDeviceError
+from gatewayd.model.ids import ExecType, Uuid
+from gatewayd.model.outbox_items import Due, RecordDue
+from gatewayd.model.record import Record
+from gatewayd.model.request import Answer, Request, UpdateRecord
+from gatewayd.model.status import Operation
+
+
+class Records(Protocol):
+    """The mirror, as far as editing needs it."""
+
+    def get(self, uuid: Uuid) -> Record | None: ...
+
+    async def put(self, record: Record, *due: Due) -> None: ...
+
+
+class Edits:
+    """Handler for `update` and `set`: the record takes the household's words, and the cloud hears of it."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    async def carry_out(self, request: Request) -> Answer:
+        """Change the record; on disk when this returns. Raises UnknownDeviceError."""
+        assert isinstance(request.action, UpdateRecord)
+        record = self._records.get(request.uuid)
+        if record is None:
+            raise UnknownDeviceError(f"no device {request.uuid} here")
+        edited = edit(record, request.action)
+        if edited != record:
+            await self._records.put(edited, RecordDue(uuid=request.uuid))
+        status = Operation.SET_DONE if request.exectype is ExecType.SET else Operation.UPDATED
+        return Answer(status, edited)
+
+
+def edit(record: Record, action: UpdateRecord) -> Record:
+    """`record` with the fields that `action` names, and which of them are others than before."""
+    after = replace(record, **action.header, param=replace(record.param, **action.param))
+    spelled = {item.name: item.encode_name for item in msgspec.structs.fields(type(record.param))}
+    edited = {name for name in action.header if getattr(after, name) != getattr(record, name)}
+    edited |= {
+        f"param.{spelled[name]}" for name in action.param if getattr(after.param, name) != getattr(record.param, name)
+    }
+    return replace(after, edited=tuple(sorted(edited.union(record.edited))))

@@ -1,0 +1,1 @@
+"""gatewayd demo: the daemon on a simulated radio, cloud and broker, and what it shows of it."""

@@ -1,0 +1,117 @@
+"""`gatewayd demo`: the daemon on a simulated world, all on loopback, and what happens there as people see it."""
+
+import asyncio
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rich.console import Console as Screen
+from rich.live import Live
+
+from gatewayd import config, daemon, log
+from gatewayd.admin.console import Console, Nothing
+from gatewayd.demo.view import Sight, page
+from gatewayd.simulator.app_client import Phone
+from gatewayd.simulator.broker import KINDS, Kind
+from gatewayd.simulator.environment import OWNER, PASSWORD, World, world
+from gatewayd.simulator.tour import NETWORK, PASSPHRASE, Step, StepFailedError, Tour
+from gatewayd.simulator.wifi import SimulatedWifi
+
+_REFRESH_S = 0.5
+
+
+def settings_for(around: World, folder: Path) -> config.Settings:
+    """The daemon's settings in a simulated world."""
+    heard_at, spoken_to = around.udp_ports
+    return config.from_mapping(
+        {
+            "gateway": {"state_dir": str(folder)},
+            "radio": {"driver": "simulated", "path": around.radio_url},
+            "cloud": {"base_url": around.cloud.base_url, "username": OWNER},
+            "mqtt": {"host": around.broker.host, "port": around.broker.port},
+            "admin": {"socket": str(folder / "admin.sock")},
+            "wifi": {"backend": "none"},
+            "udp": {"listen_port": heard_at, "announce_port": spoken_to, "interfaces": ["lo"]},
+        },
+        {},
+    )
+
+
+@asynccontextmanager
+async def stage(folder: Path, brokers: Sequence[Kind]) -> AsyncIterator[tuple[World, Console, Phone]]:
+    """A world, the daemon in it, and a phone of the owner's."""
+    async with (
+        world(brokers=brokers) as around,
+        daemon.running(settings_for(around, folder), PASSWORD, {}, wifi=SimulatedWifi()) as console,
+        around.phone() as phone,
+    ):
+        yield around, console, phone
+
+
+async def play(*, once: bool, broker: str | None = None) -> int:
+    """The demo, on the `broker` of that name or the first that is installed; returns the exit status."""
+    screen = Screen()
+    brokers = [kind for kind in KINDS if broker in (None, kind.name)]
+    log.configure("error", "console")
+    status = 0
+    _end_in_order()
+    with tempfile.TemporaryDirectory(prefix="gatewayd-demo-") as folder:
+        async with stage(Path(folder), brokers) as (around, console, phone):
+            tour = Tour(around, phone, console.open_window)
+            try:
+                if once:
+                    await _once(tour, screen)
+                else:
+                    await _live(tour, console, phone, screen, _addresses(around, folder))
+            except* StepFailedError as failed:
+                screen.print(f"[red]✗[/] {failed.exceptions[0]}", highlight=False, soft_wrap=True)
+                status = 1
+    return status
+
+
+def _end_in_order() -> None:
+    """SIGTERM and SIGHUP end this as Ctrl-C does: no broker is left behind."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(name, task.cancel)
+
+
+async def _once(tour: Tour, screen: Screen) -> None:
+    async for step in tour.steps():
+        screen.print(
+            f"[green]✓[/] {step.took_s * 1000:8.1f} ms  {step.title}: {step.seen}", highlight=False, soft_wrap=True
+        )
+
+
+async def _live(tour: Tour, console: Console, phone: Phone, screen: Screen, addresses: Mapping[str, str]) -> None:
+    """The tour, then the house goes on living, until Ctrl-C."""
+    steps: list[Step] = []
+    with Live(console=screen, auto_refresh=False, screen=screen.is_terminal) as live:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_draw(live, console, phone, steps, addresses))
+            async for step in tour.steps():
+                steps.append(step)  # noqa: PERF401  (drawn while it grows)
+            await tour.live_on()
+
+
+async def _draw(live: Live, console: Console, phone: Phone, steps: list[Step], addresses: Mapping[str, str]) -> None:
+    clock = asyncio.get_running_loop().time
+    while True:
+        status, devices = await console.status(Nothing()), await console.devices(Nothing())
+        sight = Sight(status, devices, steps, phone.seen, clock())
+        live.update(page(sight, addresses, *live.console.size), refresh=True)
+        await asyncio.sleep(_REFRESH_S)
+
+
+def _addresses(around: World, folder: str) -> Mapping[str, str]:
+    """Where people can take part, each with the command for it."""
+    socket, (heard_at, spoken_to) = f"{folder}/admin.sock", around.udp_ports
+    return {
+        "ask it": f"gatewayctl --socket {socket} status",
+        "its button": f"gatewayctl --socket {socket} provision-window",
+        "its Wi-Fi": f"{NETWORK}, passphrase {PASSPHRASE}",
+        "be a phone": f"gatewayctl provision --at 127.0.0.1 --gateway-port {heard_at} --announce-port {spoken_to}",
+    }

@@ -1,0 +1,114 @@
+"""What `gatewayd demo` draws: the gateway, its devices, the tour's steps, what the phone hears. It fits the screen."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+
+from gatewayd.admin.console import state_in_words
+from gatewayd.model.errors import MalformedError
+from gatewayd.model.record_wire import from_wire
+from gatewayd.simulator.app_client import Seen
+from gatewayd.simulator.tour import Step
+
+_FEWEST: Final = 3
+_DOOR: Final = 14  # columns before an address
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What there is to be seen at one moment."""
+
+    status: Mapping[str, Any]
+    devices: Sequence[Mapping[str, Any]]
+    steps: Sequence[Step]
+    heard: Sequence[Seen]  # the newest last
+    now: float  # the loop's clock, as in `heard`
+
+
+def page(sight: Sight, addresses: Mapping[str, str], width: int, height: int) -> Group:
+    """The tables from top to bottom; of steps and messages the newest that fit, of addresses at least the first."""
+    head, devices = _head(sight.status), _devices(sight.devices)
+    room = height - _rows(head) - _rows(devices) - 2 * _rows(_table()) - 1
+    doors = _doors(addresses)
+    tall = _rows(doors) + sum(len(command) // (width - _DOOR) for command in addresses.values())
+    if room - tall < 2 * _FEWEST:
+        doors = _doors(dict(islice(addresses.items(), 1)))
+        tall = _rows(doors)
+    room -= tall
+    steps = max(_FEWEST, min(len(sight.steps), room - max(_FEWEST, room // 2)))
+    tables = (head, doors, devices, _steps(sight.steps[-steps:]), _messages(sight, max(_FEWEST, room - steps)))
+    return Group(*(Padding(table, (0, 0, 1, 0)) for table in tables[:-1]), tables[-1])
+
+
+def _head(status: Mapping[str, Any]) -> Table:
+    radio = f"channel {status['radio']['channel']}" if status["radio"]["up"] else status["radio"]["trouble"]
+    mqtt = "connected" if status["mqtt"]["up"] else status["mqtt"]["trouble"]
+    waiting = ", ".join(f"{lane} {depth}" for lane, depth in status["outbox"].items())
+    table = _table(("gateway", 17), "radio", "cloud", "outbox", title="gatewayd demo: Ctrl-C ends it")
+    table.add_row(str(status["gateway"]), str(radio), str(mqtt), waiting)
+    return table
+
+
+def _doors(addresses: Mapping[str, str]) -> Table:
+    table = _table(("take part", 11), "by")
+    table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"  # what is cut short cannot be copied
+    for purpose, command in addresses.items():
+        table.add_row(purpose, command)
+    return table
+
+
+def _devices(devices: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table(("device", 16), "title", ("online", 7), ("battery", 8), "last change")
+    for device in devices:
+        battery = "-" if device.get("battery") is None else f"{device['battery']} %"
+        online = "yes" if device.get("online") else "no"
+        table.add_row(device.get("type"), device["title"], online, battery, device["state"])
+    return table
+
+
+def _steps(steps: Sequence[Step]) -> Table:
+    table = _table(("took", 9), "what happened", "seen")
+    for step in steps:
+        table.add_row(f"{step.took_s * 1000:6.1f} ms", step.title, step.seen)
+    return table
+
+
+def _messages(sight: Sight, most: int) -> Table:
+    table = _table(("at", 9), "the phone hears", "that", "and it is")
+    said = ((seen, words) for seen in reversed(sight.heard) if (words := _in_words(seen)) is not None)
+    for seen, words in reversed(list(islice(said, most))):
+        at = time.localtime(time.time() - (sight.now - seen.at))
+        table.add_row(time.strftime("%H:%M:%S", at), *words)
+    return table
+
+
+def _in_words(seen: Seen) -> tuple[str, str, str] | None:
+    """Who says what; None for what is not a gateway's word about a device."""
+    if seen.meaning is None or seen.meaning.is_request:
+        return None
+    try:
+        record = from_wire(seen.msg)
+    except MalformedError:
+        return None  # an answer without a record
+    return record.title, seen.meaning.desc, state_in_words(record)
+
+
+def _table(*columns: str | tuple[str, int], title: str = "") -> Table:
+    """Columns with their widths; those without share what is left."""
+    table = Table(title=title, title_style="bold", title_justify="left", box=None, expand=True)
+    table.header_style = "bold cyan"
+    for column in columns:
+        name, width = (column, None) if isinstance(column, str) else column
+        table.add_column(name, width=width, ratio=None if width else 1, no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def _rows(table: Table) -> int:
+    """How many lines it takes, with the empty one after it."""
+    return bool(table.title) + 1 + table.row_count + 1

@@ -1,0 +1,157 @@
+"""Keys of a lock: a password key is programmed into a slot of the lock, named, and kept here.
+
+A key stands in the book before the lock has it and until the lock no longer has it, so that after a power cut no
+password is left in a lock that nobody knows of: `settle` takes it out again.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from gatewayd.locks.event_codes import KeyType
+from gatewayd.locks.events import Records
+from gatewayd.model.errors import RefusedError
+from gatewayd.model.ids import Uuid
+from gatewayd.model.lock import Key, KeyState, PinSlots
+from gatewayd.model.request import AddKey, Answer, Handler, RemoveKey, Request
+from gatewayd.model.status import Operation
+
+log = structlog.get_logger()
+
+
+class KeyBook(Protocol):
+    """Where keys are kept, durably."""
+
+    def keys_of(self, uuid: Uuid) -> tuple[Key, ...]: ...
+
+    async def put_key(self, key: Key) -> None: ...
+
+    async def drop_key(self, uuid: Uuid, slot: int) -> None: ...
+
+
+class PinRadio(Protocol):
+    """The lock's PIN slots (ZCL 0x0101 commands 0x05, 0x07). Raises GatewayError where the lock does not take it."""
+
+    async def pin_slots(self, uuid: Uuid) -> PinSlots: ...
+
+    async def set_pin(self, uuid: Uuid, slot: int, pin: str) -> None: ...
+
+    async def clear_pin(self, uuid: Uuid, slot: int) -> None: ...
+
+
+class Keys:
+    """Handlers for adding and removing a lock's keys. `left_unsettled` hears of a lock where one was not finished.
+
+    One thing at a time is done with a lock's keys: what is just being added is not half done.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        book: KeyBook,
+        radio: PinRadio,
+        *,
+        max_keys: int,
+        left_unsettled: Callable[[Uuid], None],
+    ) -> None:
+        self._records = records
+        self._book = book
+        self._radio = radio
+        self._max_keys = max_keys
+        self._left_unsettled = left_unsettled
+        self._turns: defaultdict[Uuid, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def add(self, request: Request) -> Answer:
+        """lock, `create`: put a password key into its slot. Raises RefusedError with the §9 meaning that fits."""
+        action = request.action
+        assert isinstance(action, AddKey)
+        if action.key_type != KeyType.PASSWORD or action.pin is None:
+            raise RefusedError(
+                f"a key of type {action.key_type} is made at the lock itself; a password key (0) needs a pin",
+                Operation.BAD_PARAMETERS,
+            )
+        async with self._turns[request.uuid]:
+            await self._put_in(request.uuid, action, action.pin)
+        return Answer(Operation.CREATED, self._records.get(request.uuid))
+
+    async def remove(self, request: Request) -> Answer:
+        """lock, `delete` with a key: take it out of its slot. Raises RefusedError where there is none."""
+        action = request.action
+        assert isinstance(action, RemoveKey)
+        async with self._turns[request.uuid]:
+            key = next((key for key in self._book.keys_of(request.uuid) if key.slot == action.slot), None)
+            if key is None:
+                raise RefusedError(f"no key in slot {action.slot}", Operation.NO_SUCH_INFORMATION)
+            with self._finished_later(key.uuid):
+                await self._take_out(key)
+        return Answer(Operation.DELETED, self._records.get(request.uuid))
+
+    async def remove_or(self, request: Request, otherwise: Handler) -> Answer:
+        """lock, `delete`: a key where one is named, else whatever `otherwise` deletes: the lock itself."""
+        if isinstance(request.action, RemoveKey):
+            return await self.remove(request)
+        return await otherwise(request)
+
+    async def settle(self, uuid: Uuid) -> None:
+        """Bring to an end what a crash or a silent lock left half done: such a key is taken out of the lock.
+
+        Raises GatewayError where the lock does not let it be done now.
+        """
+        async with self._turns[uuid]:
+            await self._settle(uuid)
+
+    async def _settle(self, uuid: Uuid) -> None:
+        for key in self._book.keys_of(uuid):
+            if key.state is not KeyState.SET:
+                await self._take_out(key)
+
+    async def _put_in(self, uuid: Uuid, action: AddKey, pin: str) -> None:
+        await self._settle(uuid)
+        slots = await self._radio.pin_slots(uuid)
+        slot = choose_slot(action, self._book.keys_of(uuid), slots, self._max_keys)
+        key = Key(uuid, slot, action.key_type, action.name, KeyState.PENDING, action.member_id)
+        with self._finished_later(uuid):
+            await self._book.put_key(key)
+            await self._radio.set_pin(uuid, slot, pin)
+            await self._book.put_key(replace(key, state=KeyState.SET))
+        log.info("key_added", uuid=uuid, slot=slot, name=action.name)
+
+    async def _take_out(self, key: Key) -> None:
+        await self._book.put_key(replace(key, state=KeyState.REMOVING))
+        await self._radio.clear_pin(key.uuid, key.slot)
+        await self._book.drop_key(key.uuid, key.slot)
+        log.info("key_removed", uuid=key.uuid, slot=key.slot)
+
+    @contextmanager
+    def _finished_later(self, uuid: Uuid) -> Iterator[None]:
+        """Whatever breaks off in here, the requester's patience included, is told to who settles it."""
+        try:
+            yield
+        except BaseException:
+            self._left_unsettled(uuid)
+            raise
+
+
+def choose_slot(action: AddKey, keys: Iterable[Key], slots: PinSlots, max_keys: int) -> int:
+    """The slot that a new key takes; raises RefusedError: name or slot taken, full, or a PIN unfit for the lock."""
+    taken = {key.slot: key for key in keys}
+    if any(key.name == action.name for key in taken.values()):
+        raise RefusedError(f"a key named {action.name!r} is there already", Operation.SAME_NAME_EXISTS)
+    pin = action.pin or ""
+    if not (slots.min_length <= len(pin) <= slots.max_length and pin.isdecimal() and pin.isascii()):
+        raise RefusedError(
+            f"this lock takes {slots.min_length} to {slots.max_length} digits", Operation.BAD_PASSWORD_FORMAT
+        )
+    if len(taken) >= min(max_keys, slots.count):
+        raise RefusedError(f"the lock holds {len(taken)} keys already", Operation.LIMIT_EXCEEDED)
+    free = [slot for slot in range(1, slots.count + 1) if slot not in taken]
+    if action.slot is None:
+        return free[0]
+    if action.slot not in free:
+        raise RefusedError(f"slot {action.slot} is taken, or not one of 1 to {slots.count}", Operation.BAD_PARAMETERS)
+    return action.slot

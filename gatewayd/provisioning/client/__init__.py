@@ -1,0 +1,1 @@
+"""The phone's side of discovery and provisioning (§10, §13)."""

@@ -1,0 +1,43 @@
+"""A lock's own log: a ring of numbered records that a host may read after it has been away (Get Log Record)."""
+
+import struct
+from collections import deque
+from dataclasses import dataclass, field
+
+from gatewayd.simulator.radio.devices.lock.codes import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """`time` in seconds since 2000-01-01, local; `code` an event's or alarm's as `kind` says."""
+
+    index: int
+    time: int
+    kind: Kind
+    source: int
+    code: int
+    user: int
+    pin: bytes = field(default=b"", repr=False)
+
+    def pack(self) -> bytes:
+        head = struct.pack("<HIBBBH", self.index, self.time, self.kind, self.source, self.code, self.user)
+        return head + bytes((len(self.pin),)) + self.pin
+
+
+class Journal:
+    """The newest `size` records, numbered by their place in the log: from 1 to `size`, and from 1 again."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.records: deque[LogRecord] = deque(maxlen=size)
+        self._last = 0
+
+    def write(self, time: int, kind: Kind, source: int, code: int, *, user: int, pin: bytes) -> None:
+        self._last = self._last % self._size + 1
+        self.records.append(LogRecord(self._last, time, kind, source, code, user, pin))
+
+    def read(self, index: int) -> LogRecord | None:
+        """The record of that number; 0 means the newest. None: there is none, or no longer."""
+        if index == 0:
+            return self.records[-1] if self.records else None
+        return next((record for record in self.records if record.index == index), None)

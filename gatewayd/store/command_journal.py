@@ -1,0 +1,178 @@
+"""The command journal: each request by (user, sn) before the radio is touched, and its final answer after.
+
+It makes "never twice" true across restarts. When to refuse a request as too old is cloud/'s decision.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from functools import partial
+from typing import Final
+
+from gatewayd.model.errors import StoreError
+from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.outbox_items import AnswerDue, Due
+from gatewayd.model.request import Request
+from gatewayd.store.codec import Codec
+from gatewayd.store.database import Database, Write, from_ms, to_ms
+from gatewayd.store.outbox import Outbox
+
+_MAX_AGE: Final = timedelta(days=7)
+_MAX_ROWS: Final = 10_000
+_SURE_ROWS: Final = 1_000  # kept whatever their age: before its clock is set a board lives in 1970
+_PRUNED_AT_ONCE: Final = 500  # rows above the limit that are let grow, so that pruning is rare
+
+
+class Begun(Enum):
+    """What `begin` found."""
+
+    NEW = auto()  # it stands in the journal now, durably: carry it out
+    RUNNING = auto()  # it is being carried out: say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """It was carried out before; this was its final answer."""
+
+    answer: AnswerDue
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A request that a crash cut off."""
+
+    user: str
+    sn: str
+    category: Category
+    uuid: Uuid
+    exectype: ExecType
+    begun_at: datetime
+
+
+class _State(Enum):
+    BEGINNING = auto()
+    RUNNING = auto()
+    FINISHING = auto()
+    FINISHED = auto()
+
+
+@dataclass(slots=True)
+class _Entry:
+    id: int
+    state: _State
+
+
+_Key = tuple[str, str]
+
+
+class Journal:
+    """Requests by (user, sn). `refuses` says why no command may begin (a full disk), or None."""
+
+    def __init__(
+        self,
+        database: Database,
+        codec: Codec,
+        outbox: Outbox,
+        now: Callable[[], datetime],
+        refuses: Callable[[], str | None],
+    ) -> None:
+        self._database = database
+        self._codec = codec
+        self._outbox = outbox
+        self._now = now
+        self._refuses = refuses
+        self._entries: dict[_Key, _Entry] = {}
+        self._next_id = 1
+
+    async def load(self) -> None:
+        """Take up what stands in the journal, without what is too old."""
+        rows = await self._database.read(
+            lambda raw: raw.execute(
+                "SELECT id, user, sn, begun_at, answer IS NOT NULL FROM journal ORDER BY id"
+            ).fetchall()
+        )
+        oldest = to_ms(self._now() - _MAX_AGE)
+        sure_from = rows[-_SURE_ROWS][0] if len(rows) >= _SURE_ROWS else 0
+        for id_, user, sn, begun_at, answered in rows:
+            self._next_id = id_ + 1
+            if answered and begun_at < oldest and id_ < sure_from:
+                self._database.later("DELETE FROM journal WHERE id = ?", id_)
+            else:
+                self._entries[user, sn] = _Entry(id_, _State.FINISHED if answered else _State.RUNNING)
+
+    async def begin(self, request: Request) -> Begun | Repeated:
+        """Enter `request` unless it stands here already. NEW: it is on disk before this returns.
+
+        Raises StoreError where it cannot be entered; it must not be carried out then.
+        """
+        key = (request.user, request.sn)
+        entry = self._entries.get(key)
+        if entry is None:
+            await self._enter(key, request)
+            return Begun.NEW
+        if entry.state is not _State.FINISHED:
+            return Begun.RUNNING
+        return Repeated(await self._answer(entry.id))
+
+    async def finish(self, answer: AnswerDue, *due: Due) -> None:
+        """Enter the final answer and put it (and `due`) in the outbox, in one transaction, durably.
+
+        Raises StoreError where the request is not running: there is one final answer, and it was given.
+        """
+        entry = self._entries.get((answer.user, answer.sn))
+        if entry is None or entry.state is not _State.RUNNING:
+            raise StoreError(f"The request {answer.sn!r} of {answer.user!r} is not running and cannot be finished.")
+        entry.state = _State.FINISHING
+        write = Write()
+        write.add("UPDATE journal SET answer = ? WHERE id = ?", self._codec.encode_due(answer), entry.id)
+        self._outbox.stage(write, answer, *due)
+        write.kept.append(partial(setattr, entry, "state", _State.FINISHED))
+        write.lost.append(partial(setattr, entry, "state", _State.RUNNING))
+        await self._database.commit(write)
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Every request without a final answer, oldest first. At start-up: what a crash cut off."""
+        rows = await self._database.read(
+            lambda raw: raw.execute(
+                "SELECT user, sn, category, uuid, exectype, begun_at FROM journal WHERE answer IS NULL ORDER BY id"
+            ).fetchall()
+        )
+        return tuple(
+            Unfinished(user, sn, Category(category), uuid, ExecType(exectype), from_ms(begun_at))
+            for user, sn, category, uuid, exectype, begun_at in rows
+        )
+
+    async def _enter(self, key: _Key, request: Request) -> None:
+        if reason := self._refuses():
+            raise StoreError(f"No command is begun: {reason}.")
+        self._prune()
+        entry = _Entry(self._next_id, _State.BEGINNING)
+        self._next_id += 1
+        self._entries[key] = entry
+        write = Write()
+        write.add(
+            "INSERT INTO journal (id, user, sn, category, uuid, exectype, begun_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *(entry.id, *key, request.category, request.uuid, request.exectype, to_ms(self._now())),
+        )
+        write.kept.append(partial(setattr, entry, "state", _State.RUNNING))
+        write.lost.append(partial(self._entries.pop, key))
+        await self._database.commit(write)
+
+    def _prune(self) -> None:
+        """Forget the oldest finished requests once there are too many."""
+        excess = len(self._entries) - _MAX_ROWS
+        if excess < _PRUNED_AT_ONCE:
+            return
+        finished = [key for key, entry in self._entries.items() if entry.state is _State.FINISHED]
+        for key in finished[:excess]:
+            self._database.later("DELETE FROM journal WHERE id = ?", self._entries.pop(key).id)
+
+    async def _answer(self, id_: int) -> AnswerDue:
+        (body,) = await self._database.read(
+            lambda raw: raw.execute("SELECT answer FROM journal WHERE id = ?", (id_,)).fetchone()
+        )
+        answer = self._codec.decode_due(body)
+        if not isinstance(answer, AnswerDue):
+            raise StoreError(f"Row {id_} of the journal holds no answer.")
+        return answer

@@ -1,0 +1,93 @@
+"""What is kept of locks: events with the lock's own stamp, to be held against its log, and the keys in its slots."""
+
+from functools import partial
+from typing import Final
+
+from gatewayd.model.change import Change
+from gatewayd.model.event import LockEvent, LockSource, LockWord
+from gatewayd.model.ids import Uuid
+from gatewayd.model.lock import Key, KeyState
+from gatewayd.model.outbox_items import Due
+from gatewayd.store.database import Database, Write, from_ms, to_ms
+from gatewayd.store.mirror import Mirror
+
+KEPT_EVENTS: Final = 1_000
+"""Stamped events a lock; more than any lock's own log holds."""
+
+_PRUNED_EVERY: Final = 500  # events
+_PRUNE: Final = (
+    "DELETE FROM lock_event WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER "
+    "(PARTITION BY uuid ORDER BY id DESC) AS place FROM lock_event) WHERE place > ?)"
+)
+
+
+class LockBook:
+    """Events and keys, each on disk when the call returns."""
+
+    def __init__(self, database: Database, mirror: Mirror) -> None:
+        self._database = database
+        self._mirror = mirror
+        self._keys: dict[tuple[Uuid, int], Key] = {}
+        self._next_event = 1
+
+    async def load(self) -> None:
+        """Read the keys, and forget events that are older than any lock's log."""
+        rows = await self._database.read(
+            lambda raw: raw.execute("SELECT uuid, slot, key_type, name, state, member_id FROM lock_key").fetchall()
+        )
+        for uuid, slot, key_type, name, state, member_id in rows:
+            self._keys[uuid, slot] = Key(uuid, slot, key_type, name, KeyState(state), member_id)
+        (last,) = await self._database.read(lambda raw: raw.execute("SELECT max(id) FROM lock_event").fetchone())
+        self._next_event = (last or 0) + 1
+        self._database.later(_PRUNE, KEPT_EVENTS)
+
+    async def add_event(self, word: LockWord, changes: tuple[Change, ...], *due: Due) -> None:
+        """One transaction: the event, what it changes, and what the cloud has to hear.
+
+        Raises UnknownDeviceError, and StoreError where it cannot be written.
+        """
+        write = Write()
+        self._mirror.stage_changes(write, word.uuid, changes, *due)
+        if isinstance(word, LockEvent) and word.lock_time is not None:
+            write.add(
+                "INSERT INTO lock_event (id, uuid, lock_time, source, code, user, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                *(self._next_event, word.uuid, word.lock_time, word.source, word.code, word.user, to_ms(word.at)),
+            )
+            if self._next_event % _PRUNED_EVERY == 0:
+                self._database.later(_PRUNE, KEPT_EVENTS)
+            self._next_event += 1
+        await self._database.commit(write)
+
+    async def stamped_events(self, uuid: Uuid) -> tuple[LockEvent, ...]:
+        """The last events of a lock that carry its own stamp, oldest first."""
+        rows = await self._database.read(
+            lambda raw: raw.execute(
+                "SELECT source, code, user, at, lock_time FROM lock_event WHERE uuid = ? ORDER BY id DESC LIMIT ?",
+                (uuid, KEPT_EVENTS),
+            ).fetchall()
+        )
+        return tuple(
+            LockEvent(uuid, LockSource(source), code, user, from_ms(at), lock_time)
+            for source, code, user, at, lock_time in reversed(rows)
+        )
+
+    def keys_of(self, uuid: Uuid) -> tuple[Key, ...]:
+        """A lock's keys, in the order of their slots."""
+        return tuple(sorted((key for key in self._keys.values() if key.uuid == uuid), key=lambda key: key.slot))
+
+    async def put_key(self, key: Key) -> None:
+        """Keep a key, new or changed. Raises StoreError, and then it is as it was."""
+        write = Write()
+        write.add(
+            "INSERT OR REPLACE INTO lock_key VALUES (?, ?, ?, ?, ?, ?)",
+            *(key.uuid, key.slot, key.key_type, key.name, key.state, key.member_id),
+        )
+        write.kept.append(partial(self._keys.__setitem__, (key.uuid, key.slot), key))
+        await self._database.commit(write)
+
+    async def drop_key(self, uuid: Uuid, slot: int) -> None:
+        """Forget a key. Raises StoreError, and then it is as it was."""
+        write = Write()
+        write.add("DELETE FROM lock_key WHERE uuid = ? AND slot = ?", uuid, slot)
+        write.kept.append(partial(self._keys.pop, (uuid, slot), None))
+        await self._database.commit(write)

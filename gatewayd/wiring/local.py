@@ -1,0 +1,164 @@
+"""What works without the cloud: the radio tied to the store, the locks between them, and who carries out what."""
+
+import asyncio
+import random
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from gatewayd import __version__
+from gatewayd.cloud.mqtt.request_listener import Handlers
+from gatewayd.commands.record_edits import Edits
+from gatewayd.config import Settings
+from gatewayd.locks.events import LockEvents
+from gatewayd.locks.pin_codes import Keys
+from gatewayd.locks.reconciler import LockCare
+from gatewayd.model.errors import StoreError
+from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
+from gatewayd.model.gateway import gateway_record
+from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.outbox_items import RecordDue
+from gatewayd.model.record import LockParam, Record
+from gatewayd.store.store import Store
+from gatewayd.zigbee.catalogue import Catalogue
+from gatewayd.zigbee.controller import ZigbeeRoom
+from gatewayd.zigbee.event_recorder import Intake
+
+log = structlog.get_logger()
+
+_IDENTITY: Final = "gateway-uuid"
+_KEPT_AGAIN_S: Final = 10.0
+
+
+def now() -> datetime:
+    """The board's clock."""
+    return datetime.now(UTC)
+
+
+def new_sn() -> str:
+    """A serial number for what the gateway itself has to say."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts that work without the cloud: the store, the radio, the locks."""
+
+    store: Store
+    zigbee: ZigbeeRoom
+    intake: Intake
+    lock_events: LockEvents
+    keys: Keys
+    came_up: asyncio.Event
+    lock_care: LockCare
+    uuid: asyncio.Future[Uuid]
+    """The gateway's: from the last run where there was one, else when the radio first answers."""
+
+    def record(self) -> Record | None:
+        """The gateway's own (§12.1); None while nobody knows who it is."""
+        return self.store.mirror.get(self.uuid.result()) if self.uuid.done() else None
+
+
+def build_house(settings: Settings, store: Store, chance: random.Random) -> House:
+    """Wire the radio to the store, and the locks between them."""
+    came_up = asyncio.Event()
+
+    def emit(event: RadioEvent) -> None:
+        match event:
+            case RadioUp():
+                came_up.set()
+            case DeviceReady(uuid=there) | AvailabilityChanged(uuid=there, online=True) if zigbee.is_lock(there):
+                lock_care.announce(there)
+        intake.take(event)
+
+    zigbee = ZigbeeRoom(
+        settings.radio,
+        settings.state_dir / "zigbee.db",
+        Catalogue.load(settings.radio.catalogue),
+        store.mirror,
+        store.facts,
+        emit,
+        now=now,
+        zone=settings.zone,
+        chance=chance,
+    )
+    lock_events = LockEvents(
+        store.mirror,
+        store.locks,
+        store.facts,
+        zigbee,
+        all_kept=lambda: intake.drained(),  # noqa: PLW0108  (it is made below)
+        now=now,
+        zone=settings.zone,
+        new_sn=new_sn,
+    )
+    intake = Intake(store.mirror, lock_words=lock_events.heard, new_sn=new_sn)
+    keys = Keys(
+        store.mirror,
+        store.locks,
+        zigbee,
+        max_keys=settings.locks.max_keys,
+        left_unsettled=lambda lock: lock_care.announce(lock),  # noqa: PLW0108  (it is made below)
+    )
+
+    async def attend(uuid: Uuid) -> None:
+        if zigbee.is_lock(uuid):
+            await lock_events.catch_up(uuid)
+            await keys.settle(uuid)
+
+    lock_care = LockCare(attend)
+    uuid: asyncio.Future[Uuid] = asyncio.get_running_loop().create_future()
+    last = store.facts.get(_IDENTITY)
+    if last is not None and store.mirror.get(Uuid(last.decode())) is not None:
+        uuid.set_result(Uuid(last.decode()))
+    return House(store, zigbee, intake, lock_events, keys, came_up, lock_care, uuid)
+
+
+async def look_after_house(settings: Settings, house: House) -> None:
+    """Whenever the radio comes up: say who the gateway is, and look after its locks."""
+    store, zigbee = house.store, house.zigbee
+    while True:
+        await house.came_up.wait()
+        house.came_up.clear()
+        if (network := zigbee.network) is None:
+            continue
+        known = store.mirror.get(network.coordinator)
+        record = gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, known)
+        try:
+            if record != known:
+                await store.mirror.put(record, RecordDue(uuid=record.uuid))
+            await store.facts.set(_IDENTITY, network.coordinator.encode())
+        except StoreError as error:
+            log.error("gateway_not_kept", reason=str(error), again_in_s=_KEPT_AGAIN_S)  # noqa: TRY400
+            house.came_up.set()
+            await asyncio.sleep(_KEPT_AGAIN_S)
+            continue
+        if not house.uuid.done():
+            house.uuid.set_result(network.coordinator)
+        elif house.uuid.result() != network.coordinator:
+            log.error("coordinator_is_another", was=house.uuid.result(), found=network.coordinator, remedy="restart")
+        for one in store.mirror.all():
+            if isinstance(one.param, LockParam):
+                house.lock_care.announce(one.uuid)
+
+
+def handlers(house: House) -> Handlers:
+    """Who carries out what: the whole table."""
+    zigbee, keys, edits = house.zigbee, house.keys, Edits(house.store.mirror)
+    return Handlers(
+        by_category={
+            (Category.GATEWAY, ExecType.CREATE): zigbee.permit,
+            (Category.LOCK, ExecType.CREATE): keys.add,
+            (Category.LOCK, ExecType.DELETE): lambda request: keys.remove_or(request, zigbee.delete),
+        },
+        default={
+            ExecType.CONTROL: zigbee.control,
+            ExecType.QUERY: zigbee.query,
+            ExecType.DELETE: zigbee.delete,
+            ExecType.UPDATE: edits.carry_out,
+            ExecType.SET: edits.carry_out,
+        },
+    )

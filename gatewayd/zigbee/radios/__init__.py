@@ -1,0 +1,1 @@
+"""One module a radio that zigpy drives, and what they raise, translated."""

@@ -1,0 +1,63 @@
+"""The demo's screen: it fits, and says what a person wants to know."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from gatewayd.demo.view import Sight, page
+from gatewayd.model.status import Operation
+from gatewayd.simulator.app_client import Seen
+from gatewayd.simulator.tour import Step
+
+LOCK = {"uuid": "00158d0003b00001", "category": "lock", "title": "智能门锁", "param": {"operate": 1}}
+SIGHT = Sight(
+    status={
+        "gateway": "00158d0000d04700",
+        "radio": {"up": False, "channel": None, "trouble": "cannot start: refused"},
+        "mqtt": {"up": True, "trouble": None},
+        "outbox": {"mqtt": 0, "rest": 6},
+    },
+    devices=[
+        {"type": "AA02SL-HE", "title": "智能门锁", "online": True, "battery": 80, "state": "unlocked"},
+        {"category": "unknown", "title": "Acme X1", "state": "endpoint 1: 0x0000"},
+    ],
+    steps=[Step(f"step {number}", "happened", 0.01) for number in range(13)],
+    heard=[
+        Seen("t", False, Operation.UNLOCK_EVENT, None, LOCK, 0),
+        Seen("t", False, Operation.CONTROL_REQUESTED, "1", LOCK, 0),  # the phone's own
+        Seen("t", False, Operation.CONTROLLING, "1", {"sn": "1"}, 0),
+    ]
+    * 20,
+    now=1,
+)
+
+
+ADDRESSES = {
+    "ask it": "gatewayctl --socket /tmp/x/admin.sock status",
+    "be a phone": "gatewayctl provision " + 7 * "--long ",
+}
+
+
+def drawn(width: int, height: int) -> list[str]:
+    screen = Console(width=width, height=height, record=True, file=io.StringIO())
+    screen.print(page(SIGHT, ADDRESSES, width, height))
+    return screen.export_text().splitlines()
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 40), (120, 60)])
+def test_it_fits_the_screen_and_fills_it_with_the_newest(width: int, height: int) -> None:
+    lines = drawn(width, height)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    assert "step 12" in text
+    assert ("step 0 " in text) is (height > 40)
+    assert "开锁事件" in lines[-1]
+
+
+def test_it_says_how_everything_is() -> None:
+    text = "\n".join(drawn(120, 40))
+    for word in ("cannot start: refused", "connected", "rest 6", "Acme X1", "80 %", "unlocked", "/tmp/x/admin.sock"):
+        assert word in text
+    assert "请求" not in text

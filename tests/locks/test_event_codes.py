@@ -1,0 +1,82 @@
+"""What a lock's codes mean to the household."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gatewayd.locks.event_codes import Level, meaning_of
+from gatewayd.locks.events import changes_of, is_pushed, missing_events
+from gatewayd.model.change import Change
+from gatewayd.model.event import LockAlarm, LockEvent, LockProgrammed, LockSource, LockWord
+from gatewayd.model.ids import Uuid
+from gatewayd.model.record import LockParam
+from gatewayd.model.status import Operation
+
+LOCK = Uuid("00158d0003b00001")
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def event(source: LockSource, code: int, user: int | None = 3, stamp: int | None = 700_000_000) -> LockEvent:
+    return LockEvent(LOCK, source, code, user, NOON, stamp)
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "flag", "level", "operate"),
+    [
+        (event(LockSource.FINGERPRINT, 0x02), Operation.UNLOCK_EVENT, "fingerprint_unlock", Level.NOTICE, 1),
+        (event(LockSource.KEYPAD, 0x02), Operation.UNLOCK_EVENT, "password_unlock", Level.NOTICE, 1),
+        (event(LockSource.RF, 0x01), Operation.OFF, "remote_lock", Level.NOTICE, 0),
+        (event(LockSource.KEYPAD, 0x05), Operation.WRONG_PASSWORD, "password_unlock_refused", Level.REMINDER, None),
+        (event(LockSource.MANUAL, 0x0E), Operation.UNLOCK_EVENT, "inside_unlock", Level.NOTICE, 1),
+        (event(LockSource.MANUAL, 0x77), Operation.DEVICE_NORMAL, "inside_operation", Level.NOTICE, None),
+        (LockAlarm(LOCK, 0x05, NOON), Operation.TAMPER_ALARM, "illegalunlock", Level.ALARM, None),
+        (LockAlarm(LOCK, 0x04, NOON), Operation.TOO_MANY_ATTEMPTS_ALARM, "passerr", Level.ALARM, None),
+        (LockAlarm(LOCK, 0x99, NOON), Operation.FAULT_ALARM, "fault", Level.ALARM, None),
+        (LockProgrammed(LOCK, LockSource.KEYPAD, 0x03, 2, NOON), Operation.USER_REMOVED, "password_removed", 1, None),
+    ],
+)
+def test_a_code_means(word: LockWord, status: Operation, flag: str, level: int, operate: int | None) -> None:
+    meaning = meaning_of(word)
+    assert (meaning.status, meaning.flag, meaning.level, meaning.operate) == (status, flag, level, operate)
+
+
+def test_the_record_shows_who_opened_with_what() -> None:
+    opened = event(LockSource.KEYPAD, 0x02, user=7)
+    assert changes_of(opened, meaning_of(opened)) == (
+        Change("operate", 1),
+        Change("key_id", 7),
+        Change("key_type", 0),
+    )
+
+
+def test_a_refused_code_changes_nothing_that_the_record_shows() -> None:
+    refused = event(LockSource.KEYPAD, 0x05)
+    assert changes_of(refused, meaning_of(refused)) == ()
+
+
+def test_the_household_may_turn_messages_off_but_each_kind_by_itself() -> None:
+    quiet = LockParam(is_push_operate=False)
+    assert not is_pushed(quiet, meaning_of(event(LockSource.KEYPAD, 0x02)))
+    assert is_pushed(quiet, meaning_of(LockAlarm(LOCK, 0x05, NOON)))
+    assert not is_pushed(LockParam(is_push_illegal_unlock=False), meaning_of(LockAlarm(LOCK, 0x05, NOON)))
+
+
+A, B = event(LockSource.KEYPAD, 0x02, stamp=1), event(LockSource.KEYPAD, 0x02, stamp=2)
+UNSTAMPED = event(LockSource.KEYPAD, 0x02, stamp=None)
+
+
+@pytest.mark.parametrize(
+    ("known", "logged", "missing"),
+    [
+        ((), (A, B), (A, B)),
+        ((A,), (A, B), (B,)),
+        ((A, B), (A, B), ()),
+        ((A,), (A, A), (A,)),  # twice in one second is twice
+        ((A, A), (A,), ()),  # the log has wrapped
+        ((), (UNSTAMPED,), ()),
+    ],
+)
+def test_the_log_tells_only_what_was_not_heard(
+    known: tuple[LockEvent, ...], logged: tuple[LockEvent, ...], missing: tuple[LockEvent, ...]
+) -> None:
+    assert missing_events(known, logged) == missing

@@ -1,0 +1,56 @@
+"""Which slot a new key takes, and why it may get none."""
+
+import pytest
+
+from gatewayd.locks.pin_codes import choose_slot
+from gatewayd.model.errors import RefusedError
+from gatewayd.model.ids import Uuid
+from gatewayd.model.lock import Key, KeyState, PinSlots
+from gatewayd.model.request import AddKey
+from gatewayd.model.status import Operation
+
+SLOTS = PinSlots(count=3, min_length=4, max_length=8)
+
+
+def key(slot: int, name: str) -> Key:
+    return Key(Uuid("00158d0003b00001"), slot, 0, name, KeyState.SET)
+
+
+MOTHER, FATHER, AUNT = key(1, "妈妈"), key(2, "爸爸"), key(3, "阿姨")
+
+
+@pytest.mark.parametrize(
+    ("asked", "keys", "slot"),
+    [
+        (AddKey(0, "妈妈", pin="1234"), (), 1),
+        (AddKey(0, "孩子", pin="12345678"), (MOTHER,), 2),
+        (AddKey(0, "孩子", pin="1234"), (FATHER,), 1),
+        (AddKey(0, "孩子", slot=3, pin="1234"), (FATHER,), 3),
+    ],
+)
+def test_the_first_free_slot_or_the_one_asked_for(asked: AddKey, keys: tuple[Key, ...], slot: int) -> None:
+    assert choose_slot(asked, keys, SLOTS, max_keys=100) == slot
+
+
+@pytest.mark.parametrize(
+    ("asked", "keys", "max_keys", "status"),
+    [
+        (AddKey(0, "妈妈", pin="1234"), (MOTHER,), 100, Operation.SAME_NAME_EXISTS),
+        (AddKey(0, "孩子", pin="123"), (), 100, Operation.BAD_PASSWORD_FORMAT),
+        (AddKey(0, "孩子", pin="123456789"), (), 100, Operation.BAD_PASSWORD_FORMAT),
+        (AddKey(0, "孩子", pin="12a4"), (), 100, Operation.BAD_PASSWORD_FORMAT),
+        (AddKey(0, "孩子", pin="１２３４"), (), 100, Operation.BAD_PASSWORD_FORMAT),
+        (AddKey(0, "孩子", pin="1234"), (MOTHER, FATHER, AUNT), 100, Operation.LIMIT_EXCEEDED),
+        (AddKey(0, "孩子", pin="1234"), (MOTHER,), 1, Operation.LIMIT_EXCEEDED),
+        (AddKey(0, "孩子", slot=1, pin="1234"), (MOTHER,), 100, Operation.BAD_PARAMETERS),
+        (AddKey(0, "孩子", slot=9, pin="1234"), (), 100, Operation.BAD_PARAMETERS),
+    ],
+)
+def test_a_key_is_refused_with_the_reason_that_fits(
+    asked: AddKey, keys: tuple[Key, ...], max_keys: int, status: Operation
+) -> None:
+    with pytest.raises(RefusedError) as refused:
+        choose_slot(asked, keys, SLOTS, max_keys)
+    assert refused.value.status is status
+    if asked.pin:
+        assert asked.pin not in str(refused.value)

@@ -1,0 +1,119 @@
+"""§13's words for an access point's flags, a passphrase's shape, and the settings made of a choice."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, Network
+from gatewayd.provisioning.networkmanager.security import AccessPoint, Security, check_choice, networks, security_of
+
+TKIP, CCMP = Security.PAIR_TKIP | Security.GROUP_TKIP, Security.PAIR_CCMP | Security.GROUP_CCMP
+PSK, SAE, OWE, EAP = Security.PSK, Security.SAE, Security.OWE, Security.IEEE_802_1X
+PRIVACY = 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "wpa", "rsn", "words"),
+    [
+        (0, 0, 0, (Auth.OPEN, Encryption.NONE)),
+        (PRIVACY, 0, 0, (Auth.OPEN, Encryption.WEP)),
+        (PRIVACY, PSK | TKIP, 0, (Auth.WPAPSK, Encryption.TKIP)),
+        (PRIVACY, PSK | CCMP, 0, (Auth.WPAPSK, Encryption.AES)),
+        (PRIVACY, 0, PSK | CCMP, (Auth.WPA2PSK, Encryption.AES)),
+        (PRIVACY, 0, PSK | Security.PAIR_CCMP | TKIP, (Auth.WPA2PSK, Encryption.TKIP_AES)),
+        (PRIVACY, 0, PSK | Security.PAIR_CCMP | Security.GROUP_TKIP, (Auth.WPA2PSK, Encryption.AES)),
+        (PRIVACY, PSK | TKIP, PSK | CCMP, (Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES)),
+        (PRIVACY, PSK | CCMP, PSK | CCMP, (Auth.WPAPSK_WPA2PSK, Encryption.AES)),
+        (PRIVACY, 0, PSK, (Auth.WPA2PSK, Encryption.AES)),
+        (PRIVACY, PSK, 0, (Auth.WPAPSK, Encryption.TKIP)),
+        (PRIVACY, 0, PSK | SAE | CCMP, (Auth.WPA2PSK, Encryption.AES)),
+        (PRIVACY, 0, PSK | EAP | CCMP, (Auth.WPA2PSK, Encryption.AES)),
+        (PRIVACY, 0, SAE | CCMP, None),
+        (PRIVACY, 0, EAP | CCMP, None),
+        (PRIVACY, EAP | TKIP, EAP | CCMP, None),
+        (PRIVACY, 0, OWE | CCMP, None),
+        (0, 0, Security.OWE_TRANSITION, (Auth.OPEN, Encryption.NONE)),
+    ],
+)
+def test_an_access_points_flags_become_the_apis_words(
+    flags: int, wpa: int, rsn: int, words: tuple[Auth, Encryption] | None
+) -> None:
+    assert security_of(AccessPoint(b"x", 50, flags, wpa, rsn)) == words
+
+
+def test_a_louder_open_twin_does_not_stand_in_for_the_real_network() -> None:
+    real, twin = AccessPoint(b"home", 20, PRIVACY, 0, PSK | CCMP), AccessPoint(b"home", 99)
+
+    assert networks([twin, real]) == networks([real, twin])
+    assert networks([twin, real]) == (Network(b"home", Auth.WPA2PSK, Encryption.AES, 20),)
+
+
+@given(
+    st.lists(
+        st.builds(
+            AccessPoint,
+            ssid=st.sampled_from([b"", b"\0", b"a", b"b", b"\xff"]),
+            strength=st.integers(0, 255),
+            flags=st.integers(0, 15),
+            wpa_flags=st.integers(0, 0xFFFFFFFF),
+            rsn_flags=st.integers(0, 0xFFFFFFFF),
+            mode=st.integers(0, 4),
+        )
+    )
+)
+def test_whatever_is_in_the_air_each_name_is_listed_once_and_the_strongest_first(heard: list[AccessPoint]) -> None:
+    listed = networks(heard)
+
+    assert len({network.ssid for network in listed}) == len(listed)
+    assert [network.signal for network in listed] == sorted((n.signal for n in listed), reverse=True)
+    assert all(network.ssid.strip(b"\0") and 0 <= network.signal <= 100 for network in listed)
+
+
+@pytest.mark.parametrize(
+    ("auth", "encryption", "passphrase"),
+    [
+        (Auth.OPEN, Encryption.NONE, ""),
+        (Auth.OPEN, Encryption.NONE, "ignored"),
+        (Auth.WPA2PSK, Encryption.AES, "a" * 8),
+        (Auth.WPA2PSK, Encryption.AES, " ~" * 31 + "!"),
+        (Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES, "0aF" * 21 + "f"),
+        (Auth.OPEN, Encryption.WEP, "abcde"),
+        (Auth.SHARED, Encryption.WEP, "a" * 13),
+        (Auth.SHARED, Encryption.NONE, "0123456789"),
+        (Auth.OPEN, Encryption.WEP, "ab" * 13),
+    ],
+)
+def test_a_passphrase_that_may_be_one_is_accepted(auth: Auth, encryption: Encryption, passphrase: str) -> None:
+    check_choice(Choice(b"x", auth, encryption, passphrase))
+
+
+@pytest.mark.parametrize(
+    ("auth", "encryption", "passphrase"),
+    [
+        (Auth.WPA2PSK, Encryption.AES, ""),
+        (Auth.WPA2PSK, Encryption.AES, "a" * 7),
+        (Auth.WPA2PSK, Encryption.AES, "g" * 64),
+        (Auth.WPA2PSK, Encryption.AES, "a" * 65),
+        (Auth.WPA2PSK, Encryption.AES, "密码密码密码密码"),
+        (Auth.WPA2PSK, Encryption.AES, "with\nnewline"),
+        (Auth.WPA2PSK, Encryption.AES, "with\0nothing"),
+        (Auth.WPAPSK, Encryption.NONE, "short"),
+        (Auth.OPEN, Encryption.WEP, "abcdef"),
+        (Auth.OPEN, Encryption.WEP, "ghijklmnop"),
+        (Auth.OPEN, Encryption.AES, ""),
+    ],
+)
+def test_a_passphrase_that_cannot_be_one_is_refused_and_not_quoted(
+    auth: Auth, encryption: Encryption, passphrase: str
+) -> None:
+    with pytest.raises(JoinError) as raised:
+        check_choice(Choice(b"x", auth, encryption, passphrase))
+
+    assert raised.value.failure is JoinFailure.BAD_PASSPHRASE
+    assert not passphrase or passphrase not in str(raised.value)
+
+
+@pytest.mark.parametrize("ssid", [b"", b"x" * 33])
+def test_a_name_that_no_network_has_is_refused(ssid: bytes) -> None:
+    with pytest.raises(JoinError, match="1 to 32"):
+        check_choice(Choice(ssid, Auth.OPEN, Encryption.NONE))

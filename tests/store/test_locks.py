@@ -1,0 +1,52 @@
+"""What is kept of locks."""
+
+import pytest
+
+from gatewayd.model.change import Change
+from gatewayd.model.errors import UnknownDeviceError
+from gatewayd.model.event import LockAlarm, LockEvent, LockSource
+from gatewayd.model.lock import Key, KeyState
+from gatewayd.store.store import Store
+from tests.common.store import LOCK, T0, Opener, lock, notice
+
+
+def opened(lock_time: int | None, user: int = 3) -> LockEvent:
+    return LockEvent(LOCK, LockSource.KEYPAD, 2, user, T0, lock_time)
+
+
+async def test_an_event_its_change_and_its_notice_survive_together(reopen: Opener) -> None:
+    async with reopen() as store:
+        await store.mirror.put(lock())
+        await store.locks.add_event(opened(100), (Change("operate", 1),), notice("1"))
+    async with reopen() as store:
+        assert await store.locks.stamped_events(LOCK) == (opened(100),)
+        record = store.mirror.get(LOCK)
+        assert record is not None
+        assert record.param.operate == 1  # type: ignore[union-attr]  # a lock's
+        assert [row.due for row in await store.outbox.take("mqtt")] == [notice("1")]
+
+
+async def test_only_events_with_the_locks_own_stamp_can_be_compared_with_its_log(store: Store) -> None:
+    await store.mirror.put(lock())
+    for word in (opened(None), LockAlarm(LOCK, 4, T0), opened(7), opened(5)):
+        await store.locks.add_event(word, ())
+    assert await store.locks.stamped_events(LOCK) == (opened(7), opened(5))
+
+
+async def test_an_event_of_an_unknown_lock_is_refused_whole(store: Store) -> None:
+    with pytest.raises(UnknownDeviceError):
+        await store.locks.add_event(opened(100), (), notice("1"))
+    assert await store.locks.stamped_events(LOCK) == ()
+
+
+async def test_keys_survive_in_the_order_of_their_slots_until_they_are_dropped(reopen: Opener) -> None:
+    first, second = (Key(LOCK, slot, 0, f"key {slot}", KeyState.SET) for slot in (1, 2))
+    async with reopen() as store:
+        await store.locks.put_key(second)
+        await store.locks.put_key(Key(LOCK, 1, 0, "key 1", KeyState.PENDING))
+        await store.locks.put_key(first)
+    async with reopen() as store:
+        assert store.locks.keys_of(LOCK) == (first, second)
+        await store.locks.drop_key(LOCK, 1)
+    async with reopen() as store:
+        assert store.locks.keys_of(LOCK) == (second,)

@@ -1,0 +1,25 @@
+"""A coordinator may say while it is being started that it was reset: what counts is whether it works then."""
+
+import asyncio
+from pathlib import Path
+
+from gatewayd.model.ids import Category, ExecType
+from gatewayd.model.request import Operate
+from gatewayd.simulator.radio import House, switch
+from tests.common.zigbee import running
+
+
+async def test_a_reset_that_came_before_the_start_was_done_is_no_loss(house: House, tmp_path: Path) -> None:
+    async with house.serve() as url, running(house, url, tmp_path) as room:
+        radio = room.zigbee.radio
+        async with asyncio.timeout(20):
+            while not house.faults.lines:
+                await asyncio.sleep(0)
+            assert not radio.up.is_set()
+            radio.connection_lost(ConnectionResetError("greeted with a reset"))  # as bellows has zigpy say it
+            await radio.up.wait()
+        lamp = room.house.add(switch("00158d0002a00001", channels=1))
+        await room.take_in(lamp)
+        await room.ask(lamp, Category.SWITCH, ExecType.CONTROL, Operate(1, channel=1))
+        assert lamp.is_on(1)
+        assert radio.starts == 1
