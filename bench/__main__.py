@@ -25,7 +25,7 @@ from bench.measures import Load, Spread
 from bench.peers import Floor, Gatewayd, Peer, Zigbee2Mqtt
 from bench.rig import OBSERVER, Rig
 from gatewayd.simulator.environment import COORDINATOR, world
-from gatewayd.simulator.radio import Device, House, Switch, climate_sensor, switch
+from gatewayd.simulator.radio import Device, SimulatedNetwork, Switch, climate_sensor, switch
 
 RATES = (50, 200, 500, 1000)
 ROUNDS = 3
@@ -39,7 +39,7 @@ class Subject:
 
     name: str
     rig: Rig
-    house: House
+    house: SimulatedNetwork
     lamps: Sequence[Switch]
     climate: Sequence[Device]
 
@@ -58,7 +58,7 @@ class Row:
 @asynccontextmanager
 async def running(kind: type[Peer], folder: Path, *, switches: int, sensors: int) -> AsyncIterator[Subject]:
     """A peer with its devices joined, until this is left."""
-    house = House(coordinator_ieee=COORDINATOR, seed=1)
+    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
     async with world(house, users=("floor", "zigbee2mqtt", OBSERVER), everything=(OBSERVER,)) as around:
         peer = kind(around, folder / kind.name.replace(" ", "-"))
         lamps = [house.add(switch(f"00158d0002a0{n:04x}", channels=1), joined=False) for n in range(switches)]
@@ -155,7 +155,7 @@ def load(what: str, found: Sequence[Load]) -> list[Row]:
     ]
 
 
-async def until_open(house: House) -> None:
+async def until_open(house: SimulatedNetwork) -> None:
     """Wait until the peer lets devices join."""
     async with asyncio.timeout(30):
         while not house.ncp.permits_joining:

@@ -8,7 +8,7 @@ from statistics import quantiles
 from typing import Any
 
 from bench.rig import Rig
-from gatewayd.simulator.radio import Device, Executed, House, Switch
+from gatewayd.simulator.radio import Device, ExecutedCommand, SimulatedNetwork, Switch
 
 _TEMPERATURE = 0x0402
 _numbers = count(1)
@@ -58,7 +58,9 @@ class Load:
         return self.cpu_s / self.took_s * 100
 
 
-async def commands(rig: Rig, house: House, switches: Sequence[Switch], times: int) -> tuple[list[float], list[float]]:
+async def commands(
+    rig: Rig, house: SimulatedNetwork, switches: Sequence[Switch], times: int
+) -> tuple[list[float], list[float]]:
     """Seconds (command → radio, command → state), one command after the other."""
     to_radio: list[float] = []
     to_state: list[float] = []
@@ -69,7 +71,7 @@ async def commands(rig: Rig, house: House, switches: Sequence[Switch], times: in
         radio: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         state: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
-        def executed(who: Device, what: Executed, device: Switch = device, radio: Any = radio) -> None:
+        def executed(who: Device, what: ExecutedCommand, device: Switch = device, radio: Any = radio) -> None:
             if who is device and what.cluster == 0x0006 and not radio.done():
                 radio.set_result(what.at)
 

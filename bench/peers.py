@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, World
+from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, Environment
 
 CACHE = Path(__file__).parents[1] / ".cache" / "bench"
 ZIGBEE2MQTT = "2.14.1"
@@ -22,7 +22,7 @@ class Peer(ABC):
     name: str
     subscribe: str = "#"
 
-    def __init__(self, world: World, state: Path) -> None:
+    def __init__(self, world: Environment, state: Path) -> None:
         self.world = world
         self.state = state
         self.state.mkdir(parents=True, exist_ok=True)

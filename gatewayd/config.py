@@ -30,14 +30,14 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
     pass
 
 
-class Gateway(_Section, frozen=True, kw_only=True):
+class GatewaySettings(_Section, frozen=True, kw_only=True):
     title: Text = "4K智能管家"
     type_sub: Text = "AA01GW-UG"
     state_dir: Text = "/var/lib/gatewayd"
     timezone: Text = "Asia/Shanghai"
 
 
-class Radio(_Section, frozen=True, kw_only=True):
+class RadioSettings(_Section, frozen=True, kw_only=True):
     driver: Literal["ezsp", "simulated"] = "ezsp"
     path: Text = "/dev/ttyUSB0"
     baudrate: Annotated[int, Meta(ge=9600, le=3_000_000)] = 115_200
@@ -46,7 +46,7 @@ class Radio(_Section, frozen=True, kw_only=True):
     catalogue: str = ""
 
 
-class Cloud(_Section, frozen=True, kw_only=True):
+class CloudSettings(_Section, frozen=True, kw_only=True):
     base_url: Annotated[str, Meta(pattern=r"^https?://[^/]+")] = "https://aa.zjchilink.com:8084"
     username: str = ""
     password_file: str = "/etc/gatewayd/cloud-password"  # noqa: S105  (a path)
@@ -55,7 +55,7 @@ class Cloud(_Section, frozen=True, kw_only=True):
     sync_interval_s: Interval = 900
 
 
-class Mqtt(_Section, frozen=True, kw_only=True):
+class MqttSettings(_Section, frozen=True, kw_only=True):
     host: Text = "aa.zjchilink.com"
     port: Port = 9880
     tls: bool = False
@@ -63,14 +63,14 @@ class Mqtt(_Section, frozen=True, kw_only=True):
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
 
 
-class Udp(_Section, frozen=True, kw_only=True):
+class UdpSettings(_Section, frozen=True, kw_only=True):
     listen_port: Port = 9820
     announce_port: Port = 9830
     announce_interval_s: Interval = 60
     interfaces: tuple[str, ...] = ()
 
 
-class Wifi(_Section, frozen=True, kw_only=True):
+class WifiSettings(_Section, frozen=True, kw_only=True):
     backend: Literal["networkmanager", "none"] = "networkmanager"
     interface: str = ""
     sealed_only: bool = False
@@ -78,24 +78,24 @@ class Wifi(_Section, frozen=True, kw_only=True):
     button_key: Annotated[int, Meta(ge=1, le=0x2FF)] = 0x211
 
 
-class Locks(_Section, frozen=True, kw_only=True):
+class LockSettings(_Section, frozen=True, kw_only=True):
     command_ttl_s: Annotated[float, Meta(ge=1, le=3600)] = 30
     max_keys: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
-class Firmware(_Section, frozen=True, kw_only=True):
+class FirmwareSettings(_Section, frozen=True, kw_only=True):
     device_type: Annotated[int, Meta(ge=1, le=6)] = 2
     installer: Literal["release", "rauc", "none"] = "none"
     check_interval_s: Annotated[float, Meta(ge=60)] = 86_400
     public_key: str = ""
 
 
-class Admin(_Section, frozen=True, kw_only=True):
+class AdminSettings(_Section, frozen=True, kw_only=True):
     socket: Text = "/run/gatewayd/admin.sock"
     http: Annotated[str, Meta(pattern=r"^$|^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")] = ""
 
 
-class Log(_Section, frozen=True, kw_only=True):
+class LogSettings(_Section, frozen=True, kw_only=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
 
@@ -103,16 +103,16 @@ class Log(_Section, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set. What is here is valid: `load` checked it."""
 
-    gateway: Gateway = field(default_factory=Gateway)
-    radio: Radio = field(default_factory=Radio)
-    cloud: Cloud = field(default_factory=Cloud)
-    mqtt: Mqtt = field(default_factory=Mqtt)
-    udp: Udp = field(default_factory=Udp)
-    wifi: Wifi = field(default_factory=Wifi)
-    locks: Locks = field(default_factory=Locks)
-    firmware: Firmware = field(default_factory=Firmware)
-    admin: Admin = field(default_factory=Admin)
-    log: Log = field(default_factory=Log)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    radio: RadioSettings = field(default_factory=RadioSettings)
+    cloud: CloudSettings = field(default_factory=CloudSettings)
+    mqtt: MqttSettings = field(default_factory=MqttSettings)
+    udp: UdpSettings = field(default_factory=UdpSettings)
+    wifi: WifiSettings = field(default_factory=WifiSettings)
+    locks: LockSettings = field(default_factory=LockSettings)
+    firmware: FirmwareSettings = field(default_factory=FirmwareSettings)
+    admin: AdminSettings = field(default_factory=AdminSettings)
+    log: LogSettings = field(default_factory=LogSettings)
 
     @property
     def owner(self) -> str:

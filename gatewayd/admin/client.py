@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gatewayd.admin.wire import Call, Reply, encode
+from gatewayd.admin.wire import AdminCall, AdminReply, encode
 from gatewayd.model.errors import GatewayError
 
 
@@ -15,7 +15,7 @@ def call(path: Path, method: str, timeout_s: float = 30, **params: Any) -> Any:
 
     Raises GatewayError: no daemon there, no permission, no answer in time, or the daemon's own refusal.
     """
-    line = encode(Call(method, msgspec.Raw(msgspec.json.encode(params))))
+    line = encode(AdminCall(method, msgspec.Raw(msgspec.json.encode(params))))
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line_to_daemon:
             line_to_daemon.settimeout(timeout_s)
@@ -30,7 +30,7 @@ def call(path: Path, method: str, timeout_s: float = 30, **params: Any) -> Any:
         raise GatewayError(f"{path}: no gatewayd listens there ({error.strerror or error})") from error
     if not answer:
         raise GatewayError(f"{path}: the daemon closed the connection without an answer")
-    reply = msgspec.json.decode(answer, type=Reply)
+    reply = msgspec.json.decode(answer, type=AdminReply)
     if reply.error is not None:
         raise GatewayError(reply.error)
     return reply.result

@@ -10,9 +10,9 @@ from msgspec import Meta
 
 from gatewayd import __version__, log
 from gatewayd.admin.server import Method
-from gatewayd.cloud.delivery.sender import RestUplink
-from gatewayd.cloud.mqtt.request_listener import Downlink
-from gatewayd.cloud.mqtt.session import Session
+from gatewayd.cloud.delivery.sender import RestSender
+from gatewayd.cloud.mqtt.request_listener import RequestListener
+from gatewayd.cloud.mqtt.session import MqttSession
 from gatewayd.cloud.qr import QrData
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.firmware.watch import FirmwareWatch
@@ -21,48 +21,48 @@ from gatewayd.model.event import UnknownDevice
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import LockParam, Param, Record, SwitchParam, ZigbeeParam
 from gatewayd.model.record_wire import to_wire
-from gatewayd.provisioning.service import Provisioning
+from gatewayd.provisioning.service import ProvisioningService
 from gatewayd.store.store import Store
-from gatewayd.zigbee.controller import ZigbeeRoom
+from gatewayd.zigbee.controller import ZigbeeController
 
 _NOBODY_YET: Final = "who the gateway is, the radio has not said yet; without that there is no cloud"
 
 
-class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No params."""
 
 
-class OfDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeviceParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which device."""
 
     uuid: str
 
 
-class OfLetter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeadLetterParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which dead letter."""
 
     id: Annotated[int, Meta(ge=0, lt=1 << 53)]
 
 
-class ForSeconds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SecondsParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For how long."""
 
     seconds: Annotated[int, Meta(ge=0, le=254)] = 60
 
 
-class ForMinutes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MinutesParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For how many minutes; 0 shuts the window."""
 
     minutes: Annotated[int, Meta(ge=0, le=60)] = 5
 
 
-class AtLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LogLevelParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which log level."""
 
     level: Literal["debug", "info", "warning", "error"]
 
 
-class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RestoreParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A network, in the open coordinator backup format."""
 
     backup: dict[str, Any]
@@ -71,18 +71,18 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Console:
     """The methods. `session` and `downlink` are there once the gateway knows who it is."""
 
-    def __init__(self, store: Store, zigbee: ZigbeeRoom, *, owner: str, base_url: str, started: datetime) -> None:
+    def __init__(self, store: Store, zigbee: ZigbeeController, *, owner: str, base_url: str, started: datetime) -> None:
         self._store = store
         self._zigbee = zigbee
         self._owner = owner
         self._base_url = base_url
         self._started = started
-        self.session: Session | None = None
-        self.downlink: Downlink | None = None
-        self.rest: RestUplink | None = None
+        self.session: MqttSession | None = None
+        self.downlink: RequestListener | None = None
+        self.rest: RestSender | None = None
         self.firmware: FirmwareWatch | None = None
         self.sync: Sync | None = None
-        self.provisioning: Provisioning | None = None
+        self.provisioning: ProvisioningService | None = None
 
     @property
     def radio_starts(self) -> int:
@@ -96,25 +96,25 @@ class Console:
     def methods(self) -> Mapping[str, Method]:
         """What the admin socket offers."""
         return {
-            "status": Method(Nothing, self.status),
-            "devices": Method(Nothing, self.devices),
-            "show": Method(OfDevice, self.show),
-            "qr": Method(Nothing, self.qr),
-            "permit-join": Method(ForSeconds, self.permit_join),
-            "remove": Method(OfDevice, self.remove),
-            "outbox": Method(Nothing, self.outbox),
-            "outbox-retry": Method(OfLetter, self.outbox_retry),
-            "outbox-discard": Method(OfLetter, self.outbox_discard),
-            "sync": Method(Nothing, self.sync_now),
-            "sync-progress": Method(Nothing, self.sync_progress),
-            "firmware-check": Method(Nothing, self.firmware_check),
-            "backup": Method(Nothing, self.backup),
-            "restore": Method(Network, self.restore),
-            "log-level": Method(AtLevel, self.log_level),
-            "provision-window": Method(ForMinutes, self.provision_window),
+            "status": Method(NoParams, self.status),
+            "devices": Method(NoParams, self.devices),
+            "show": Method(DeviceParams, self.show),
+            "qr": Method(NoParams, self.qr),
+            "permit-join": Method(SecondsParams, self.permit_join),
+            "remove": Method(DeviceParams, self.remove),
+            "outbox": Method(NoParams, self.outbox),
+            "outbox-retry": Method(DeadLetterParams, self.outbox_retry),
+            "outbox-discard": Method(DeadLetterParams, self.outbox_discard),
+            "sync": Method(NoParams, self.sync_now),
+            "sync-progress": Method(NoParams, self.sync_progress),
+            "firmware-check": Method(NoParams, self.firmware_check),
+            "backup": Method(NoParams, self.backup),
+            "restore": Method(RestoreParams, self.restore),
+            "log-level": Method(LogLevelParams, self.log_level),
+            "provision-window": Method(MinutesParams, self.provision_window),
         }
 
-    async def status(self, _params: Nothing) -> dict[str, Any]:
+    async def status(self, _params: NoParams) -> dict[str, Any]:
         """How everything is."""
         network, session = self._zigbee.network, self.session
         problem = self._store.problem
@@ -141,7 +141,7 @@ class Console:
             "requests": dict(self.downlink.counters) if self.downlink else {},
         }
 
-    async def devices(self, _params: Nothing) -> list[dict[str, Any]]:
+    async def devices(self, _params: NoParams) -> list[dict[str, Any]]:
         """Every device, known to the catalogue or not."""
         known = [_row(record) for record in self._store.mirror.all() if isinstance(record.param, ZigbeeParam)]
         unknown = [
@@ -155,13 +155,13 @@ class Console:
         ]
         return known + unknown
 
-    async def show(self, params: OfDevice) -> dict[str, Any]:
+    async def show(self, params: DeviceParams) -> dict[str, Any]:
         """One record, as the cloud sees it; of a device that the catalogue does not know, what it offers."""
         if (unknown := self._zigbee.devices.unknown.get(Uuid(params.uuid))) is not None:
             return _offers(unknown)
         return to_wire(self._record(params.uuid))
 
-    async def qr(self, _params: Nothing) -> dict[str, str]:
+    async def qr(self, _params: NoParams) -> dict[str, str]:
         """§3.1: what the QR code on this gateway says."""
         network = self._zigbee.network
         record = None if network is None else self._store.mirror.get(network.coordinator)
@@ -170,15 +170,15 @@ class Console:
         data = QrData(self._base_url, record.type_sub, record.uuid)
         return {"text": str(data)}
 
-    async def permit_join(self, params: ForSeconds) -> None:
+    async def permit_join(self, params: SecondsParams) -> None:
         """Open the network."""
         await self._zigbee.permit_join(params.seconds)
 
-    async def remove(self, params: OfDevice) -> None:
+    async def remove(self, params: DeviceParams) -> None:
         """Take a device off the network, known to the catalogue or not."""
         await self._zigbee.remove(Uuid(params.uuid))
 
-    async def outbox(self, _params: Nothing) -> dict[str, Any]:
+    async def outbox(self, _params: NoParams) -> dict[str, Any]:
         """What waits, and what was given up."""
         rows, letters = await asyncio.gather(self._store.outbox.rows(), self._store.outbox.dead_letters())
         return {
@@ -203,23 +203,23 @@ class Console:
             ],
         }
 
-    async def outbox_retry(self, params: OfLetter) -> None:
+    async def outbox_retry(self, params: DeadLetterParams) -> None:
         """Send again what was given up."""
-        uuid = await self._store.outbox.revive(params.id)
+        uuid = await self._store.outbox.requeue(params.id)
         if self.rest is not None:
-            self.rest.hurry(uuid)
+            self.rest.send_soon(uuid)
 
-    async def outbox_discard(self, params: OfLetter) -> None:
+    async def outbox_discard(self, params: DeadLetterParams) -> None:
         """Forget what was given up."""
         await self._store.outbox.discard(params.id)
 
-    async def sync_now(self, _params: Nothing) -> int:
+    async def sync_now(self, _params: NoParams) -> int:
         """Sync with the cloud now; the number of the run that does it."""
         if self.sync is None:
             raise CloudError(_NOBODY_YET)
         return self.sync.ask()
 
-    async def sync_progress(self, _params: Nothing) -> dict[str, Any]:
+    async def sync_progress(self, _params: NoParams) -> dict[str, Any]:
         """How far the latest run is."""
         if self.sync is None:
             raise CloudError(_NOBODY_YET)
@@ -231,23 +231,23 @@ class Console:
             "sections": [{name: getattr(step, name) for name in shown} for step in progress.steps],
         }
 
-    async def firmware_check(self, _params: Nothing) -> dict[str, Any]:
+    async def firmware_check(self, _params: NoParams) -> dict[str, Any]:
         """Ask the cloud now whether there is newer firmware."""
         if self.firmware is None:
             raise CloudError(_NOBODY_YET)
         found = await self.firmware.look()
         return {"installed": found.installed, "latest": found.latest, "newer": found.is_newer}
 
-    async def backup(self, _params: Nothing) -> dict[str, Any]:
+    async def backup(self, _params: NoParams) -> dict[str, Any]:
         """The Zigbee network with its keys."""
         return await self._zigbee.backup()
 
-    async def restore(self, params: Network) -> dict[str, Any]:
+    async def restore(self, params: RestoreParams) -> dict[str, Any]:
         """Put a network onto the coordinator; who that is then."""
         coordinator = await self._zigbee.restore(params.backup)
         return {"gateway": coordinator, "channel": params.backup["channel"]}
 
-    async def provision_window(self, params: ForMinutes) -> dict[str, Any]:
+    async def provision_window(self, params: MinutesParams) -> dict[str, Any]:
         """Let phones put the gateway on Wi-Fi for a while; `endless` where it has never been provisioned."""
         is_open = self.open_window(params.minutes * 60)
         room = self.provisioning
@@ -263,7 +263,7 @@ class Console:
             raise GatewayError("provisioning has not started yet")
         return self.provisioning.open_window(seconds)
 
-    async def log_level(self, params: AtLevel) -> None:
+    async def log_level(self, params: LogLevelParams) -> None:
         """Log more, or less."""
         log.set_level(params.level)
 

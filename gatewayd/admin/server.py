@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from gatewayd.admin.wire import MAX_LINE, Call, Reply, encode
+from gatewayd.admin.wire import MAX_LINE, AdminCall, AdminReply, encode
 from gatewayd.model.errors import GatewayError
 
 log = structlog.get_logger()
@@ -87,12 +87,12 @@ class AdminServer:
 
     async def _reply(self, line: bytes) -> bytes:
         try:
-            call = msgspec.json.decode(line, type=Call)
+            call = msgspec.json.decode(line, type=AdminCall)
             method = self._methods.get(call.method)
             if method is None:
                 return _refusal(f"unknown method {call.method!r}; there are: {', '.join(sorted(self._methods))}")
             params = msgspec.json.decode(call.params, type=method.params)
-            return encode(Reply(result=await method.run(params)))
+            return encode(AdminReply(result=await method.run(params)))
         except msgspec.DecodeError as error:
             return _refusal(f"cannot be read: {error}")
         except GatewayError as error:
@@ -103,4 +103,4 @@ class AdminServer:
 
 
 def _refusal(reason: str) -> bytes:
-    return encode(Reply(error=reason))
+    return encode(AdminReply(error=reason))

@@ -4,32 +4,25 @@ Authorizations name users by id and topics by name; members (§2.7) and the prof
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
 
 import structlog
 
-from gatewayd.cloud.rest.accounts import User
+from gatewayd.cloud.rest.accounts import UserProfile
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.members import Member
 from gatewayd.model.ids import Uuid
 from gatewayd.model.permission import Grant, Permission
-from gatewayd.model.record import Record
+from gatewayd.model.ports import RecordReader
 
 log = structlog.get_logger()
 
 _LEVELS = frozenset(Permission)
 
 
-class Records(Protocol):
-    """The mirror, as far as rights need it."""
-
-    def get(self, uuid: Uuid) -> Record | None: ...
-
-
-class Audience:
+class AccessControl:
     """What each user may do with each device. `version` is another one after each change."""
 
-    def __init__(self, owner: str, records: Records) -> None:
+    def __init__(self, owner: str, records: RecordReader) -> None:
         self._owner = owner
         self._records = records
         self._levels: Mapping[int, Mapping[str, Permission]] = {}
@@ -60,7 +53,7 @@ class Audience:
         return {} if record is None or record.id is None else self._levels.get(record.id, {})
 
 
-def names(members: Iterable[Member], profile: User | None) -> dict[int, str]:
+def names(members: Iterable[Member], profile: UserProfile | None) -> dict[int, str]:
     """Users' names in topics by their id."""
     found = {one.user_id: one.username for one in members if one.user_id is not None and one.username}
     return found if profile is None else found | {profile.id: profile.username}

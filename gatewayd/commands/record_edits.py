@@ -1,30 +1,21 @@
 """What the household says of its devices: titles, icons, rooms, limits (`update` and `set` requests, §4.2)."""
 
-from typing import Protocol
-
 import msgspec
 from msgspec.structs import replace
 
 from gatewayd.model.errors import UnknownDeviceError
-from gatewayd.model.ids import ExecType, Uuid
-from gatewayd.model.outbox_items import Due, RecordDue
+from gatewayd.model.ids import ExecType
+from gatewayd.model.outbox_items import RecordItem
+from gatewayd.model.ports import RecordWriter
 from gatewayd.model.record import Record
 from gatewayd.model.request import Answer, Request, UpdateRecord
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 
 
-class Records(Protocol):
-    """The mirror, as far as editing needs it."""
-
-    def get(self, uuid: Uuid) -> Record | None: ...
-
-    async def put(self, record: Record, *due: Due) -> None: ...
-
-
-class Edits:
+class RecordEdits:
     """Handler for `update` and `set`: the record takes the household's words, and the cloud hears of it."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: RecordWriter) -> None:
         self._records = records
 
     async def carry_out(self, request: Request) -> Answer:
@@ -35,8 +26,8 @@ class Edits:
             raise UnknownDeviceError(f"no device {request.uuid} here")
         edited = edit(record, request.action)
         if edited != record:
-            await self._records.put(edited, RecordDue(uuid=request.uuid))
-        status = Operation.SET_DONE if request.exectype is ExecType.SET else Operation.UPDATED
+            await self._records.put(edited, RecordItem(uuid=request.uuid))
+        status = OperationStatus.SET_DONE if request.exectype is ExecType.SET else OperationStatus.UPDATED
         return Answer(status, edited)
 
 

@@ -16,7 +16,7 @@ import msgspec
 from gatewayd import __version__
 from gatewayd.admin.client import call
 from gatewayd.command_line import Program
-from gatewayd.config import Admin
+from gatewayd.config import AdminSettings
 from gatewayd.ctl.provision_command import provision
 from gatewayd.model.errors import GatewayError
 
@@ -33,7 +33,7 @@ _as_json: Final = click.option("--json", "as_json", is_flag=True, help="Machine-
 @click.option(
     "--socket",
     type=click.Path(path_type=Path),
-    default=Path(Admin().socket),
+    default=Path(AdminSettings().socket),
     show_default=True,
     envvar="GATEWAYD_ADMIN_SOCKET",
     help="The daemon's admin socket.",

@@ -71,5 +71,7 @@ def provision(
     from gatewayd.ctl import provision_flow as flow  # noqa: PLC0415  (no other command needs a phone)
 
     auth, encryption = Auth[options.pop("auth")], options.pop("encryption")
-    wishes = flow.Wishes(at=at, auth=auth, encryption=Encryption[encryption] if encryption else None, **options)
+    wishes = flow.ProvisionOptions(
+        at=at, auth=auth, encryption=Encryption[encryption] if encryption else None, **options
+    )
     flow.play(wishes, flow.reach(at, interfaces), gateway_port, announce_port)

@@ -18,10 +18,16 @@ from typing import IO, Any, Final
 import click
 import structlog
 
-from gatewayd.ctl.provision_view import View, printable
+from gatewayd.ctl.provision_view import ProvisionView, printable
 from gatewayd.model.errors import GatewayError
 from gatewayd.model.wifi import Auth, Encryption, is_secured
-from gatewayd.provisioning.client.client import Found, NothingHeardError, Patience, Phone, RefusedByGatewayError
+from gatewayd.provisioning.client.client import (
+    FoundGateway,
+    NothingHeardError,
+    Patience,
+    ProvisioningClient,
+    RefusedByGatewayError,
+)
 from gatewayd.provisioning.client.datagrams import Offer
 from gatewayd.provisioning.interfaces import subnets
 from gatewayd.provisioning.seal import fingerprint
@@ -67,7 +73,7 @@ class StopError(click.ClickException):
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ProvisionOptions:
     """What was asked for on the command line."""
 
     seconds: float
@@ -84,9 +90,9 @@ class Wishes:
     as_json: bool
 
     @property
-    def view(self) -> View:
+    def view(self) -> ProvisionView:
         """How results are shown."""
-        return View(self.as_json)
+        return ProvisionView(self.as_json)
 
     @property
     def is_asking(self) -> bool:
@@ -100,7 +106,7 @@ class Wishes:
         return sys.stdin.isatty() and (is_stdin or (self.passphrase_file is None and self.is_asking))
 
 
-def play(wishes: Wishes, places: tuple[IPv4Address, ...], gateway_port: int, announce_port: int) -> None:
+def play(wishes: ProvisionOptions, places: tuple[IPv4Address, ...], gateway_port: int, announce_port: int) -> None:
     """The whole command. Raises StopError."""
     _log_to_stderr()
     try:
@@ -121,8 +127,12 @@ def _log_to_stderr() -> None:
     )
 
 
-async def _provision(wishes: Wishes, places: tuple[IPv4Address, ...], gateway_port: int, announce_port: int) -> None:
-    async with Phone.open(places, gateway_port=gateway_port, announce_port=announce_port, patience=Patience()) as phone:
+async def _provision(
+    wishes: ProvisionOptions, places: tuple[IPv4Address, ...], gateway_port: int, announce_port: int
+) -> None:
+    async with ProvisioningClient.open(
+        places, gateway_port=gateway_port, announce_port=announce_port, patience=Patience()
+    ) as phone:
         with wishes.view.progress("looking for gateways"):
             found = await phone.find(wishes.seconds, wishes.at)
         if not found:
@@ -158,7 +168,7 @@ def reach(at: IPv4Address | None, interfaces: tuple[str, ...]) -> tuple[IPv4Addr
     return places
 
 
-def _chosen_gateway(found: tuple[Found, ...], wishes: Wishes) -> Found:
+def _chosen_gateway(found: tuple[FoundGateway, ...], wishes: ProvisionOptions) -> FoundGateway:
     named = [one for one in found if wishes.gateway is None or one.said.uuid == wishes.gateway.lower()]
     if not named:
         raise StopError(f"{wishes.gateway} did not answer; {_uuids(found)} did", Exit.NO_GATEWAY)
@@ -179,11 +189,11 @@ def _chosen_gateway(found: tuple[Found, ...], wishes: Wishes) -> Found:
         return fitting[click.prompt("which gateway", type=click.IntRange(1, len(fitting))) - 1]
 
 
-def _uuids(found: Iterable[Found]) -> str:
+def _uuids(found: Iterable[FoundGateway]) -> str:
     return ", ".join(one.said.uuid for one in found)
 
 
-def _has_key(gateway: Found, wanted: str) -> bool:
+def _has_key(gateway: FoundGateway, wanted: str) -> bool:
     key = gateway.said.key
     return key is not None and _plain(fingerprint(key)) == _plain(wanted)
 
@@ -192,7 +202,7 @@ def _plain(text: str) -> str:
     return "".join(text.split()).lower()
 
 
-def _chosen_network(gateway: Found, offers: tuple[Offer, ...], wishes: Wishes) -> Offer:
+def _chosen_network(gateway: FoundGateway, offers: tuple[Offer, ...], wishes: ProvisionOptions) -> Offer:
     if wishes.ssid is not None:
         listed = next((offer for offer in offers if offer.ssid == wishes.ssid), None)
         return listed or _hidden(wishes.ssid, wishes.auth, wishes.encryption)
@@ -210,7 +220,7 @@ def _hidden(ssid: str, auth: Auth, encryption: Encryption | None) -> Offer:
     return Offer(ssid, auth, _USUAL[auth] if encryption is None else encryption)
 
 
-def _passphrase(gateway: Found, offer: Offer, wishes: Wishes) -> str:
+def _passphrase(gateway: FoundGateway, offer: Offer, wishes: ProvisionOptions) -> str:
     if not is_secured(offer.auth, offer.encryption):
         return ""
     if gateway.said.key is None and not wishes.allow_plain:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from gatewayd.model.wifi import Auth, is_wep
-from gatewayd.provisioning.client.client import Found, Outcome
+from gatewayd.provisioning.client.client import FoundGateway, JoinOutcome
 from gatewayd.provisioning.client.datagrams import Offer
 from gatewayd.provisioning.seal import fingerprint
 
@@ -24,12 +24,12 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ProvisionView:
     """Results go to standard output, progress to standard error, where a person sees it."""
 
     as_json: bool
 
-    def gateways(self, found: tuple[Found, ...]) -> None:
+    def gateways(self, found: tuple[FoundGateway, ...]) -> None:
         """Every gateway that answered."""
         rows = [_gateway(one) for one in found]
         if self.as_json:
@@ -40,13 +40,13 @@ class View:
                 [_line(n, row) for n, row in enumerate(rows, 1)],
             )
 
-    def gateway(self, found: Found) -> None:
+    def gateway(self, found: FoundGateway) -> None:
         """The one that is spoken to, and what to compare before a passphrase is entrusted to it."""
         said = found.said
         key = "no key" if said.key is None else f"key {fingerprint(said.key)}"
         click.echo(printable(f"{said.title or said.type_sub} ({said.uuid}) at {found.address}, {key}"))
 
-    def networks(self, gateway: Found, offers: tuple[Offer, ...]) -> None:
+    def networks(self, gateway: FoundGateway, offers: tuple[Offer, ...]) -> None:
         """What a gateway hears. §13 has no signals: where a gateway says none, the order tells which is stronger."""
         rows = [
             {
@@ -65,7 +65,7 @@ class View:
             _table(("", "network", "security", "signal"), [{**row, **_shown(row)} for row in rows])
             click.echo("strongest first")
 
-    def outcome(self, gateway: Found, outcome: Outcome) -> None:
+    def outcome(self, gateway: FoundGateway, outcome: JoinOutcome) -> None:
         """A network joined."""
         if self.as_json:
             said = msgspec.to_builtins(outcome)
@@ -106,7 +106,7 @@ def _security(offer: Offer) -> str:
     return "WEP" if is_wep(offer.auth, offer.encryption) else _SECURITY[offer.auth]
 
 
-def _gateway(found: Found) -> dict[str, Any]:
+def _gateway(found: FoundGateway) -> dict[str, Any]:
     said = found.said
     return {
         "uuid": said.uuid,

@@ -11,18 +11,18 @@ from rich.console import Console as Screen
 from rich.live import Live
 
 from gatewayd import config, daemon, log
-from gatewayd.admin.console import Console, Nothing
-from gatewayd.demo.view import Sight, page
-from gatewayd.simulator.app_client import Phone
-from gatewayd.simulator.broker import KINDS, Kind
-from gatewayd.simulator.environment import OWNER, PASSWORD, World, world
-from gatewayd.simulator.tour import NETWORK, PASSPHRASE, Step, StepFailedError, Tour
+from gatewayd.admin.console import Console, NoParams
+from gatewayd.demo.view import DemoView, page
+from gatewayd.simulator.app_client import AppClient
+from gatewayd.simulator.broker import KINDS, BrokerKind
+from gatewayd.simulator.environment import OWNER, PASSWORD, Environment, world
+from gatewayd.simulator.tour import NETWORK, PASSPHRASE, StepFailedError, Tour, TourStep
 from gatewayd.simulator.wifi import SimulatedWifi
 
 _REFRESH_S = 0.5
 
 
-def settings_for(around: World, folder: Path) -> config.Settings:
+def settings_for(around: Environment, folder: Path) -> config.Settings:
     """The daemon's settings in a simulated world."""
     heard_at, spoken_to = around.udp_ports
     return config.from_mapping(
@@ -40,7 +40,7 @@ def settings_for(around: World, folder: Path) -> config.Settings:
 
 
 @asynccontextmanager
-async def stage(folder: Path, brokers: Sequence[Kind]) -> AsyncIterator[tuple[World, Console, Phone]]:
+async def stage(folder: Path, brokers: Sequence[BrokerKind]) -> AsyncIterator[tuple[Environment, Console, AppClient]]:
     """A world, the daemon in it, and a phone of the owner's."""
     async with (
         world(brokers=brokers) as around,
@@ -86,9 +86,9 @@ async def _once(tour: Tour, screen: Screen) -> None:
         )
 
 
-async def _live(tour: Tour, console: Console, phone: Phone, screen: Screen, addresses: Mapping[str, str]) -> None:
+async def _live(tour: Tour, console: Console, phone: AppClient, screen: Screen, addresses: Mapping[str, str]) -> None:
     """The tour, then the house goes on living, until Ctrl-C."""
-    steps: list[Step] = []
+    steps: list[TourStep] = []
     with Live(console=screen, auto_refresh=False, screen=screen.is_terminal) as live:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_draw(live, console, phone, steps, addresses))
@@ -97,16 +97,18 @@ async def _live(tour: Tour, console: Console, phone: Phone, screen: Screen, addr
             await tour.live_on()
 
 
-async def _draw(live: Live, console: Console, phone: Phone, steps: list[Step], addresses: Mapping[str, str]) -> None:
+async def _draw(
+    live: Live, console: Console, phone: AppClient, steps: list[TourStep], addresses: Mapping[str, str]
+) -> None:
     clock = asyncio.get_running_loop().time
     while True:
-        status, devices = await console.status(Nothing()), await console.devices(Nothing())
-        sight = Sight(status, devices, steps, phone.seen, clock())
+        status, devices = await console.status(NoParams()), await console.devices(NoParams())
+        sight = DemoView(status, devices, steps, phone.seen, clock())
         live.update(page(sight, addresses, *live.console.size), refresh=True)
         await asyncio.sleep(_REFRESH_S)
 
 
-def _addresses(around: World, folder: str) -> Mapping[str, str]:
+def _addresses(around: Environment, folder: str) -> Mapping[str, str]:
     """Where people can take part, each with the command for it."""
     socket, (heard_at, spoken_to) = f"{folder}/admin.sock", around.udp_ports
     return {

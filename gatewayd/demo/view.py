@@ -13,25 +13,25 @@ from rich.table import Table
 from gatewayd.admin.console import state_in_words
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.record_wire import from_wire
-from gatewayd.simulator.app_client import Seen
-from gatewayd.simulator.tour import Step
+from gatewayd.simulator.app_client import ReceivedMessage
+from gatewayd.simulator.tour import TourStep
 
 _FEWEST: Final = 3
 _DOOR: Final = 14  # columns before an address
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class DemoView:
     """What there is to be seen at one moment."""
 
     status: Mapping[str, Any]
     devices: Sequence[Mapping[str, Any]]
-    steps: Sequence[Step]
-    heard: Sequence[Seen]  # the newest last
+    steps: Sequence[TourStep]
+    heard: Sequence[ReceivedMessage]  # the newest last
     now: float  # the loop's clock, as in `heard`
 
 
-def page(sight: Sight, addresses: Mapping[str, str], width: int, height: int) -> Group:
+def page(sight: DemoView, addresses: Mapping[str, str], width: int, height: int) -> Group:
     """The tables from top to bottom; of steps and messages the newest that fit, of addresses at least the first."""
     head, devices = _head(sight.status), _devices(sight.devices)
     room = height - _rows(head) - _rows(devices) - 2 * _rows(_table()) - 1
@@ -72,14 +72,14 @@ def _devices(devices: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _steps(steps: Sequence[Step]) -> Table:
+def _steps(steps: Sequence[TourStep]) -> Table:
     table = _table(("took", 9), "what happened", "seen")
     for step in steps:
         table.add_row(f"{step.took_s * 1000:6.1f} ms", step.title, step.seen)
     return table
 
 
-def _messages(sight: Sight, most: int) -> Table:
+def _messages(sight: DemoView, most: int) -> Table:
     table = _table(("at", 9), "the phone hears", "that", "and it is")
     said = ((seen, words) for seen in reversed(sight.heard) if (words := _in_words(seen)) is not None)
     for seen, words in reversed(list(islice(said, most))):
@@ -88,7 +88,7 @@ def _messages(sight: Sight, most: int) -> Table:
     return table
 
 
-def _in_words(seen: Seen) -> tuple[str, str, str] | None:
+def _in_words(seen: ReceivedMessage) -> tuple[str, str, str] | None:
     """Who says what; None for what is not a gateway's word about a device."""
     if seen.meaning is None or seen.meaning.is_request:
         return None

@@ -16,7 +16,7 @@ _AGAIN_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FirmwareCheck:
     """What the last look found."""
 
     installed: str
@@ -31,7 +31,7 @@ class FirmwareWatch:
         self._installed = installed
         self._latest = latest
         self._interval_s = interval_s
-        self.found: Found | None = None
+        self.found: FirmwareCheck | None = None
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -44,13 +44,13 @@ class FirmwareWatch:
             else:
                 await asyncio.sleep(self._interval_s)
 
-    async def look(self) -> Found:
+    async def look(self) -> FirmwareCheck:
         """Ask now. Raises CloudError; a version that is none is one, too."""
         latest = await self._latest()
         try:
             is_newer = FirmwareVersion(latest) > FirmwareVersion(self._installed)
         except ValueError as error:
             raise CloudError(f"the cloud's latest firmware: {error}") from error
-        self.found = Found(self._installed, latest, is_newer)
+        self.found = FirmwareCheck(self._installed, latest, is_newer)
         log.info("firmware_looked_up", installed=self._installed, latest=latest, is_newer=is_newer)
         return self.found

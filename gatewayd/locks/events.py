@@ -11,13 +11,14 @@ from typing import Protocol
 
 import structlog
 
-from gatewayd.locks.event_codes import Meaning, key_type_of, meaning_of
+from gatewayd.locks.event_codes import EventMeaning, key_type_of, meaning_of
 from gatewayd.model.api_time import write_time
 from gatewayd.model.change import Change, apply
-from gatewayd.model.event import LockEvent, LockWord
+from gatewayd.model.event import LockEvent, LockNotification
 from gatewayd.model.ids import ExecType, Uuid
-from gatewayd.model.outbox_items import Due, MessageDue, NoticeDue
-from gatewayd.model.record import LockParam, Record
+from gatewayd.model.outbox_items import MessageItem, NoticeItem, OutboxItem
+from gatewayd.model.ports import FactStore, RecordReader
+from gatewayd.model.record import LockParam
 
 log = structlog.get_logger()
 
@@ -27,26 +28,12 @@ _BEFORE_MEETING = timedelta(minutes=2)
 """How long joining and setting up may take before the log is first read; a door may be opened meanwhile."""
 
 
-class Records(Protocol):
-    """The mirror, as far as this room needs it."""
-
-    def get(self, uuid: Uuid) -> Record | None: ...
-
-
-class EventBook(Protocol):
+class EventStore(Protocol):
     """Where a lock's events are kept; what is added is on disk with its outbox rows when `add_event` returns."""
 
-    async def add_event(self, word: LockWord, changes: tuple[Change, ...], *due: Due) -> None: ...
+    async def add_event(self, word: LockNotification, changes: tuple[Change, ...], *due: OutboxItem) -> None: ...
 
     async def stamped_events(self, uuid: Uuid) -> tuple[LockEvent, ...]: ...
-
-
-class Facts(Protocol):
-    """Small durable facts by name."""
-
-    def get(self, name: str) -> bytes | None: ...
-
-    async def set(self, name: str, value: bytes) -> None: ...
 
 
 class EventLog(Protocol):
@@ -64,9 +51,9 @@ class LockEvents:
 
     def __init__(
         self,
-        records: Records,
-        book: EventBook,
-        facts: Facts,
+        records: RecordReader,
+        book: EventStore,
+        facts: FactStore,
         radio: EventLog,
         *,
         all_kept: Callable[[], Awaitable[None]],
@@ -85,7 +72,7 @@ class LockEvents:
         self._told: Counter[tuple[Uuid, str, str]] = Counter()
         self._held: dict[Uuid, list[LockEvent]] = {}
 
-    async def heard(self, word: LockWord) -> None:
+    async def heard(self, word: LockNotification) -> None:
         """Keep `word` and all that follows from it; on disk when this returns, unless the lock's log has it."""
         held = self._held.get(word.uuid)
         if held is not None and isinstance(word, LockEvent) and word.lock_time is not None:
@@ -95,14 +82,14 @@ class LockEvents:
         if isinstance(word, LockEvent) and word.lock_time is not None:
             await self._heed_clock(word.uuid, word.lock_time)
 
-    async def _keep(self, word: LockWord) -> None:
+    async def _keep(self, word: LockNotification) -> None:
         record = self._records.get(word.uuid)
         if record is None or not isinstance(record.param, LockParam):
             log.warning("lock_event_of_no_lock", uuid=word.uuid, code=word.code)
             return
         meaning = meaning_of(word)
         changes = changes_of(word, meaning)
-        notice = NoticeDue(
+        notice = NoticeItem(
             category=record.category,
             uuid=word.uuid,
             exectype=ExecType.UPDATE,
@@ -111,7 +98,7 @@ class LockEvents:
             record=apply(record, changes),
         )
         occur_time = write_time(word.at, self._zone)
-        message = MessageDue(
+        message = MessageItem(
             uuid=word.uuid,
             message_type=meaning.message_type,
             flag=meaning.flag,
@@ -200,7 +187,7 @@ def _settled(uuid: Uuid) -> str:
     return f"lock-log-settled/{uuid}"
 
 
-def changes_of(word: LockWord, meaning: Meaning) -> tuple[Change, ...]:
+def changes_of(word: LockNotification, meaning: EventMeaning) -> tuple[Change, ...]:
     """What the record shows after `word`: the lock's state, and who used which kind of key."""
     changes: list[Change] = []
     if meaning.operate is not None:
@@ -210,13 +197,13 @@ def changes_of(word: LockWord, meaning: Meaning) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def user_of(word: LockWord) -> int | None:
+def user_of(word: LockNotification) -> int | None:
     """The slot of the user who did it; None where no user is meant (0xFFFF, ZCL 7.3.2.17.3) or nobody is named."""
     user = getattr(word, "user", None)
     return None if user in (None, 0xFFFF) else user
 
 
-def is_pushed(param: LockParam, meaning: Meaning) -> bool:
+def is_pushed(param: LockParam, meaning: EventMeaning) -> bool:
     """Whether the household wants a message of this (§12.2 `is_push_*`)."""
     return meaning.push is None or bool(getattr(param, meaning.push))
 

@@ -13,28 +13,27 @@ from typing import Protocol
 
 import structlog
 
-from gatewayd.locks.event_codes import KeyType
-from gatewayd.locks.events import Records
 from gatewayd.model.errors import RefusedError
 from gatewayd.model.ids import Uuid
-from gatewayd.model.lock import Key, KeyState, PinSlots
+from gatewayd.model.lock import KeyState, KeyType, LockKey, PinSlots
+from gatewayd.model.ports import RecordReader
 from gatewayd.model.request import AddKey, Answer, Handler, RemoveKey, Request
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 
 log = structlog.get_logger()
 
 
-class KeyBook(Protocol):
+class KeyStore(Protocol):
     """Where keys are kept, durably."""
 
-    def keys_of(self, uuid: Uuid) -> tuple[Key, ...]: ...
+    def keys_of(self, uuid: Uuid) -> tuple[LockKey, ...]: ...
 
-    async def put_key(self, key: Key) -> None: ...
+    async def put_key(self, key: LockKey) -> None: ...
 
     async def drop_key(self, uuid: Uuid, slot: int) -> None: ...
 
 
-class PinRadio(Protocol):
+class PinProgrammer(Protocol):
     """The lock's PIN slots (ZCL 0x0101 commands 0x05, 0x07). Raises GatewayError where the lock does not take it."""
 
     async def pin_slots(self, uuid: Uuid) -> PinSlots: ...
@@ -44,7 +43,7 @@ class PinRadio(Protocol):
     async def clear_pin(self, uuid: Uuid, slot: int) -> None: ...
 
 
-class Keys:
+class PinCodes:
     """Handlers for adding and removing a lock's keys. `left_unsettled` hears of a lock where one was not finished.
 
     One thing at a time is done with a lock's keys: what is just being added is not half done.
@@ -52,9 +51,9 @@ class Keys:
 
     def __init__(
         self,
-        records: Records,
-        book: KeyBook,
-        radio: PinRadio,
+        records: RecordReader,
+        book: KeyStore,
+        radio: PinProgrammer,
         *,
         max_keys: int,
         left_unsettled: Callable[[Uuid], None],
@@ -73,11 +72,11 @@ class Keys:
         if action.key_type != KeyType.PASSWORD or action.pin is None:
             raise RefusedError(
                 f"a key of type {action.key_type} is made at the lock itself; a password key (0) needs a pin",
-                Operation.BAD_PARAMETERS,
+                OperationStatus.BAD_PARAMETERS,
             )
         async with self._turns[request.uuid]:
             await self._put_in(request.uuid, action, action.pin)
-        return Answer(Operation.CREATED, self._records.get(request.uuid))
+        return Answer(OperationStatus.CREATED, self._records.get(request.uuid))
 
     async def remove(self, request: Request) -> Answer:
         """lock, `delete` with a key: take it out of its slot. Raises RefusedError where there is none."""
@@ -86,10 +85,10 @@ class Keys:
         async with self._turns[request.uuid]:
             key = next((key for key in self._book.keys_of(request.uuid) if key.slot == action.slot), None)
             if key is None:
-                raise RefusedError(f"no key in slot {action.slot}", Operation.NO_SUCH_INFORMATION)
+                raise RefusedError(f"no key in slot {action.slot}", OperationStatus.NO_SUCH_INFORMATION)
             with self._finished_later(key.uuid):
                 await self._take_out(key)
-        return Answer(Operation.DELETED, self._records.get(request.uuid))
+        return Answer(OperationStatus.DELETED, self._records.get(request.uuid))
 
     async def remove_or(self, request: Request, otherwise: Handler) -> Answer:
         """lock, `delete`: a key where one is named, else whatever `otherwise` deletes: the lock itself."""
@@ -114,14 +113,14 @@ class Keys:
         await self._settle(uuid)
         slots = await self._radio.pin_slots(uuid)
         slot = choose_slot(action, self._book.keys_of(uuid), slots, self._max_keys)
-        key = Key(uuid, slot, action.key_type, action.name, KeyState.PENDING, action.member_id)
+        key = LockKey(uuid, slot, action.key_type, action.name, KeyState.PENDING, action.member_id)
         with self._finished_later(uuid):
             await self._book.put_key(key)
             await self._radio.set_pin(uuid, slot, pin)
             await self._book.put_key(replace(key, state=KeyState.SET))
         log.info("key_added", uuid=uuid, slot=slot, name=action.name)
 
-    async def _take_out(self, key: Key) -> None:
+    async def _take_out(self, key: LockKey) -> None:
         await self._book.put_key(replace(key, state=KeyState.REMOVING))
         await self._radio.clear_pin(key.uuid, key.slot)
         await self._book.drop_key(key.uuid, key.slot)
@@ -137,21 +136,23 @@ class Keys:
             raise
 
 
-def choose_slot(action: AddKey, keys: Iterable[Key], slots: PinSlots, max_keys: int) -> int:
+def choose_slot(action: AddKey, keys: Iterable[LockKey], slots: PinSlots, max_keys: int) -> int:
     """The slot that a new key takes; raises RefusedError: name or slot taken, full, or a PIN unfit for the lock."""
     taken = {key.slot: key for key in keys}
     if any(key.name == action.name for key in taken.values()):
-        raise RefusedError(f"a key named {action.name!r} is there already", Operation.SAME_NAME_EXISTS)
+        raise RefusedError(f"a key named {action.name!r} is there already", OperationStatus.SAME_NAME_EXISTS)
     pin = action.pin or ""
     if not (slots.min_length <= len(pin) <= slots.max_length and pin.isdecimal() and pin.isascii()):
         raise RefusedError(
-            f"this lock takes {slots.min_length} to {slots.max_length} digits", Operation.BAD_PASSWORD_FORMAT
+            f"this lock takes {slots.min_length} to {slots.max_length} digits", OperationStatus.BAD_PASSWORD_FORMAT
         )
     if len(taken) >= min(max_keys, slots.count):
-        raise RefusedError(f"the lock holds {len(taken)} keys already", Operation.LIMIT_EXCEEDED)
+        raise RefusedError(f"the lock holds {len(taken)} keys already", OperationStatus.LIMIT_EXCEEDED)
     free = [slot for slot in range(1, slots.count + 1) if slot not in taken]
     if action.slot is None:
         return free[0]
     if action.slot not in free:
-        raise RefusedError(f"slot {action.slot} is taken, or not one of 1 to {slots.count}", Operation.BAD_PARAMETERS)
+        raise RefusedError(
+            f"slot {action.slot} is taken, or not one of 1 to {slots.count}", OperationStatus.BAD_PARAMETERS
+        )
     return action.slot

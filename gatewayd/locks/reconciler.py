@@ -22,7 +22,7 @@ Attend = Callable[[Uuid], Awaitable[object]]
 """What is done for a lock. Raises GatewayError where it cannot be done now."""
 
 
-class LockCare:
+class LockReconciler:
     """Does `attend` for each lock that is announced, once at a time a lock."""
 
     def __init__(self, attend: Attend, *, first_pause_s: float = _FIRST_PAUSE_S) -> None:

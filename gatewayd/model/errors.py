@@ -1,6 +1,6 @@
 """The tree of errors. Each says what was tried, on what, and what the user can do; `status` is what a phone is told."""
 
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 
 
 class GatewayError(Exception):
@@ -9,7 +9,7 @@ class GatewayError(Exception):
     `status` is the §9 meaning that a requester is answered when this error ends his request.
     """
 
-    status: Operation = Operation.FAILED
+    status: OperationStatus = OperationStatus.FAILED
 
 
 class ConfigError(GatewayError):
@@ -23,25 +23,25 @@ class ConfigError(GatewayError):
 class RadioUnavailableError(GatewayError):
     """The coordinator is away or its network is down; it is being brought back."""
 
-    status = Operation.ZIGBEE_NETWORK_ERROR
+    status = OperationStatus.ZIGBEE_NETWORK_ERROR
 
 
 class DeviceUnreachableError(GatewayError):
     """A device did not answer in time, or the network could not deliver to it."""
 
-    status = Operation.NODE_NOT_RESPONDING
+    status = OperationStatus.NODE_NOT_RESPONDING
 
 
 class UnknownDeviceError(GatewayError):
     """No device of that uuid is hosted here."""
 
-    status = Operation.NO_SUCH_INFORMATION
+    status = OperationStatus.NO_SUCH_INFORMATION
 
 
 class RefusedError(GatewayError):
     """A request that is understood and refused; carries the §9 meaning that fits."""
 
-    def __init__(self, message: str, status: Operation) -> None:
+    def __init__(self, message: str, status: OperationStatus) -> None:
         super().__init__(message)
         self.status = status
 
@@ -49,16 +49,16 @@ class RefusedError(GatewayError):
 class MalformedError(GatewayError):
     """Input that cannot be read. The message names the place and the reason."""
 
-    status = Operation.BAD_PARAMETERS
+    status = OperationStatus.BAD_PARAMETERS
 
 
 class StoreError(GatewayError):
     """The database refused: full disk, damaged file, lock."""
 
-    status = Operation.LOCAL_STORAGE_ERROR
+    status = OperationStatus.LOCAL_STORAGE_ERROR
 
 
 class CloudError(GatewayError):
     """The cloud could not be reached or refused."""
 
-    status = Operation.CLOUD_ADD_FAILED
+    status = OperationStatus.CLOUD_ADD_FAILED

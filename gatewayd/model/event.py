@@ -122,9 +122,16 @@ class LockAlarm:
     at: datetime
 
 
-LockWord = LockEvent | LockProgrammed | LockAlarm
+LockNotification = LockEvent | LockProgrammed | LockAlarm
 RadioEvent = (
-    RadioUp | RadioDown | DeviceJoined | DeviceReady | DeviceLeft | AttributeReported | AvailabilityChanged | LockWord
+    RadioUp
+    | RadioDown
+    | DeviceJoined
+    | DeviceReady
+    | DeviceLeft
+    | AttributeReported
+    | AvailabilityChanged
+    | LockNotification
 )
 
 

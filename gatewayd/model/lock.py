@@ -1,7 +1,7 @@
 """What rooms say to one another of locks, besides their events: slots, keys."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from gatewayd.model.ids import Uuid
 
@@ -15,6 +15,15 @@ class PinSlots:
     max_length: int
 
 
+class KeyType(IntEnum):
+    """§2.8 `key_type`."""
+
+    PASSWORD = 0
+    FINGERPRINT = 1
+    CARD = 2
+    MECHANICAL = 3
+
+
 class KeyState(StrEnum):
     """How far a key has come: it stands here before the lock has it, and until the lock no longer has it."""
 
@@ -24,7 +33,7 @@ class KeyState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class LockKey:
     """A key of a lock (§2.8) in its slot. Its secret is in the lock alone."""
 
     uuid: Uuid

@@ -10,7 +10,7 @@ from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import Record
 
 
-class AnswerDue(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
+class AnswerItem(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     """The final answer to a request (§4.2), on the topic it came on. `status` is the name of an `Operation`."""
 
     user: str
@@ -22,7 +22,7 @@ class AnswerDue(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     record: Record | None = None
 
 
-class NoticeDue(msgspec.Struct, frozen=True, kw_only=True, tag="notice"):
+class NoticeItem(msgspec.Struct, frozen=True, kw_only=True, tag="notice"):
     """Something that happened at a device: joined, left, a lock's event, an alarm; on the owner's topic, QoS 1.
 
     `sn` is this notice's own and stays the same when it is sent again. `status` is the name of an `Operation`.
@@ -36,13 +36,13 @@ class NoticeDue(msgspec.Struct, frozen=True, kw_only=True, tag="notice"):
     record: Record
 
 
-class RecordDue(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
+class RecordItem(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
     """The cloud's copy of a device's record is behind the mirror (§2.1, POST or PUT). At most one waits a device."""
 
     uuid: Uuid
 
 
-class RemovalDue(msgspec.Struct, frozen=True, kw_only=True, tag="removal"):
+class RemovalItem(msgspec.Struct, frozen=True, kw_only=True, tag="removal"):
     """The cloud still has a record of a device that is gone (§2.1, DELETE).
 
     `id` is the cloud's; None where it never said one: it may have taken the record all the same.
@@ -52,7 +52,7 @@ class RemovalDue(msgspec.Struct, frozen=True, kw_only=True, tag="removal"):
     id: int | None
 
 
-class MessageDue(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
+class MessageItem(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
     """A message to the household (§2.9). `occur_time` is the API's text; `level` 1 notice, 2 reminder, 3 alarm.
 
     The API's times have whole seconds and its messages no key of ours, so messages of one second look alike:
@@ -69,6 +69,6 @@ class MessageDue(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
     ordinal: int = 1
 
 
-OverMqtt = AnswerDue | NoticeDue
-OverRest = RecordDue | RemovalDue | MessageDue
-Due = OverMqtt | OverRest
+MqttItem = AnswerItem | NoticeItem
+RestItem = RecordItem | RemovalItem | MessageItem
+OutboxItem = MqttItem | RestItem

@@ -7,7 +7,7 @@ from datetime import datetime
 from gatewayd.model.change import Scalar
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import Record
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Request:
 class Answer:
     """The final word on a request: a §9 meaning and the device's record as it stands now, where there is one."""
 
-    status: Operation
+    status: OperationStatus
     record: Record | None = None
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 
-class Operation(Enum):
+class OperationStatus(Enum):
     """§9 Operation Status Definition: what MQTT messages say (§4.2 `status` and `desc`)."""
 
     OFF = (200501, "关闭")
@@ -106,18 +106,18 @@ class Operation(Enum):
 
 _REQUESTS: Final = frozenset(
     {
-        Operation.CREATE_REQUESTED,
-        Operation.UPDATE_REQUESTED,
-        Operation.CONTROL_REQUESTED,
-        Operation.DELETE_REQUESTED,
-        Operation.JOINING_REQUESTED,
-        Operation.SET_REQUESTED,
-        Operation.STATE_REQUESTED,
+        OperationStatus.CREATE_REQUESTED,
+        OperationStatus.UPDATE_REQUESTED,
+        OperationStatus.CONTROL_REQUESTED,
+        OperationStatus.DELETE_REQUESTED,
+        OperationStatus.JOINING_REQUESTED,
+        OperationStatus.SET_REQUESTED,
+        OperationStatus.STATE_REQUESTED,
     }
 )
 
 
-class Mqtt(Enum):
+class MqttStatus(Enum):
     """§4.2 MQTT Publish."""
 
     PUBLISHED = (200401, "mqtt publish success.")
@@ -128,7 +128,7 @@ class Mqtt(Enum):
     SUBSCRIBE_ERROR = (400404, "mqtt subscribe error.")
 
 
-class Udp(Enum):
+class UdpStatus(Enum):
     """§10 UDP Broadcast, §13 USB网关配网流程 and 版本升级流程."""
 
     AVAILABLE_DEVICE = (200601, "Available device.")
@@ -146,19 +146,19 @@ class Udp(Enum):
 
 
 @cache
-def _operations() -> MappingProxyType[tuple[int, str], Operation]:
-    return MappingProxyType({meaning.value: meaning for meaning in Operation})
+def _operations() -> MappingProxyType[tuple[int, str], OperationStatus]:
+    return MappingProxyType({meaning.value: meaning for meaning in OperationStatus})
 
 
 @cache
-def _unshared() -> MappingProxyType[int, Operation]:
-    by_code: dict[int, list[Operation]] = {}
-    for meaning in Operation:
+def _unshared() -> MappingProxyType[int, OperationStatus]:
+    by_code: dict[int, list[OperationStatus]] = {}
+    for meaning in OperationStatus:
         by_code.setdefault(meaning.code, []).append(meaning)
     return MappingProxyType({code: rows[0] for code, rows in by_code.items() if len(rows) == 1})
 
 
-def operation(code: int, desc: str) -> Operation | None:
+def operation(code: int, desc: str) -> OperationStatus | None:
     """The §9 meaning of `code` and `desc`, or None where the table has no such row: unknown, never success.
 
     A code that only one meaning has speaks for itself; a shared one (200503, 400505) needs its `desc`.

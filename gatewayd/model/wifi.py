@@ -38,7 +38,7 @@ def is_secured(auth: Auth, encryption: Encryption) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class WifiNetwork:
     """A network that can be heard and joined. `ssid` is what the air carries: up to 32 bytes of any encoding."""
 
     ssid: bytes
@@ -48,7 +48,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class WifiCredentials:
     """The network to join. One that was not heard is taken to be hidden."""
 
     ssid: bytes
@@ -58,7 +58,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class WifiLink:
     """A network joined: over which interface, and the address that it gave."""
 
     interface: str

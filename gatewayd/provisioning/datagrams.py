@@ -17,9 +17,9 @@ from gatewayd.model.errors import MalformedError
 from gatewayd.model.ids import Category
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.record_wire import to_wire
-from gatewayd.model.status import Udp
-from gatewayd.model.wifi import Auth, Encryption, Network
-from gatewayd.provisioning.ssid import Names
+from gatewayd.model.status import UdpStatus
+from gatewayd.model.wifi import Auth, Encryption, WifiNetwork
+from gatewayd.provisioning.ssid import SsidNames
 
 MAX_REQUEST: Final = 2048
 """Bytes; the longest request is a phone's own §10 record, about 1,300."""
@@ -72,7 +72,7 @@ class MalformedJoinError(MalformedError):
     """A 200554 that cannot be obeyed as it stands; its phone is waiting to hear 400515."""
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _Requested(msgspec.Struct, frozen=True):
     category: str | None = None
     sn: str | int | None = None
 
@@ -105,13 +105,13 @@ def decode(datagram: bytes) -> Request:
     if len(datagram) > MAX_REQUEST:
         raise MalformedError(f"datagram: {len(datagram)} bytes; at most {MAX_REQUEST} are read")
     envelope = _read(datagram, _Envelope, "datagram")
-    if envelope.status == Udp.WIFI_LIST_REQUESTED.value[0]:
+    if envelope.status == UdpStatus.WIFI_LIST_REQUESTED.value[0]:
         return ListNetworks(envelope.uuid)
-    if envelope.status == Udp.WIFI_JOIN_REQUESTED.value[0]:
+    if envelope.status == UdpStatus.WIFI_JOIN_REQUESTED.value[0]:
         return _join(envelope)
-    if envelope.status == Udp.AVAILABLE_DEVICE.value[0]:
+    if envelope.status == UdpStatus.AVAILABLE_DEVICE.value[0]:
         raise MalformedError("status: 200601 is said by gateways")
-    asked = _read(bytes(envelope.msg), _Asked | None, "msg")
+    asked = _read(bytes(envelope.msg), _Requested | None, "msg")
     if asked is None or asked.category != Category.GATEWAY:
         raise MalformedError("datagram: neither 200552 nor 200554, nor a msg of category gw")
     return Discover(_short(asked.sn))
@@ -156,14 +156,14 @@ def announcement(record: Record, *, sn: str, ip: str, access_ssid: str | None, k
     msg["param"] |= {"status": 1, "space": []}
     envelope = {
         "msg": {"sn": sn, **msg, "type": record.type_sub, "cluster": "1001"},
-        **_status(Udp.AVAILABLE_DEVICE),
+        **_status(UdpStatus.AVAILABLE_DEVICE),
         "pubkey": b64encode(key).decode(),
         "nonce": b64encode(nonce).decode(),
     }
     return msgspec.json.encode(envelope)
 
 
-def network_list(networks: Iterable[Network], names: Names) -> bytes:
+def network_list(networks: Iterable[WifiNetwork], names: SsidNames) -> bytes:
     """200553: as many networks as fit into MAX_ANSWER bytes, in their order.
 
     An extension beside §13's rows: `signals` says how strong each is, in per cent.
@@ -184,24 +184,24 @@ def network_list(networks: Iterable[Network], names: Names) -> bytes:
 
 def list_failed() -> bytes:
     """400514."""
-    return msgspec.json.encode({"status": Udp.WIFI_LIST_FAILED.value[0]})
+    return msgspec.json.encode({"status": UdpStatus.WIFI_LIST_FAILED.value[0]})
 
 
 def join_failed(reason: str, sn: str | None = None) -> bytes:
     """400515. Extensions: `desc` says why, in words without any secret; `sn` is the request's, where it had one."""
-    answer = {"status": Udp.WIFI_JOIN_FAILED.value[0], "desc": reason}
+    answer = {"status": UdpStatus.WIFI_JOIN_FAILED.value[0], "desc": reason}
     return msgspec.json.encode(answer if sn is None else answer | {"sn": sn})
 
 
 def firmware_is_newest() -> bytes:
     """200555."""
-    return msgspec.json.encode(_status(Udp.FIRMWARE_IS_NEWEST))
+    return msgspec.json.encode(_status(UdpStatus.FIRMWARE_IS_NEWEST))
 
 
 def _list(rows: list[msgspec.Raw], signals: list[int]) -> bytes:
-    return msgspec.json.encode({"status": Udp.WIFI_LIST.value[0], "data": rows, "signals": signals})
+    return msgspec.json.encode({"status": UdpStatus.WIFI_LIST.value[0], "data": rows, "signals": signals})
 
 
-def _status(meaning: Udp) -> dict[str, Any]:
+def _status(meaning: UdpStatus) -> dict[str, Any]:
     code, desc = meaning.value
     return {"status": code, "desc": desc}

@@ -5,14 +5,14 @@ from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Interface
 
 from gatewayd.model.record import Record
-from gatewayd.model.wifi import Link
+from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.datagrams import announcement
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.rate_limit import Bucket, Rate
-from gatewayd.provisioning.responder import Outlet
+from gatewayd.provisioning.rate_limit import Rate, TokenBucket
+from gatewayd.provisioning.responder import Responder
 from gatewayd.provisioning.seal import GatewayKey, Nonces
 from gatewayd.provisioning.ssid import to_text
-from gatewayd.provisioning.udp_socket import Asker
+from gatewayd.provisioning.udp_socket import Requester
 
 _BROADCASTS_ASKED_FOR = Rate(per_s=1, burst=3)
 
@@ -25,7 +25,7 @@ class Discovery:
         record: Callable[[], Record | None],
         key: GatewayKey,
         nonces: Nonces,
-        outlet: Outlet,
+        outlet: Responder,
         now: Callable[[], float],
     ) -> None:
         self._record = record
@@ -33,8 +33,8 @@ class Discovery:
         self._nonces = nonces
         self._outlet = outlet
         self._now = now
-        self._broadcasts = Bucket(_BROADCASTS_ASKED_FOR, now())
-        self.link: Link | None = None
+        self._broadcasts = TokenBucket(_BROADCASTS_ASKED_FOR, now())
+        self.link: WifiLink | None = None
         """The Wi-Fi network that is joined, as last known."""
 
     def announce(self, subnets: Iterable[Subnet]) -> bool:
@@ -44,13 +44,13 @@ class Discovery:
                 self._outlet.broadcast(datagram, subnet)
         return self._record() is not None
 
-    def announce_joined(self, link: Link, askers: Collection[Asker], sn: str | None) -> None:
+    def announce_joined(self, link: WifiLink, askers: Collection[Requester], sn: str | None) -> None:
         """Tell `askers`, and everybody, of the address that a network just joined gave."""
         self.link = link
         if (datagram := self._announcement(link.address, sn)) is not None:
             self._outlet.outcome(datagram, askers)
 
-    def answer(self, asker: Asker, sn: str | None = None) -> None:
+    def answer(self, asker: Requester, sn: str | None = None) -> None:
         """Tell the asker, and everybody beside him unless they have just heard it."""
         subnet = self._outlet.subnet_of(asker)
         datagram = None if subnet is None else self._announcement(subnet.address, sn)
@@ -61,7 +61,7 @@ class Discovery:
         else:
             self._outlet.direct(datagram, asker)
 
-    def answer_joined(self, link: Link, asker: Asker, sn: str | None) -> None:
+    def answer_joined(self, link: WifiLink, asker: Requester, sn: str | None) -> None:
         """Tell `asker` once more what `announce_joined` said."""
         if (datagram := self._announcement(link.address, sn)) is not None:
             self._outlet.direct(datagram, asker)

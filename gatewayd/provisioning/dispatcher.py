@@ -17,13 +17,13 @@ from gatewayd.provisioning.datagrams import (
     join_failed,
 )
 from gatewayd.provisioning.discovery import Discovery
-from gatewayd.provisioning.join import Joining
-from gatewayd.provisioning.rate_limit import Bucket, Rate
-from gatewayd.provisioning.responder import Outlet
-from gatewayd.provisioning.scan import Listing
-from gatewayd.provisioning.seal import Unsealing
-from gatewayd.provisioning.udp_socket import Asker
-from gatewayd.provisioning.window import Window
+from gatewayd.provisioning.join import JoinRequests
+from gatewayd.provisioning.rate_limit import Rate, TokenBucket
+from gatewayd.provisioning.responder import Responder
+from gatewayd.provisioning.scan import ScanRequests
+from gatewayd.provisioning.seal import PassphraseOpener
+from gatewayd.provisioning.udp_socket import Requester
+from gatewayd.provisioning.window import ProvisioningWindow
 
 log = structlog.get_logger()
 
@@ -31,18 +31,18 @@ _SAID: Final = Rate(per_s=0.1, burst=10)
 """Refusals logged: whoever shares the network may cause them, and flash wears."""
 
 
-class Desk:
+class Dispatcher:
     """Holds nothing but who does what."""
 
     def __init__(
         self,
         record: Callable[[], Record | None],
         discovery: Discovery,
-        listing: Listing,
-        joining: Joining,
-        unsealing: Unsealing,
-        window: Window,
-        outlet: Outlet,
+        listing: ScanRequests,
+        joining: JoinRequests,
+        unsealing: PassphraseOpener,
+        window: ProvisioningWindow,
+        outlet: Responder,
         now: Callable[[], float],
     ) -> None:
         self._record = record
@@ -53,9 +53,9 @@ class Desk:
         self._window = window
         self._outlet = outlet
         self._now = now
-        self._said = Bucket(_SAID, now())
+        self._said = TokenBucket(_SAID, now())
 
-    def take(self, datagram: bytes, asker: Asker) -> None:
+    def take(self, datagram: bytes, asker: Requester) -> None:
         """Read `datagram` and see to it that `asker` is answered."""
         try:
             word = decode(datagram)
@@ -73,7 +73,7 @@ class Desk:
             case JoinNetwork() if self._is_meant(word.uuid):
                 self._join(word, datagram, asker)
 
-    def _join(self, word: JoinNetwork, datagram: bytes, asker: Asker) -> None:
+    def _join(self, word: JoinNetwork, datagram: bytes, asker: Requester) -> None:
         if self._joining.is_known(datagram):
             self._joining.again(asker)
         elif not self._window.is_open(self._now()):
@@ -88,7 +88,7 @@ class Desk:
             else:
                 self._joining.begin(datagram, word.sn, choice, asker)
 
-    def _refuse(self, asker: Asker, reason: str, sn: str | None = None) -> None:
+    def _refuse(self, asker: Requester, reason: str, sn: str | None = None) -> None:
         if self._said.take(1, self._now()):
             log.info("join_refused", asker=str(asker.address), reason=reason)
         self._outlet.direct(join_failed(reason, sn), asker)

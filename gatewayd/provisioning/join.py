@@ -10,12 +10,12 @@ from typing import Final
 import structlog
 
 from gatewayd.model.errors import GatewayError
-from gatewayd.model.wifi import Choice, JoinError, JoinFailure, Link
+from gatewayd.model.wifi import JoinError, JoinFailure, WifiCredentials, WifiLink
 from gatewayd.provisioning.datagrams import firmware_is_newest, join_failed
-from gatewayd.provisioning.responder import Outlet
+from gatewayd.provisioning.responder import Responder
 from gatewayd.provisioning.scan import MAX_ASKERS
 from gatewayd.provisioning.ssid import to_text
-from gatewayd.provisioning.udp_socket import Asker
+from gatewayd.provisioning.udp_socket import Requester
 from gatewayd.provisioning.wifi import Wifi
 
 log = structlog.get_logger()
@@ -28,19 +28,19 @@ _FIRMWARE_AGAIN_S: Final = 3.0
 _OUTCOME_KEPT_S: Final = 60.0
 _FAILURE_KEPT_S: Final = 3.0
 
-Joined = Callable[[Link, frozenset[Asker], str | None], Awaitable[None]]
+Joined = Callable[[WifiLink, frozenset[Requester], str | None], Awaitable[None]]
 """Says 200601 with the new address and the request's sn to everybody, and to those who asked."""
 
 
 @dataclass(slots=True)
-class _Job:
+class _JoinAttempt:
     """One 200554 and what became of it. The passphrase is gone as soon as the join is over."""
 
     digest: bytes
     sn: str | None
-    choice: Choice | None
-    askers: set[Asker]
-    link: Link | None = None
+    choice: WifiCredentials | None
+    askers: set[Requester]
+    link: WifiLink | None = None
     is_newest: bool = False
     failure: bytes | None = None
     ended_at: float | None = None
@@ -57,17 +57,17 @@ class _Job:
         return now - self.ended_at < kept
 
 
-class Joining:
+class JoinRequests:
     """`is_newest` asks the cloud whether the firmware is the newest; its GatewayError means that nobody knows."""
 
     def __init__(
         self,
         wifi: Wifi,
         radio: asyncio.Lock,
-        outlet: Outlet,
+        outlet: Responder,
         *,
         joined: Joined,
-        joined_before: Callable[[Link, Asker, str | None], None],
+        joined_before: Callable[[WifiLink, Requester, str | None], None],
         is_newest: Callable[[], Awaitable[bool]],
         now: Callable[[], float],
     ) -> None:
@@ -79,9 +79,9 @@ class Joining:
         self._is_newest = is_newest
         self._now = now
         self._digest_key = secrets.token_bytes(32)
-        self._job: _Job | None = None
+        self._job: _JoinAttempt | None = None
         self._asked = asyncio.Event()
-        self._to_check: _Job | None = None
+        self._to_check: _JoinAttempt | None = None
         self._check = asyncio.Event()
 
     @property
@@ -94,13 +94,13 @@ class Joining:
         job = self._job
         return job is not None and job.digest == self._digest(datagram) and job.is_remembered(self._now())
 
-    def begin(self, datagram: bytes, sn: str | None, choice: Choice, asker: Asker) -> None:
+    def begin(self, datagram: bytes, sn: str | None, choice: WifiCredentials, asker: Requester) -> None:
         """Join as `datagram` wants it, and answer `asker` when it is done. Not while busy."""
         assert not self.is_busy
-        self._job = _Job(self._digest(datagram), sn, choice, {asker})
+        self._job = _JoinAttempt(self._digest(datagram), sn, choice, {asker})
         self._asked.set()
 
-    def again(self, asker: Asker) -> None:
+    def again(self, asker: Requester) -> None:
         """Answer `asker`, too, with the outcome of the known join; it is not done twice."""
         job = self._job
         assert job is not None
@@ -140,7 +140,7 @@ class Joining:
             job.choice, job.ended_at = None, self._now()
             await self._say_outcome(job)
 
-    async def _say_outcome(self, job: _Job) -> None:
+    async def _say_outcome(self, job: _JoinAttempt) -> None:
         askers = frozenset(job.askers)
         if job.link is None:
             assert job.failure is not None
@@ -175,7 +175,7 @@ class Joining:
                 log.info("firmware_not_looked_up_yet", reason=str(error))
             await asyncio.sleep(_FIRMWARE_AGAIN_S)
 
-    async def _join(self, choice: Choice) -> Link:
+    async def _join(self, choice: WifiCredentials) -> WifiLink:
         async with self._radio:
             try:
                 async with asyncio.timeout(_JOIN_TIMEOUT_S):

@@ -13,7 +13,7 @@ from gatewayd.provisioning.datagrams import MAX_REQUEST
 from gatewayd.provisioning.interfaces import Subnet
 
 
-class Verdict(Enum):
+class Admission(Enum):
     """What becomes of a datagram; all but the first are dropped without a word."""
 
     ADMITTED = "admitted"
@@ -32,7 +32,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RateLimits:
     """How much is too much. A phone that asks once a second, or ten phones in one hallway, notice nothing.
 
     What goes out on request is bounded as well: `answers`, in bytes, direct answers and broadcasts together. A list
@@ -45,7 +45,7 @@ class Limits:
     max_sources: int = 256
 
 
-class Bucket:
+class TokenBucket:
     """A token bucket."""
 
     __slots__ = ("_at", "_left", "_rate")
@@ -65,33 +65,33 @@ class Bucket:
         return True
 
 
-class Guard:
+class RateLimiter:
     """Judges each datagram by its source and its size; knows at most `max_sources` sources at a time."""
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: RateLimits, now: float) -> None:
         self._limits = limits
-        self._total = Bucket(limits.total, now)
-        self._answers = Bucket(limits.answers, now)
-        self._sources: OrderedDict[IPv4Address, Bucket] = OrderedDict()
+        self._total = TokenBucket(limits.total, now)
+        self._answers = TokenBucket(limits.answers, now)
+        self._sources: OrderedDict[IPv4Address, TokenBucket] = OrderedDict()
 
-    def admit(self, source: IPv4Address, size: int, own: Iterable[Subnet], now: float) -> Verdict:
+    def admit(self, source: IPv4Address, size: int, own: Iterable[Subnet], now: float) -> Admission:
         """May a datagram of `size` bytes from `source` be read by a gateway on the subnets `own`?"""
         if size > MAX_REQUEST:
-            return Verdict.TOO_LARGE
+            return Admission.TOO_LARGE
         if not any(subnet.has_host(source) for subnet in own):
-            return Verdict.FOREIGN
+            return Admission.FOREIGN
         if not self._bucket(source, now).take(1, now):
-            return Verdict.TOO_OFTEN
-        return Verdict.ADMITTED if self._total.take(1, now) else Verdict.TOO_MANY
+            return Admission.TOO_OFTEN
+        return Admission.ADMITTED if self._total.take(1, now) else Admission.TOO_MANY
 
     def may_answer(self, size: int, now: float) -> bool:
         """May `size` more bytes go out because somebody asked?"""
         return self._answers.take(size, now)
 
-    def _bucket(self, source: IPv4Address, now: float) -> Bucket:
+    def _bucket(self, source: IPv4Address, now: float) -> TokenBucket:
         bucket = self._sources.get(source)
         if bucket is None:
-            bucket = self._sources[source] = Bucket(self._limits.each_source, now)
+            bucket = self._sources[source] = TokenBucket(self._limits.each_source, now)
             if len(self._sources) > self._limits.max_sources:
                 self._sources.popitem(last=False)
         self._sources.move_to_end(source)

@@ -3,18 +3,18 @@
 from collections.abc import Callable, Collection, Iterable
 
 from gatewayd.provisioning.interfaces import Neighbourhood, Subnet
-from gatewayd.provisioning.rate_limit import Guard
-from gatewayd.provisioning.udp_socket import Asker, Endpoint
+from gatewayd.provisioning.rate_limit import RateLimiter
+from gatewayd.provisioning.udp_socket import Requester, UdpSocket
 
 
-class Outlet:
+class Responder:
     """Sends to the subnets that the gateway is on; `now` is monotonic, in seconds."""
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: UdpSocket,
         announce_port: int,
-        guard: Guard,
+        guard: RateLimiter,
         around: Neighbourhood,
         now: Callable[[], float],
     ) -> None:
@@ -24,12 +24,12 @@ class Outlet:
         self._around = around
         self._now = now
 
-    def direct(self, datagram: bytes, asker: Asker) -> None:
+    def direct(self, datagram: bytes, asker: Requester) -> None:
         """To the asker alone, within the budget of answers."""
         if self._guard.may_answer(len(datagram), self._now()):
             self._send(datagram, asker)
 
-    def answer(self, datagram: bytes, askers: Collection[Asker]) -> None:
+    def answer(self, datagram: bytes, askers: Collection[Requester]) -> None:
         """To the askers, and to everybody beside them, within the budget of answers."""
         for asker in askers:
             self.direct(datagram, asker)
@@ -37,7 +37,7 @@ class Outlet:
             if self._guard.may_answer(len(datagram), self._now()):
                 self.broadcast(datagram, subnet)
 
-    def outcome(self, datagram: bytes, askers: Collection[Asker]) -> None:
+    def outcome(self, datagram: bytes, askers: Collection[Requester]) -> None:
         """Of a join: to the askers where they are still neighbours, and to everybody on the networks of now.
 
         Nobody can keep it from them by using up the budget: there is one for each join.
@@ -52,15 +52,15 @@ class Outlet:
         """To everybody on `subnet`."""
         self._endpoint.send(datagram, subnet.broadcast, self._announce_port)
 
-    def subnet_of(self, asker: Asker) -> Subnet | None:
+    def subnet_of(self, asker: Requester) -> Subnet | None:
         """The gateway's subnet that `asker` is on; None where it is on none."""
         return next((subnet for subnet in self._around.subnets if subnet.has_host(asker.address)), None)
 
-    def subnets_of(self, askers: Iterable[Asker]) -> set[Subnet]:
+    def subnets_of(self, askers: Iterable[Requester]) -> set[Subnet]:
         """The gateway's subnets that `askers` are on."""
         return {subnet for asker in askers if (subnet := self.subnet_of(asker)) is not None}
 
-    def _send(self, datagram: bytes, asker: Asker) -> None:
+    def _send(self, datagram: bytes, asker: Requester) -> None:
         """Unless the asker's subnet is the gateway's no longer."""
         if self.subnet_of(asker) is not None:
             self._endpoint.send(datagram, asker.address, asker.port)

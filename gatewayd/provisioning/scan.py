@@ -8,9 +8,9 @@ import structlog
 
 from gatewayd.model.wifi import ScanError
 from gatewayd.provisioning.datagrams import list_failed, network_list
-from gatewayd.provisioning.responder import Outlet
-from gatewayd.provisioning.ssid import Names
-from gatewayd.provisioning.udp_socket import Asker
+from gatewayd.provisioning.responder import Responder
+from gatewayd.provisioning.ssid import SsidNames
+from gatewayd.provisioning.udp_socket import Requester
 from gatewayd.provisioning.wifi import Wifi
 
 log = structlog.get_logger()
@@ -21,21 +21,21 @@ _FRESH_S: Final = 5.0
 """For so long an outcome answers who asks again: scanning without a pause would keep the radio from its own network."""
 
 
-class Listing:
+class ScanRequests:
     """`radio` is held while the Wi-Fi radio is busy; `now` is monotonic, in seconds."""
 
-    def __init__(self, wifi: Wifi, radio: asyncio.Lock, outlet: Outlet, now: Callable[[], float]) -> None:
+    def __init__(self, wifi: Wifi, radio: asyncio.Lock, outlet: Responder, now: Callable[[], float]) -> None:
         self._wifi = wifi
         self._radio = radio
         self._outlet = outlet
         self._now = now
-        self._askers: set[Asker] = set()
+        self._askers: set[Requester] = set()
         self._asked = asyncio.Event()
         self._last: tuple[bytes, float] | None = None
-        self.names = Names()
+        self.names = SsidNames()
         """Of the last list that was sent."""
 
-    def ask(self, asker: Asker) -> None:
+    def ask(self, asker: Requester) -> None:
         """Answer `asker` with the networks, soon."""
         if self._last is not None and self._now() - self._last[1] < _FRESH_S:
             self._outlet.answer(self._last[0], (asker,))
@@ -63,6 +63,6 @@ class Listing:
         except (ScanError, TimeoutError) as error:
             log.warning("networks_not_listed", reason=str(error) or "the scan did not end")
             return list_failed()
-        self.names = Names((network.ssid for network in networks), former=self.names)
+        self.names = SsidNames((network.ssid for network in networks), former=self.names)
         log.debug("networks_listed", count=len(networks))
         return network_list(networks, self.names)

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from gatewayd.model.errors import MalformedError
-from gatewayd.model.wifi import Auth, Choice, Encryption, is_secured
+from gatewayd.model.wifi import Auth, Encryption, WifiCredentials, is_secured
 from gatewayd.provisioning.datagrams import JoinNetwork, Sealed
-from gatewayd.provisioning.ssid import Names
+from gatewayd.provisioning.ssid import SsidNames
 
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _NAME: Final = "provisioning-key"
@@ -28,7 +28,7 @@ NONCE_BYTES: Final = 16
 _PURPOSE: Final = b"gatewayd wifi passphrase 1"
 
 
-class Keep(Protocol):
+class SecretStore(Protocol):
     """Bytes by name, durable and secret."""
 
     async def get(self, name: str) -> bytes | None:
@@ -67,7 +67,7 @@ class GatewayKey:
         return f"GatewayKey({fingerprint(self.public)})"
 
     @classmethod
-    async def load(cls, keep: Keep) -> "GatewayKey":
+    async def load(cls, keep: SecretStore) -> "GatewayKey":
         """The key of the last run; at the first run a new one. Raises StoreError."""
         kept = await keep.get(_NAME)
         if kept is not None:
@@ -126,7 +126,7 @@ class Nonces:
         return False
 
 
-class Unsealing:
+class PassphraseOpener:
     """With `sealed_only` a passphrase in the clear is refused (a network without one needs none)."""
 
     def __init__(self, key: GatewayKey, nonces: Nonces, *, sealed_only: bool) -> None:
@@ -134,7 +134,7 @@ class Unsealing:
         self._nonces = nonces
         self._sealed_only = sealed_only
 
-    def choice(self, word: JoinNetwork, names: Names, uuid: str | None, now: float) -> Choice:
+    def choice(self, word: JoinNetwork, names: SsidNames, uuid: str | None, now: float) -> WifiCredentials:
         """The choice in `word`. Raises MalformedError; only a seal that opens spends its nonce."""
         ssid = names.ssid(word.ssid)
         match word.passphrase:
@@ -146,4 +146,4 @@ class Unsealing:
             case str(passphrase):
                 if self._sealed_only and (passphrase or is_secured(word.auth, word.encryption)):
                     raise MalformedError("data.pwd: this gateway takes a passphrase only sealed to its key")
-        return Choice(ssid, word.auth, word.encryption, passphrase)
+        return WifiCredentials(ssid, word.auth, word.encryption, passphrase)

@@ -13,18 +13,18 @@ import structlog
 
 from gatewayd.model.errors import GatewayError, StoreError
 from gatewayd.model.record import Record
-from gatewayd.model.wifi import Link
+from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.discovery import Discovery
-from gatewayd.provisioning.dispatcher import Desk
+from gatewayd.provisioning.dispatcher import Dispatcher
 from gatewayd.provisioning.interfaces import Changes, Neighbourhood, Subnet
-from gatewayd.provisioning.join import Joining
-from gatewayd.provisioning.rate_limit import Guard, Limits, Verdict
-from gatewayd.provisioning.responder import Outlet
-from gatewayd.provisioning.scan import Listing
-from gatewayd.provisioning.seal import GatewayKey, Keep, Nonces, Unsealing, fingerprint
-from gatewayd.provisioning.udp_socket import Asker, Endpoint
+from gatewayd.provisioning.join import JoinRequests
+from gatewayd.provisioning.rate_limit import Admission, RateLimiter, RateLimits
+from gatewayd.provisioning.responder import Responder
+from gatewayd.provisioning.scan import ScanRequests
+from gatewayd.provisioning.seal import GatewayKey, Nonces, PassphraseOpener, SecretStore, fingerprint
+from gatewayd.provisioning.udp_socket import Requester, UdpSocket
 from gatewayd.provisioning.wifi import Wifi
-from gatewayd.provisioning.window import Window
+from gatewayd.provisioning.window import ProvisioningWindow
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class GatewayContext:
     """What provisioning needs of the rest of the daemon.
 
     `record`: the gateway's own (§12.1), None while nobody knows it. `own`: the subnets of this machine now.
@@ -53,27 +53,27 @@ class Surroundings:
     record: Callable[[], Record | None]
     own: Callable[[], tuple[Subnet, ...]]
     is_newest: Callable[[], Awaitable[bool]]
-    joined: Callable[[Link], Awaitable[None]]
+    joined: Callable[[WifiLink], Awaitable[None]]
     addressed: Callable[[tuple[Subnet, ...]], Awaitable[None]]
     now: Callable[[], float]
 
 
-class Provisioning:
+class ProvisioningService:
     """Times are monotonic seconds."""
 
     def __init__(
         self,
-        around: Surroundings,
+        around: GatewayContext,
         wifi: Wifi,
         key: GatewayKey,
-        window: Window,
+        window: ProvisioningWindow,
         *,
         ports: Ports,
         announce_interval_s: float,
         sealed_only: bool,
-        limits: Limits | None = None,
+        limits: RateLimits | None = None,
     ) -> None:
-        self.verdicts: Counter[Verdict] = Counter()
+        self.verdicts: Counter[Admission] = Counter()
         """What became of the datagrams that came in."""
         self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         """The port that is heard, once it is."""
@@ -85,13 +85,13 @@ class Provisioning:
         self._ports = ports
         self._announce_interval_s = announce_interval_s
         self._neighbourhood = Neighbourhood(around.own)
-        self._guard = Guard(limits or Limits(), around.now())
-        self._endpoint = Endpoint(self._received)
-        outlet = Outlet(self._endpoint, ports.announce, self._guard, self._neighbourhood, around.now)
+        self._guard = RateLimiter(limits or RateLimits(), around.now())
+        self._endpoint = UdpSocket(self._received)
+        outlet = Responder(self._endpoint, ports.announce, self._guard, self._neighbourhood, around.now)
         nonces, radio = Nonces(), asyncio.Lock()
         self._discovery = Discovery(around.record, key, nonces, outlet, around.now)
-        self._listing = Listing(wifi, radio, outlet, around.now)
-        self._joining = Joining(
+        self._listing = ScanRequests(wifi, radio, outlet, around.now)
+        self._joining = JoinRequests(
             wifi,
             radio,
             outlet,
@@ -100,12 +100,12 @@ class Provisioning:
             is_newest=around.is_newest,
             now=around.now,
         )
-        self._desk = Desk(
+        self._desk = Dispatcher(
             around.record,
             self._discovery,
             self._listing,
             self._joining,
-            Unsealing(key, nonces, sealed_only=sealed_only),
+            PassphraseOpener(key, nonces, sealed_only=sealed_only),
             window,
             outlet,
             around.now,
@@ -114,20 +114,20 @@ class Provisioning:
     @classmethod
     async def load(
         cls,
-        around: Surroundings,
+        around: GatewayContext,
         wifi: Wifi,
-        keep: Keep,
+        keep: SecretStore,
         *,
         ports: Ports,
         announce_interval_s: float,
         sealed_only: bool,
-    ) -> "Provisioning":
+    ) -> "ProvisioningService":
         """With the key and the window's state that the last run left in `keep`. Raises StoreError."""
         return cls(
             around,
             wifi,
             await GatewayKey.load(keep),
-            await Window.load(keep),
+            await ProvisioningWindow.load(keep),
             ports=ports,
             announce_interval_s=announce_interval_s,
             sealed_only=sealed_only,
@@ -180,10 +180,10 @@ class Provisioning:
             else:
                 return
 
-    def _received(self, datagram: bytes, asker: Asker) -> None:
+    def _received(self, datagram: bytes, asker: Requester) -> None:
         verdict = self._guard.admit(asker.address, len(datagram), self._neighbourhood.subnets, self._around.now())
         self.verdicts[verdict] += 1
-        if verdict is Verdict.ADMITTED:
+        if verdict is Admission.ADMITTED:
             self._desk.take(datagram, asker)
 
     async def _announce(self, changes: Changes) -> None:
@@ -228,12 +228,12 @@ class Provisioning:
 
     def _report_dropped(self) -> None:
         """Once an interval at most, however many there are."""
-        dropped = {verdict.name: count for verdict, count in self.verdicts.items() if verdict is not Verdict.ADMITTED}
+        dropped = {verdict.name: count for verdict, count in self.verdicts.items() if verdict is not Admission.ADMITTED}
         if dropped != self._reported:
             self._reported = dropped
             log.info("datagrams_dropped", so_far=dropped)
 
-    async def _joined(self, link: Link, askers: frozenset[Asker], sn: str | None) -> None:
+    async def _joined(self, link: WifiLink, askers: frozenset[Requester], sn: str | None) -> None:
         self._discovery.announce_joined(link, askers, sn)
         try:
             await self._around.joined(link)

@@ -15,13 +15,13 @@ MAX_SSID: Final = 32
 _ESCAPED: Final = re.compile(r"(?:[ -\[\]-~]|\\x[0-9a-f]{2})*")
 
 
-class Names:
+class SsidNames:
     """The texts of one list of networks, each one different, and the bytes behind them.
 
     `former` is the list of before: a phone may still show it, and choose what has just faded out of the new one.
     """
 
-    def __init__(self, ssids: Iterable[bytes] = (), former: "Names | None" = None) -> None:
+    def __init__(self, ssids: Iterable[bytes] = (), former: "SsidNames | None" = None) -> None:
         self._former = {} if former is None else former._bytes
         self._bytes: dict[str, bytes] = {}
         self._texts: dict[bytes, str] = {}

@@ -12,17 +12,17 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """Where a datagram came from."""
 
     address: IPv4Address
     port: int
 
 
-Received = Callable[[bytes, Asker], None]
+Received = Callable[[bytes, Requester], None]
 
 
-class Endpoint(asyncio.DatagramProtocol):
+class UdpSocket(asyncio.DatagramProtocol):
     """One socket on one port of every interface."""
 
     def __init__(self, received: Received) -> None:
@@ -50,7 +50,7 @@ class Endpoint(asyncio.DatagramProtocol):
             self._transport.sendto(datagram, (str(address), port))
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._received(data, Asker(IPv4Address(addr[0]), addr[1]))
+        self._received(data, Requester(IPv4Address(addr[0]), addr[1]))
 
     def error_received(self, exc: Exception) -> None:
         """A network that is away now, or an asker who has gone."""

@@ -6,21 +6,21 @@ Open while the gateway has never had a working uplink; after that only for the m
 
 from typing import Final
 
-from gatewayd.provisioning.seal import Keep
+from gatewayd.provisioning.seal import SecretStore
 
 _PROVISIONED: Final = "provisioned"
 
 
-class Window:
+class ProvisioningWindow:
     """Times are monotonic seconds."""
 
-    def __init__(self, keep: Keep, *, is_provisioned: bool) -> None:
+    def __init__(self, keep: SecretStore, *, is_provisioned: bool) -> None:
         self._keep = keep
         self._is_provisioned = self._is_kept = is_provisioned
         self._until = float("-inf")
 
     @classmethod
-    async def load(cls, keep: Keep) -> "Window":
+    async def load(cls, keep: SecretStore) -> "ProvisioningWindow":
         """As the last run left it; minutes that were granted then are over. Raises StoreError."""
         return cls(keep, is_provisioned=await keep.get(_PROVISIONED) is not None)
 

@@ -13,35 +13,35 @@ import aiomqtt
 import msgspec
 
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import Operation, operation
+from gatewayd.model.status import OperationStatus, operation
 
-_ASKS: Final[Mapping[ExecType, Operation]] = {
-    ExecType.CREATE: Operation.CREATE_REQUESTED,
-    ExecType.UPDATE: Operation.UPDATE_REQUESTED,
-    ExecType.DELETE: Operation.DELETE_REQUESTED,
-    ExecType.QUERY: Operation.STATE_REQUESTED,
-    ExecType.CONTROL: Operation.CONTROL_REQUESTED,
-    ExecType.SET: Operation.SET_REQUESTED,
+_ASKS: Final[Mapping[ExecType, OperationStatus]] = {
+    ExecType.CREATE: OperationStatus.CREATE_REQUESTED,
+    ExecType.UPDATE: OperationStatus.UPDATE_REQUESTED,
+    ExecType.DELETE: OperationStatus.DELETE_REQUESTED,
+    ExecType.QUERY: OperationStatus.STATE_REQUESTED,
+    ExecType.CONTROL: OperationStatus.CONTROL_REQUESTED,
+    ExecType.SET: OperationStatus.SET_REQUESTED,
 }
 _BACK_AFTER_S: Final = 0.02
 _PROGRESS: Final = frozenset(
     {
-        Operation.CREATING,
-        Operation.UPDATING,
-        Operation.CONTROLLING,
-        Operation.DELETING,
-        Operation.SETTING,
+        OperationStatus.CREATING,
+        OperationStatus.UPDATING,
+        OperationStatus.CONTROLLING,
+        OperationStatus.DELETING,
+        OperationStatus.SETTING,
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReceivedMessage:
     """One message as the phone saw it."""
 
     topic: str
     retained: bool
-    meaning: Operation | None
+    meaning: OperationStatus | None
     sn: str | None
     msg: Mapping[str, Any]
     at: float  # the loop's clock
@@ -52,7 +52,7 @@ class Seen:
         return self.meaning is not None and not self.meaning.is_request and self.meaning not in _PROGRESS
 
 
-class Phone:
+class AppClient:
     """A phone that is logged in. It keeps the last messages, and hears whatever comes under its own name."""
 
     def __init__(self, user: str) -> None:
@@ -60,14 +60,14 @@ class Phone:
         self._client: aiomqtt.Client | None = None
         self._online = asyncio.Event()
         self._sn = count(1)
-        self.seen: deque[Seen] = deque(maxlen=100_000)
+        self.seen: deque[ReceivedMessage] = deque(maxlen=100_000)
         self._news = asyncio.Condition()
 
     @classmethod
     @asynccontextmanager
     async def connect(
         cls, host: str, port: int, user: str, password: str, *, name: str = "phone"
-    ) -> AsyncIterator["Phone"]:
+    ) -> AsyncIterator["AppClient"]:
         """A phone on the broker under `user`, until this is left; it comes back when the broker does."""
         phone = cls(user)
         async with asyncio.TaskGroup() as tasks:
@@ -106,12 +106,14 @@ class Phone:
         assert self._client is not None
         await self._client.publish(f"{self.user}/{category}/{uuid}/{exectype}", payload, qos=1, retain=retain)
 
-    async def ask(self, category: Category, uuid: str, exectype: ExecType, **fields: Any) -> Seen:
+    async def ask(self, category: Category, uuid: str, exectype: ExecType, **fields: Any) -> ReceivedMessage:
         """Ask and wait for the final answer."""
         sn = await self.send(category, uuid, exectype, **fields)
         return await self.expect(lambda seen: seen.sn == sn and seen.is_final)
 
-    async def expect(self, wanted: Callable[[Seen], bool], *, timeout_s: float = 15, since: float = 0) -> Seen:
+    async def expect(
+        self, wanted: Callable[[ReceivedMessage], bool], *, timeout_s: float = 15, since: float = 0
+    ) -> ReceivedMessage:
         """The first message seen after `since` (loop's clock) that is `wanted`, from the past or to come.
 
         Raises TimeoutError.
@@ -151,16 +153,16 @@ class Phone:
                 self._news.notify_all()
 
 
-class _Envelope(msgspec.Struct):
+class _AppEnvelope(msgspec.Struct):
     msg: dict[str, Any] = msgspec.field(default_factory=dict)
     status: int = 0
     desc: str = ""
 
 
-def _read(topic: str, payload: bytes, *, retained: bool, at: float) -> Seen:
+def _read(topic: str, payload: bytes, *, retained: bool, at: float) -> ReceivedMessage:
     try:
-        envelope = msgspec.json.decode(payload, type=_Envelope)
+        envelope = msgspec.json.decode(payload, type=_AppEnvelope)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Seen(topic, retained, None, None, {}, at)
+        return ReceivedMessage(topic, retained, None, None, {}, at)
     meaning = operation(envelope.status, envelope.desc)
-    return Seen(topic, retained, meaning, envelope.msg.get("sn"), envelope.msg, at)
+    return ReceivedMessage(topic, retained, meaning, envelope.msg.get("sn"), envelope.msg, at)

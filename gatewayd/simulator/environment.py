@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from socket import SOCK_DGRAM
 from typing import Final
 
-from gatewayd.simulator.app_client import Phone
-from gatewayd.simulator.broker import KINDS, Broker, Kind
+from gatewayd.simulator.app_client import AppClient
+from gatewayd.simulator.broker import KINDS, Broker, BrokerKind
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.simulator.ports import free_port
-from gatewayd.simulator.radio import House
+from gatewayd.simulator.radio import SimulatedNetwork
 
 OWNER: Final = "18900000001"
 GUEST: Final = "18900000002"
@@ -22,37 +22,37 @@ COORDINATOR: Final = "00158d0000d04700"
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Environment:
     """Its parts, and where they listen."""
 
-    house: House
+    house: SimulatedNetwork
     radio_url: str  # socket://host:port
     cloud: SimulatedCloud
     broker: Broker
     udp_ports: tuple[int, int]  # where a gateway hears phones, and where phones hear it
 
     @asynccontextmanager
-    async def phone(self, user: str = OWNER, name: str = "phone") -> AsyncIterator[Phone]:
+    async def phone(self, user: str = OWNER, name: str = "phone") -> AsyncIterator[AppClient]:
         """A phone of `user`, connected to the broker."""
-        async with Phone.connect(self.broker.host, self.broker.port, user, PASSWORD, name=name) as phone:
+        async with AppClient.connect(self.broker.host, self.broker.port, user, PASSWORD, name=name) as phone:
             yield phone
 
 
 @asynccontextmanager
 async def world(
-    house: House | None = None,
+    house: SimulatedNetwork | None = None,
     *,
     users: Sequence[str] = (),
     everything: Sequence[str] = (),
-    brokers: Sequence[Kind] = KINDS,
-) -> AsyncIterator[World]:
+    brokers: Sequence[BrokerKind] = KINDS,
+) -> AsyncIterator[Environment]:
     """A world that runs until it is left: `house` (or an empty one), a cloud that knows the family, a broker.
 
     `users` may use the broker too; those in `everything` may read and write all topics there. The first of `brokers`
     that is installed is started.
     """
     if house is None:
-        house = House(coordinator_ieee=COORDINATOR, seed=1)
+        house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
         house.form()  # forming takes bellows eight seconds over TCP, and is not what anybody came to see
     async with AsyncExitStack() as stack:
         radio_url = await stack.enter_async_context(house.serve())
@@ -65,4 +65,4 @@ async def world(
         accounts = cloud.mqtt_accounts() | dict.fromkeys(users, PASSWORD)
         grants = {OWNER: [GUEST]} | {user: ["#"] for user in everything}
         broker = await stack.enter_async_context(Broker.start(accounts, grants=grants, kinds=brokers))
-        yield World(house, radio_url, cloud, broker, (free_port(SOCK_DGRAM), free_port(SOCK_DGRAM)))
+        yield Environment(house, radio_url, cloud, broker, (free_port(SOCK_DGRAM), free_port(SOCK_DGRAM)))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gatewayd.model.status import Udp
+from gatewayd.model.status import UdpStatus
 from gatewayd.model.wifi import Auth, Encryption
 
 _AGAIN_S: Final = 1.0
@@ -43,13 +43,15 @@ class Installer(asyncio.DatagramProtocol):
     async def discover(self) -> Datagram:
         """§10: who is there? The gateway's record."""
         question = {"msg": {"category": "gw"}, "status": 200501, "desc": "关闭"}
-        answer = await self._ask(question, _has(Udp.AVAILABLE_DEVICE))
+        answer = await self._ask(question, _has(UdpStatus.AVAILABLE_DEVICE))
         record: Datagram = answer["msg"]
         return record
 
     async def networks(self) -> list[Datagram]:
         """§13.1: the networks that the gateway hears."""
-        answer = await self._ask({"status": _code(Udp.WIFI_LIST_REQUESTED)}, _has(Udp.WIFI_LIST, Udp.WIFI_LIST_FAILED))
+        answer = await self._ask(
+            {"status": _code(UdpStatus.WIFI_LIST_REQUESTED)}, _has(UdpStatus.WIFI_LIST, UdpStatus.WIFI_LIST_FAILED)
+        )
         found: list[Datagram] = answer.get("data", [])
         return found
 
@@ -60,11 +62,11 @@ class Installer(asyncio.DatagramProtocol):
             self._heard.get_nowait()  # earlier announcements are no answer
 
         def is_outcome(said: Datagram) -> bool:
-            if said["status"] == _code(Udp.AVAILABLE_DEVICE):
+            if said["status"] == _code(UdpStatus.AVAILABLE_DEVICE):
                 return bool(said["msg"]["param"]["access_ssid"] == ssid)
-            return bool(said["status"] == _code(Udp.WIFI_JOIN_FAILED))
+            return bool(said["status"] == _code(UdpStatus.WIFI_JOIN_FAILED))
 
-        answer = await self._ask({"status": _code(Udp.WIFI_JOIN_REQUESTED), "data": data}, is_outcome)
+        answer = await self._ask({"status": _code(UdpStatus.WIFI_JOIN_REQUESTED), "data": data}, is_outcome)
         record: Datagram | None = answer.get("msg")
         return record
 
@@ -83,9 +85,9 @@ class Installer(asyncio.DatagramProtocol):
                 return answer
 
 
-def _code(word: Udp) -> int:
+def _code(word: UdpStatus) -> int:
     return word.value[0]
 
 
-def _has(*words: Udp) -> Callable[[Datagram], bool]:
+def _has(*words: UdpStatus) -> Callable[[Datagram], bool]:
     return lambda said: said["status"] in {_code(word) for word in words}

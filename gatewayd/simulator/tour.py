@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import Operation
-from gatewayd.simulator.app_client import Phone, Seen
-from gatewayd.simulator.environment import COORDINATOR, World
+from gatewayd.model.lock import KeyType
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient, ReceivedMessage
+from gatewayd.simulator.environment import COORDINATOR, Environment
 from gatewayd.simulator.installer import Installer
 from gatewayd.simulator.radio import climate_sensor, curtain, lock, socket, switch
 
@@ -22,19 +23,12 @@ NETWORK, PASSPHRASE = "不要上我", "nopass-nopass"  # of simulator.wifi.HALLW
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TourStep:
     """One step that really happened: what it was, what was seen, and how long it took (seconds)."""
 
     title: str
     seen: str
     took_s: float
-
-
-class KeyType:
-    """§2.8 `key_type`."""
-
-    PASSWORD = 0
-    FINGERPRINT = 1
 
 
 class StepFailedError(Exception):
@@ -44,7 +38,7 @@ class StepFailedError(Exception):
 class Tour:
     """The main job, from an empty network to an unlocked door, in the order that an installer would see it."""
 
-    def __init__(self, world: World, phone: Phone, open_window: Callable[[float], bool]) -> None:
+    def __init__(self, world: Environment, phone: AppClient, open_window: Callable[[float], bool]) -> None:
         """`open_window` is the gateway's button: for so many seconds an installer may put it on a network."""
         self._world = world
         self._phone = phone
@@ -58,7 +52,7 @@ class Tour:
         self._socket = house.add(socket(SOCKET), joined=False)
         self._curtain = house.add(curtain(CURTAIN), joined=False)
 
-    async def steps(self) -> AsyncIterator[Step]:
+    async def steps(self) -> AsyncIterator[TourStep]:
         """Play the tour, step by step. Raises StepFailedError with the step that did not happen."""
         for title, play in self._script():
             started = asyncio.get_running_loop().time()
@@ -66,7 +60,7 @@ class Tour:
                 seen = await play()
             except Exception as error:  # whatever it was, the step did not happen
                 raise StepFailedError(f"{title}: {error!r}") from error
-            yield Step(title, seen, asyncio.get_running_loop().time() - started)
+            yield TourStep(title, seen, asyncio.get_running_loop().time() - started)
 
     async def live_on(self) -> None:
         """After the tour the house goes on: somebody switches, somebody comes home, the weather changes."""
@@ -96,12 +90,14 @@ class Tour:
         )
 
     async def _gateway_is_there(self) -> str:
-        seen = await self._phone.expect(lambda seen: _is_about(seen, COORDINATOR) and seen.meaning is Operation.NORMAL)
+        seen = await self._phone.expect(
+            lambda seen: _is_about(seen, COORDINATOR) and seen.meaning is OperationStatus.NORMAL
+        )
         return f"{seen.msg['title']}, on channel {seen.msg['param']['zgb_channel']}"
 
     async def _devices_join(self) -> str:
         answer = await self._phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 60})
-        _demand(answer.meaning is Operation.JOINABLE, f"the network stayed closed: {answer.meaning}")
+        _demand(answer.meaning is OperationStatus.JOINABLE, f"the network stayed closed: {answer.meaning}")
         titles = []
         for device in (self._switch, self._lock, self._sensor, self._socket, self._curtain):
             await self._world.house.join(device)
@@ -129,13 +125,13 @@ class Tour:
         answer = await self._phone.ask(
             Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1, "operate_channel_id": 2}
         )
-        _demand(answer.meaning is Operation.CONTROLLED, f"answered {answer.meaning}")
+        _demand(answer.meaning is OperationStatus.CONTROLLED, f"answered {answer.meaning}")
         executed = self._switch.executed[before:]
         _demand(len(executed) == 1, f"the switch was told {len(executed)} times")
         state = await self._phone.expect(
             lambda seen: (
                 _is_about(seen, SWITCH)
-                and seen.meaning is Operation.DEVICE_NORMAL
+                and seen.meaning is OperationStatus.DEVICE_NORMAL
                 and seen.msg["param"]["channel"][1]["value"] == 100
             )
         )
@@ -145,13 +141,13 @@ class Tour:
         answer = await self._phone.ask(
             Category.LOCK, LOCK, ExecType.CREATE, param={"keytype": 0, "key_name": "阿姨", "pass": "482913"}
         )
-        _demand(answer.meaning is Operation.CREATED, f"answered {answer.meaning}")
+        _demand(answer.meaning is OperationStatus.CREATED, f"answered {answer.meaning}")
         return "阿姨"
 
     async def _door_is_opened(self) -> str:
         self._lock.enter_pin("482913")
         event = await self._phone.expect(
-            lambda seen: _is_about(seen, LOCK) and seen.meaning is Operation.UNLOCK_EVENT, timeout_s=15
+            lambda seen: _is_about(seen, LOCK) and seen.meaning is OperationStatus.UNLOCK_EVENT, timeout_s=15
         )
         async with asyncio.timeout(15):
             while not self._world.cloud.messages():
@@ -163,7 +159,7 @@ class Tour:
         stale = await self._phone.ask(
             Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1}, create_time="2018-04-12 12:01:02"
         )
-        _demand(stale.meaning is Operation.FAILED, f"a request of 2018 was answered {stale.meaning}")
+        _demand(stale.meaning is OperationStatus.FAILED, f"a request of 2018 was answered {stale.meaning}")
         _demand(len(self._lock.executed) == before, "and the door was opened")
         return "an unlock of 2018 was answered 操作失败, and the door stayed shut"
 
@@ -215,20 +211,20 @@ class Tour:
         return "two openings arrived late, in order, each once"
 
 
-def _is_opened(seen: Seen, key_type: int | None) -> bool:
-    opened = _is_about(seen, LOCK) and seen.meaning is Operation.UNLOCK_EVENT
+def _is_opened(seen: ReceivedMessage, key_type: int | None) -> bool:
+    opened = _is_about(seen, LOCK) and seen.meaning is OperationStatus.UNLOCK_EVENT
     return opened and key_type in (None, seen.msg["param"]["keytype"])
 
 
-def _is_on(seen: Seen, network: str) -> bool:
+def _is_on(seen: ReceivedMessage, network: str) -> bool:
     return "param" in seen.msg and seen.msg["param"].get("access_ssid") == network
 
 
-def _has_joined(uuid: str, seen: Seen) -> bool:
-    return _is_about(seen, uuid) and seen.meaning is Operation.CREATED
+def _has_joined(uuid: str, seen: ReceivedMessage) -> bool:
+    return _is_about(seen, uuid) and seen.meaning is OperationStatus.CREATED
 
 
-def _is_about(seen: Seen, uuid: str) -> bool:
+def _is_about(seen: ReceivedMessage, uuid: str) -> bool:
     return seen.topic.split("/")[2:3] == [uuid] and bool(seen.msg)
 
 

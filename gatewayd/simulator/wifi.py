@@ -11,19 +11,19 @@ from typing import Final
 
 from gatewayd.model.wifi import (
     Auth,
-    Choice,
     Encryption,
     JoinError,
     JoinFailure,
-    Link,
-    Network,
     ScanError,
+    WifiCredentials,
+    WifiLink,
+    WifiNetwork,
     is_secured,
     is_wep,
 )
 
 
-class Fault(Enum):
+class WifiFault(Enum):
     """What an access point can do to who joins it."""
 
     NONE = "none"
@@ -32,7 +32,7 @@ class Fault(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class AccessPoint:
+class SimulatedAccessPoint:
     """One network in the air."""
 
     ssid: bytes
@@ -42,7 +42,7 @@ class AccessPoint:
     signal: int = 60  # per cent
     hidden: bool = False
     wpa3_only: bool = False
-    fault: Fault = Fault.NONE
+    fault: WifiFault = WifiFault.NONE
     address: str = "192.168.43.20/24"
 
     @property
@@ -52,15 +52,15 @@ class AccessPoint:
 
 
 HALLWAY: Final = (
-    AccessPoint("不要上我".encode(), passphrase="nopass-nopass", signal=88),  # noqa: S106
-    AccessPoint(b"cafe", Auth.OPEN, Encryption.NONE, signal=71),
-    AccessPoint("老网络".encode("gb18030"), Auth.WPAPSK, Encryption.TKIP, "old-but-gold", 64),
-    AccessPoint(b"\xff\xfe\x80router", passphrase="bytes-are-bytes", signal=55),  # noqa: S106
-    AccessPoint("三十二个字节的网络名ab".encode(), Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES, "thirty-two", 48),
-    AccessPoint(b"museum", Auth.SHARED, Encryption.WEP, "abcde", 40),
-    AccessPoint(b"attic", Auth.OPEN, Encryption.WEP, "fghij", 33),
-    AccessPoint(b"secret-garden", passphrase="nobody-sees-me", signal=80, hidden=True),  # noqa: S106
-    AccessPoint(b"tomorrow", passphrase="sae-sae-sae", signal=90, wpa3_only=True),  # noqa: S106
+    SimulatedAccessPoint("不要上我".encode(), passphrase="nopass-nopass", signal=88),  # noqa: S106
+    SimulatedAccessPoint(b"cafe", Auth.OPEN, Encryption.NONE, signal=71),
+    SimulatedAccessPoint("老网络".encode("gb18030"), Auth.WPAPSK, Encryption.TKIP, "old-but-gold", 64),
+    SimulatedAccessPoint(b"\xff\xfe\x80router", passphrase="bytes-are-bytes", signal=55),  # noqa: S106
+    SimulatedAccessPoint("三十二个字节的网络名ab".encode(), Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES, "thirty-two", 48),
+    SimulatedAccessPoint(b"museum", Auth.SHARED, Encryption.WEP, "abcde", 40),
+    SimulatedAccessPoint(b"attic", Auth.OPEN, Encryption.WEP, "fghij", 33),
+    SimulatedAccessPoint(b"secret-garden", passphrase="nobody-sees-me", signal=80, hidden=True),  # noqa: S106
+    SimulatedAccessPoint(b"tomorrow", passphrase="sae-sae-sae", signal=90, wpa3_only=True),  # noqa: S106
 )
 """Some of everything, as an installer finds it."""
 
@@ -70,12 +70,12 @@ class SimulatedWifi:
 
     def __init__(
         self,
-        air: tuple[AccessPoint, ...] = HALLWAY,
+        air: tuple[SimulatedAccessPoint, ...] = HALLWAY,
         *,
         interface: str = "wlan0",
         scan_s: float = 0.0,
         join_s: float = 0.0,
-        joined: AccessPoint | None = None,
+        joined: SimulatedAccessPoint | None = None,
     ) -> None:
         self.air = air
         self.interface = interface
@@ -87,19 +87,19 @@ class SimulatedWifi:
         self.joins = 0
         self._joined = joined
 
-    async def scan(self) -> tuple[Network, ...]:
+    async def scan(self) -> tuple[WifiNetwork, ...]:
         """What is heard now, strongest first, each ssid once. Raises ScanError while deaf."""
         self.scans += 1
         await asyncio.sleep(self.scan_s)
         if self.deaf:
             raise ScanError("the simulated radio hears nothing: it is deaf")
-        heard: dict[bytes, Network] = {}
+        heard: dict[bytes, WifiNetwork] = {}
         for one in sorted(self.air, key=lambda one: -one.signal):
             if one.is_listed:
-                heard.setdefault(one.ssid, Network(one.ssid, one.auth, one.encryption, one.signal))
+                heard.setdefault(one.ssid, WifiNetwork(one.ssid, one.auth, one.encryption, one.signal))
         return tuple(heard.values())
 
-    async def join(self, choice: Choice) -> Link:
+    async def join(self, choice: WifiCredentials) -> WifiLink:
         """Join as chosen. Raises JoinError, with the former network back; so it is when this is cancelled."""
         self.joins += 1
         former, self._joined = self._joined, None
@@ -113,7 +113,7 @@ class SimulatedWifi:
         self._joined = point
         return self._link(point)
 
-    async def link(self) -> Link | None:
+    async def link(self) -> WifiLink | None:
         """What is joined now."""
         return None if self._joined is None else self._link(self._joined)
 
@@ -121,7 +121,7 @@ class SimulatedWifi:
         """Switch a network off, now."""
         self.air = tuple(one for one in self.air if one.ssid != ssid)
 
-    def appear(self, point: AccessPoint) -> None:
+    def appear(self, point: SimulatedAccessPoint) -> None:
         """Switch a network on; it takes the place of one of that name."""
         self.air = (*(one for one in self.air if one.ssid != point.ssid), point)
 
@@ -129,7 +129,7 @@ class SimulatedWifi:
         """What takes its time."""
         await asyncio.sleep(self.join_s)
 
-    def _chosen(self, choice: Choice) -> AccessPoint:
+    def _chosen(self, choice: WifiCredentials) -> SimulatedAccessPoint:
         point = next((one for one in self.air if one.ssid == choice.ssid), None)
         if point is None or point.wpa3_only:
             raise _failed(JoinFailure.NOT_FOUND)
@@ -141,19 +141,19 @@ class SimulatedWifi:
             raise _failed(JoinFailure.WRONG_PASSPHRASE)
         return point
 
-    def _meet_fault(self, point: AccessPoint) -> None:
-        if point.fault is Fault.VANISHES:
+    def _meet_fault(self, point: SimulatedAccessPoint) -> None:
+        if point.fault is WifiFault.VANISHES:
             self.vanish(point.ssid)
         if not any(one.ssid == point.ssid for one in self.air):
             raise _failed(JoinFailure.LOST)
-        if point.fault is Fault.NO_ADDRESS:
+        if point.fault is WifiFault.NO_ADDRESS:
             raise _failed(JoinFailure.NO_ADDRESS)
 
-    def _link(self, point: AccessPoint) -> Link:
-        return Link(self.interface, point.ssid, IPv4Interface(point.address))
+    def _link(self, point: SimulatedAccessPoint) -> WifiLink:
+        return WifiLink(self.interface, point.ssid, IPv4Interface(point.address))
 
 
-def _is_possible(choice: Choice) -> bool:
+def _is_possible(choice: WifiCredentials) -> bool:
     length = len(choice.passphrase)
     if is_wep(choice.auth, choice.encryption):
         return length in {5, 10, 13, 26}

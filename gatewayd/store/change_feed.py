@@ -5,7 +5,7 @@ import asyncio
 from gatewayd.model.ids import Uuid
 
 
-class Feed:
+class ChangeFeed:
     """Uuids in the order in which they first changed; one that changes again before it is taken stands there once."""
 
     def __init__(self) -> None:

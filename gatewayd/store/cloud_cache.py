@@ -20,7 +20,7 @@ Copy = Mapping[str, Any]
 """One thing as a JSON object."""
 
 
-class Copies:
+class CloudCache:
     """Copies by kind, then id. Only what changed is written."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
@@ -36,7 +36,7 @@ class Copies:
                 content = msgspec.json.decode(self._cipher.open(_name(kind, id_), sealed), type=dict[str, Any])
             except (StoreError, msgspec.DecodeError) as error:
                 log.warning("copy_dropped", kind=kind, id=id_, reason=str(error))
-                self._database.later("DELETE FROM copy WHERE kind = ? AND id = ?", kind, id_)
+                self._database.write_later("DELETE FROM copy WHERE kind = ? AND id = ?", kind, id_)
             else:
                 self._copies.setdefault(kind, {})[id_] = content
 
@@ -60,7 +60,7 @@ class Copies:
             write.add("INSERT OR REPLACE INTO copy VALUES (?, ?, ?)", kind, id_, sealed)
         for id_ in gone:
             write.add("DELETE FROM copy WHERE kind = ? AND id = ?", kind, id_)
-        write.kept.append(partial(self._copies.__setitem__, kind, dict(copies)))
+        write.on_commit.append(partial(self._copies.__setitem__, kind, dict(copies)))
         await self._database.commit(write)
         return len(new) + len(gone)
 

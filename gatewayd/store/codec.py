@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from gatewayd.model.errors import StoreError
-from gatewayd.model.outbox_items import Due
+from gatewayd.model.outbox_items import OutboxItem
 from gatewayd.model.record import PARAM_OF, SECRET_FIELDS, Channel, Record
 from gatewayd.store.cipher import Cipher
 
@@ -49,7 +49,7 @@ class Codec:
         except (msgspec.MsgspecError, TypeError, AttributeError) as error:
             raise StoreError(f"a stored record cannot be read: {error}") from error
 
-    def encode_due(self, due: Due) -> bytes:
+    def encode_due(self, due: OutboxItem) -> bytes:
         """`due` as the body of a row."""
         wire = msgspec.to_builtins(due)
         record = getattr(due, "record", None)
@@ -57,13 +57,13 @@ class Codec:
             wire["record"] = self._pack(record)
         return msgspec.json.encode(wire)
 
-    def decode_due(self, body: bytes) -> Due:
+    def decode_due(self, body: bytes) -> OutboxItem:
         """The word of a row."""
         try:
             wire = msgspec.json.decode(body)
             if wire.get("record") is not None:
                 wire["record"] = self._unpack(wire["record"])
-            due: Due = msgspec.convert(wire, Due)
+            due: OutboxItem = msgspec.convert(wire, OutboxItem)
         except (msgspec.MsgspecError, TypeError, AttributeError) as error:
             raise StoreError(f"a stored word cannot be read: {error}") from error
         return due

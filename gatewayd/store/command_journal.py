@@ -12,7 +12,7 @@ from typing import Final
 
 from gatewayd.model.errors import StoreError
 from gatewayd.model.ids import Category, ExecType, Uuid
-from gatewayd.model.outbox_items import AnswerDue, Due
+from gatewayd.model.outbox_items import AnswerItem, OutboxItem
 from gatewayd.model.request import Request
 from gatewayd.store.codec import Codec
 from gatewayd.store.database import Database, Write, from_ms, to_ms
@@ -35,7 +35,7 @@ class Begun(Enum):
 class Repeated:
     """It was carried out before; this was its final answer."""
 
-    answer: AnswerDue
+    answer: AnswerItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Unfinished:
     begun_at: datetime
 
 
-class _State(Enum):
+class _JournalState(Enum):
     BEGINNING = auto()
     RUNNING = auto()
     FINISHING = auto()
@@ -58,15 +58,15 @@ class _State(Enum):
 
 
 @dataclass(slots=True)
-class _Entry:
+class _JournalRow:
     id: int
-    state: _State
+    state: _JournalState
 
 
 _Key = tuple[str, str]
 
 
-class Journal:
+class CommandJournal:
     """Requests by (user, sn). `refuses` says why no command may begin (a full disk), or None."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Journal:
         self._outbox = outbox
         self._now = now
         self._refuses = refuses
-        self._entries: dict[_Key, _Entry] = {}
+        self._entries: dict[_Key, _JournalRow] = {}
         self._next_id = 1
 
     async def load(self) -> None:
@@ -97,9 +97,11 @@ class Journal:
         for id_, user, sn, begun_at, answered in rows:
             self._next_id = id_ + 1
             if answered and begun_at < oldest and id_ < sure_from:
-                self._database.later("DELETE FROM journal WHERE id = ?", id_)
+                self._database.write_later("DELETE FROM journal WHERE id = ?", id_)
             else:
-                self._entries[user, sn] = _Entry(id_, _State.FINISHED if answered else _State.RUNNING)
+                self._entries[user, sn] = _JournalRow(
+                    id_, _JournalState.FINISHED if answered else _JournalState.RUNNING
+                )
 
     async def begin(self, request: Request) -> Begun | Repeated:
         """Enter `request` unless it stands here already. NEW: it is on disk before this returns.
@@ -111,24 +113,24 @@ class Journal:
         if entry is None:
             await self._enter(key, request)
             return Begun.NEW
-        if entry.state is not _State.FINISHED:
+        if entry.state is not _JournalState.FINISHED:
             return Begun.RUNNING
         return Repeated(await self._answer(entry.id))
 
-    async def finish(self, answer: AnswerDue, *due: Due) -> None:
+    async def finish(self, answer: AnswerItem, *due: OutboxItem) -> None:
         """Enter the final answer and put it (and `due`) in the outbox, in one transaction, durably.
 
         Raises StoreError where the request is not running: there is one final answer, and it was given.
         """
         entry = self._entries.get((answer.user, answer.sn))
-        if entry is None or entry.state is not _State.RUNNING:
+        if entry is None or entry.state is not _JournalState.RUNNING:
             raise StoreError(f"The request {answer.sn!r} of {answer.user!r} is not running and cannot be finished.")
-        entry.state = _State.FINISHING
+        entry.state = _JournalState.FINISHING
         write = Write()
         write.add("UPDATE journal SET answer = ? WHERE id = ?", self._codec.encode_due(answer), entry.id)
         self._outbox.stage(write, answer, *due)
-        write.kept.append(partial(setattr, entry, "state", _State.FINISHED))
-        write.lost.append(partial(setattr, entry, "state", _State.RUNNING))
+        write.on_commit.append(partial(setattr, entry, "state", _JournalState.FINISHED))
+        write.on_failure.append(partial(setattr, entry, "state", _JournalState.RUNNING))
         await self._database.commit(write)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
@@ -147,7 +149,7 @@ class Journal:
         if reason := self._refuses():
             raise StoreError(f"No command is begun: {reason}.")
         self._prune()
-        entry = _Entry(self._next_id, _State.BEGINNING)
+        entry = _JournalRow(self._next_id, _JournalState.BEGINNING)
         self._next_id += 1
         self._entries[key] = entry
         write = Write()
@@ -155,8 +157,8 @@ class Journal:
             "INSERT INTO journal (id, user, sn, category, uuid, exectype, begun_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             *(entry.id, *key, request.category, request.uuid, request.exectype, to_ms(self._now())),
         )
-        write.kept.append(partial(setattr, entry, "state", _State.RUNNING))
-        write.lost.append(partial(self._entries.pop, key))
+        write.on_commit.append(partial(setattr, entry, "state", _JournalState.RUNNING))
+        write.on_failure.append(partial(self._entries.pop, key))
         await self._database.commit(write)
 
     def _prune(self) -> None:
@@ -164,15 +166,15 @@ class Journal:
         excess = len(self._entries) - _MAX_ROWS
         if excess < _PRUNED_AT_ONCE:
             return
-        finished = [key for key, entry in self._entries.items() if entry.state is _State.FINISHED]
+        finished = [key for key, entry in self._entries.items() if entry.state is _JournalState.FINISHED]
         for key in finished[:excess]:
-            self._database.later("DELETE FROM journal WHERE id = ?", self._entries.pop(key).id)
+            self._database.write_later("DELETE FROM journal WHERE id = ?", self._entries.pop(key).id)
 
-    async def _answer(self, id_: int) -> AnswerDue:
+    async def _answer(self, id_: int) -> AnswerItem:
         (body,) = await self._database.read(
             lambda raw: raw.execute("SELECT answer FROM journal WHERE id = ?", (id_,)).fetchone()
         )
         answer = self._codec.decode_due(body)
-        if not isinstance(answer, AnswerDue):
+        if not isinstance(answer, AnswerItem):
             raise StoreError(f"Row {id_} of the journal holds no answer.")
         return answer

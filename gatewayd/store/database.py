@@ -29,11 +29,11 @@ class Statement:
 
 @dataclass(slots=True)
 class Write:
-    """What goes to disk together or not at all. `kept` and `lost` run on the loop, even if the caller went away."""
+    """Statements of one transaction. `on_commit` or `on_failure` run on the loop, even if the caller was cancelled."""
 
     statements: list[Statement] = field(default_factory=list)
-    kept: list[Callable[[], object]] = field(default_factory=list)
-    lost: list[Callable[[], object]] = field(default_factory=list)
+    on_commit: list[Callable[[], object]] = field(default_factory=list)
+    on_failure: list[Callable[[], object]] = field(default_factory=list)
 
     def add(self, sql: str, *parameters: Any) -> None:
         """One more statement."""
@@ -41,7 +41,7 @@ class Write:
 
 
 @dataclass(slots=True)
-class _Job:
+class _PendingWrite:
     write: Write
     durable: bool
     future: asyncio.Future[None]
@@ -60,7 +60,7 @@ class Database:
         self._room_made = room_made
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[_PendingWrite] = deque()
         self._later: deque[Statement] = deque()
         self._synchronous = ""
         self._since_checkpoint = 0
@@ -70,7 +70,7 @@ class Database:
         """True while statements wait for a transaction to ride with."""
         return bool(self._later)
 
-    def later(self, sql: str, *parameters: Any) -> None:
+    def write_later(self, sql: str, *parameters: Any) -> None:
         """Write this with the next transaction, whosever it is; a crash before that loses it."""
         self._later.append(Statement(sql, parameters))
 
@@ -80,7 +80,7 @@ class Database:
         Writes stand in the order of their calls. Raises StoreError if it does not stand. If the caller is cancelled
         the write goes on.
         """
-        job = _Job(write, durable, self._loop.create_future())
+        job = _PendingWrite(write, durable, self._loop.create_future())
         self._waiting.append(job)
         self._connection.post(self._drain)  # every call posts: a drain that finds nothing costs less than a wrong guess
         await job.future
@@ -95,7 +95,7 @@ class Database:
     # ---- on the connection's thread
 
     def _drain(self) -> None:
-        jobs: list[_Job] = []
+        jobs: list[_PendingWrite] = []
         while self._waiting:
             jobs.append(self._waiting.popleft())
         if not jobs:
@@ -113,7 +113,7 @@ class Database:
         except sqlite3.Error as error:
             self._loop.call_soon_threadsafe(self._failed, error)
 
-    def _commit_all(self, jobs: list[_Job]) -> list[Exception | None]:
+    def _commit_all(self, jobs: list[_PendingWrite]) -> list[Exception | None]:
         try:
             return self._transact(jobs)
         except Exception as error:  # noqa: BLE001  # whatever it is, each caller must hear of it
@@ -125,13 +125,13 @@ class Database:
                 return [error]
             return [error if full and not job.durable else self._commit_alone(job) for job in jobs]
 
-    def _commit_alone(self, job: _Job) -> Exception | None:
+    def _commit_alone(self, job: _PendingWrite) -> Exception | None:
         try:
             return self._transact([job])[0]
         except Exception as error:  # noqa: BLE001  # it is handed to the caller
             return error
 
-    def _transact(self, jobs: list[_Job]) -> list[Exception | None]:
+    def _transact(self, jobs: list[_PendingWrite]) -> list[Exception | None]:
         """One transaction; a job whose statement is refused falls out of it alone."""
         raw = self._connection.raw
         self._synchronize(any(job.durable for job in jobs))
@@ -174,9 +174,9 @@ class Database:
 
     # ---- on the loop
 
-    def _settle(self, jobs: list[_Job], outcomes: list[Exception | None]) -> None:
+    def _settle(self, jobs: list[_PendingWrite], outcomes: list[Exception | None]) -> None:
         for job, error in zip(jobs, outcomes, strict=True):
-            for callback in job.write.lost if error else job.write.kept:
+            for callback in job.write.on_failure if error else job.write.on_commit:
                 callback()
             if error:
                 self._failed(error)

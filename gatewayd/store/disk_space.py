@@ -60,7 +60,7 @@ class Health:
         return self.problem
 
 
-class Space:
+class DiskSpace:
     """The disk that `path` is on, and a reserve there that is given up for durable writes when the disk is full."""
 
     def __init__(self, path: Path) -> None:

@@ -28,14 +28,14 @@ class Facts:
             return
         write = Write()
         write.add("INSERT INTO fact VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", name, value)
-        write.kept.append(partial(self._values.__setitem__, name, value))
+        write.on_commit.append(partial(self._values.__setitem__, name, value))
         await self._database.commit(write)
 
     async def delete(self, name: str) -> None:
         """Forget what is under `name`, durably. Raises StoreError."""
         write = Write()
         write.add("DELETE FROM fact WHERE name = ?", name)
-        write.kept.append(partial(self._values.pop, name, None))
+        write.on_commit.append(partial(self._values.pop, name, None))
         await self._database.commit(write)
 
 
@@ -57,7 +57,7 @@ class Vault:
         sealed = self._cipher.seal(name, secret)
         write = Write()
         write.add("INSERT INTO vault VALUES (?, ?) ON CONFLICT DO UPDATE SET sealed = excluded.sealed", name, sealed)
-        write.kept.append(partial(self._sealed.__setitem__, name, sealed))
+        write.on_commit.append(partial(self._sealed.__setitem__, name, sealed))
         await self._database.commit(write)
 
     async def get(self, name: str) -> bytes | None:
@@ -69,5 +69,5 @@ class Vault:
         """Forget what is under `name`, durably. Raises StoreError."""
         write = Write()
         write.add("DELETE FROM vault WHERE name = ?", name)
-        write.kept.append(partial(self._sealed.pop, name, None))
+        write.on_commit.append(partial(self._sealed.pop, name, None))
         await self._database.commit(write)

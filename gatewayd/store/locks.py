@@ -4,10 +4,10 @@ from functools import partial
 from typing import Final
 
 from gatewayd.model.change import Change
-from gatewayd.model.event import LockEvent, LockSource, LockWord
+from gatewayd.model.event import LockEvent, LockNotification, LockSource
 from gatewayd.model.ids import Uuid
-from gatewayd.model.lock import Key, KeyState
-from gatewayd.model.outbox_items import Due
+from gatewayd.model.lock import KeyState, LockKey
+from gatewayd.model.outbox_items import OutboxItem
 from gatewayd.store.database import Database, Write, from_ms, to_ms
 from gatewayd.store.mirror import Mirror
 
@@ -21,13 +21,13 @@ _PRUNE: Final = (
 )
 
 
-class LockBook:
+class LockStore:
     """Events and keys, each on disk when the call returns."""
 
     def __init__(self, database: Database, mirror: Mirror) -> None:
         self._database = database
         self._mirror = mirror
-        self._keys: dict[tuple[Uuid, int], Key] = {}
+        self._keys: dict[tuple[Uuid, int], LockKey] = {}
         self._next_event = 1
 
     async def load(self) -> None:
@@ -36,12 +36,12 @@ class LockBook:
             lambda raw: raw.execute("SELECT uuid, slot, key_type, name, state, member_id FROM lock_key").fetchall()
         )
         for uuid, slot, key_type, name, state, member_id in rows:
-            self._keys[uuid, slot] = Key(uuid, slot, key_type, name, KeyState(state), member_id)
+            self._keys[uuid, slot] = LockKey(uuid, slot, key_type, name, KeyState(state), member_id)
         (last,) = await self._database.read(lambda raw: raw.execute("SELECT max(id) FROM lock_event").fetchone())
         self._next_event = (last or 0) + 1
-        self._database.later(_PRUNE, KEPT_EVENTS)
+        self._database.write_later(_PRUNE, KEPT_EVENTS)
 
-    async def add_event(self, word: LockWord, changes: tuple[Change, ...], *due: Due) -> None:
+    async def add_event(self, word: LockNotification, changes: tuple[Change, ...], *due: OutboxItem) -> None:
         """One transaction: the event, what it changes, and what the cloud has to hear.
 
         Raises UnknownDeviceError, and StoreError where it cannot be written.
@@ -54,7 +54,7 @@ class LockBook:
                 *(self._next_event, word.uuid, word.lock_time, word.source, word.code, word.user, to_ms(word.at)),
             )
             if self._next_event % _PRUNED_EVERY == 0:
-                self._database.later(_PRUNE, KEPT_EVENTS)
+                self._database.write_later(_PRUNE, KEPT_EVENTS)
             self._next_event += 1
         await self._database.commit(write)
 
@@ -71,23 +71,23 @@ class LockBook:
             for source, code, user, at, lock_time in reversed(rows)
         )
 
-    def keys_of(self, uuid: Uuid) -> tuple[Key, ...]:
+    def keys_of(self, uuid: Uuid) -> tuple[LockKey, ...]:
         """A lock's keys, in the order of their slots."""
         return tuple(sorted((key for key in self._keys.values() if key.uuid == uuid), key=lambda key: key.slot))
 
-    async def put_key(self, key: Key) -> None:
+    async def put_key(self, key: LockKey) -> None:
         """Keep a key, new or changed. Raises StoreError, and then it is as it was."""
         write = Write()
         write.add(
             "INSERT OR REPLACE INTO lock_key VALUES (?, ?, ?, ?, ?, ?)",
             *(key.uuid, key.slot, key.key_type, key.name, key.state, key.member_id),
         )
-        write.kept.append(partial(self._keys.__setitem__, (key.uuid, key.slot), key))
+        write.on_commit.append(partial(self._keys.__setitem__, (key.uuid, key.slot), key))
         await self._database.commit(write)
 
     async def drop_key(self, uuid: Uuid, slot: int) -> None:
         """Forget a key. Raises StoreError, and then it is as it was."""
         write = Write()
         write.add("DELETE FROM lock_key WHERE uuid = ? AND slot = ?", uuid, slot)
-        write.kept.append(partial(self._keys.pop, (uuid, slot), None))
+        write.on_commit.append(partial(self._keys.pop, (uuid, slot), None))
         await self._database.commit(write)

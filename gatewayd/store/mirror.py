@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from gatewayd.model.change import Change, apply
 from gatewayd.model.errors import StoreError, UnknownDeviceError
 from gatewayd.model.ids import Uuid
-from gatewayd.model.outbox_items import Due, RecordDue
+from gatewayd.model.outbox_items import OutboxItem, RecordItem
 from gatewayd.model.record import Record
-from gatewayd.store.change_feed import Feed
+from gatewayd.store.change_feed import ChangeFeed
 from gatewayd.store.codec import Codec
 from gatewayd.store.database import Database, Write
 from gatewayd.store.outbox import Outbox
@@ -37,7 +37,7 @@ class Mirror:
     def __init__(
         self, database: Database, codec: Codec, outbox: Outbox, *, stamp: Stamp, stirred: Callable[[], None]
     ) -> None:
-        self.changed = Feed()
+        self.changed = ChangeFeed()
         self._database = database
         self._codec = codec
         self._outbox = outbox
@@ -56,7 +56,7 @@ class Mirror:
                 self._records[uuid] = self._codec.decode_record(body)
             except StoreError as error:
                 log.warning("mirror_row_dropped", uuid=uuid, reason=str(error))
-                self._database.later(_DELETE, uuid)
+                self._database.write_later(_DELETE, uuid)
 
     def get(self, uuid: Uuid) -> Record | None:
         """The record of `uuid`, if it is hosted here."""
@@ -78,17 +78,17 @@ class Mirror:
         if after is before:
             return None
         after = self._records[uuid] = replace(after, update_time=self._stamp(at))
-        self._soil(uuid)
+        self._mark_dirty(uuid)
         self.changed.add(uuid)
         return after
 
-    async def put(self, record: Record, *due: Due) -> None:
+    async def put(self, record: Record, *due: OutboxItem) -> None:
         """Durable with its outbox rows when it returns. Raises StoreError, and then the record is as it was."""
         write = Write()
         self._stage(write, record, *due)
         await self._database.commit(write)
 
-    async def change(self, uuid: Uuid, changes: tuple[Change, ...], *due: Due) -> Record:
+    async def change(self, uuid: Uuid, changes: tuple[Change, ...], *due: OutboxItem) -> Record:
         """`put` of the record after `changes`; returns it. Raises UnknownDeviceError."""
         write = Write()
         after = self.stage_changes(write, uuid, changes, *due)
@@ -96,7 +96,7 @@ class Mirror:
             await self._database.commit(write)
         return after
 
-    def stage_changes(self, write: Write, uuid: Uuid, changes: tuple[Change, ...], *due: Due) -> Record:
+    def stage_changes(self, write: Write, uuid: Uuid, changes: tuple[Change, ...], *due: OutboxItem) -> Record:
         """Make `changes` and `due` part of somebody's own write; the record after them. Raises UnknownDeviceError."""
         before = self._records.get(uuid)
         if before is None:
@@ -107,7 +107,7 @@ class Mirror:
             return before
         return self._stage(write, after, *due)
 
-    async def remove(self, uuid: Uuid, *due: Due) -> Record | None:
+    async def remove(self, uuid: Uuid, *due: OutboxItem) -> Record | None:
         """Forget `uuid`, durably with its outbox rows; returns what was known of it.
 
         Raises StoreError, and then it is as it was.
@@ -118,8 +118,8 @@ class Mirror:
         if before is not None:
             self._dirty.pop(uuid, None)
             write.add(_DELETE, uuid)
-            write.kept.append(partial(self.changed.add, uuid))
-            write.lost.append(partial(self._put_back, uuid, before, None))
+            write.on_commit.append(partial(self.changed.add, uuid))
+            write.on_failure.append(partial(self._put_back, uuid, before, None))
         await self._database.commit(write)
         return before
 
@@ -130,26 +130,26 @@ class Mirror:
         write = Write()
         for uuid in flushed:
             write.add(_UPSERT, uuid, self._codec.encode_record(self._records[uuid]))
-            self._outbox.stage(write, RecordDue(uuid=uuid))
-        write.lost.append(lambda: self._soil_again(flushed))
+            self._outbox.stage(write, RecordItem(uuid=uuid))
+        write.on_failure.append(lambda: self._mark_dirty_again(flushed))
         if flushed or self._database.has_later:
             await self._database.commit(write, durable=False)
 
-    def _stage(self, write: Write, record: Record, *due: Due) -> Record:
+    def _stage(self, write: Write, record: Record, *due: OutboxItem) -> Record:
         uuid = record.uuid
         before = self._records.get(uuid)
         after = self._records[uuid] = replace(record, update_time=self._stamp(None))
         write.add(_UPSERT, uuid, self._codec.encode_record(after))
         self._outbox.stage(write, *due)
-        write.kept.append(partial(self.changed.add, uuid))
-        write.lost.append(partial(self._put_back, uuid, before, after))
+        write.on_commit.append(partial(self.changed.add, uuid))
+        write.on_failure.append(partial(self._put_back, uuid, before, after))
         return after
 
-    def _soil(self, uuid: Uuid) -> None:
+    def _mark_dirty(self, uuid: Uuid) -> None:
         self._dirty[uuid] = None
         self._stirred()
 
-    def _soil_again(self, uuids: tuple[Uuid, ...]) -> None:
+    def _mark_dirty_again(self, uuids: tuple[Uuid, ...]) -> None:
         for uuid in uuids:
             if uuid in self._records:
                 self._dirty[uuid] = None
@@ -158,9 +158,9 @@ class Mirror:
         """A write failed. If the record went on meanwhile, memory stays and the disk follows with the next flush."""
         if self._records.get(uuid) is not written:
             if uuid in self._records:
-                self._soil(uuid)
+                self._mark_dirty(uuid)
         elif before is None:
             self._records.pop(uuid, None)
         else:
             self._records[uuid] = before
-            self._soil(uuid)
+            self._mark_dirty(uuid)

@@ -15,34 +15,34 @@ import structlog
 
 from gatewayd.model.errors import GatewayError, StoreError
 from gatewayd.model.ids import Uuid
-from gatewayd.model.outbox_items import AnswerDue, Due, MessageDue, NoticeDue, RecordDue, RemovalDue
+from gatewayd.model.outbox_items import AnswerItem, MessageItem, NoticeItem, OutboxItem, RecordItem, RemovalItem
 from gatewayd.store.codec import Codec
 from gatewayd.store.database import Database, Write, from_ms, to_ms
-from gatewayd.store.outbox_queue import Entry, LaneQueue, State
+from gatewayd.store.outbox_queue import OutboxQueue, QueuedRow, RowState
 
 log = structlog.get_logger(__name__)
 
 
-class Lane(StrEnum):
+class Route(StrEnum):
     """How a word travels."""
 
     MQTT = "mqtt"
     REST = "rest"
 
 
-_LANE_OF: Final[dict[str, Lane]] = {
-    "answer": Lane.MQTT,
-    "notice": Lane.MQTT,
-    "record": Lane.REST,
-    "removal": Lane.REST,
-    "message": Lane.REST,
+_LANE_OF: Final[dict[str, Route]] = {
+    "answer": Route.MQTT,
+    "notice": Route.MQTT,
+    "record": Route.REST,
+    "removal": Route.REST,
+    "message": Route.REST,
 }
 _KIND_OF: Final[dict[type, str]] = {
-    AnswerDue: "answer",
-    NoticeDue: "notice",
-    RecordDue: "record",
-    RemovalDue: "removal",
-    MessageDue: "message",
+    AnswerItem: "answer",
+    NoticeItem: "notice",
+    RecordItem: "record",
+    RemovalItem: "removal",
+    MessageItem: "message",
 }
 _ANSWER_LIFE: Final = timedelta(hours=1)  # then the phone has long stopped waiting
 _BODIES_IN_MEMORY: Final = 1000  # rows; what is above is read from disk when its turn comes
@@ -54,17 +54,17 @@ _FORGET: Final = "DELETE FROM dead_letter WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class OutboxRow:
     """A word on its way. `recovered`: it waited before this start too, so it may have been sent already."""
 
     id: int
-    due: Due
+    due: OutboxItem
     created_at: datetime
     attempts: int
     recovered: bool = False
 
     @property
-    def lane(self) -> Lane:
+    def lane(self) -> Route:
         """How it travels."""
         return _LANE_OF[_KIND_OF[type(self.due)]]
 
@@ -74,14 +74,14 @@ class DeadLetter:
     """A word that the cloud will never take, and why; `due` is None where its row was damaged."""
 
     id: int
-    due: Due | None
+    due: OutboxItem | None
     reason: str
     created_at: datetime
-    buried_at: datetime
+    failed_at: datetime
     attempts: int
 
 
-class NoSuchLetterError(GatewayError):
+class DeadLetterNotFoundError(GatewayError):
     """No dead letter of that id is kept, or none that can be read."""
 
 
@@ -104,11 +104,11 @@ class Outbox:
         self._now = now
         self.limit = limit
         self._next_id = 1
-        self._lanes: dict[Lane, LaneQueue] = {
-            Lane.MQTT: LaneQueue(heads_only=False),
-            Lane.REST: LaneQueue(heads_only=True),
+        self._lanes: dict[Route, OutboxQueue] = {
+            Route.MQTT: OutboxQueue(heads_only=False),
+            Route.REST: OutboxQueue(heads_only=True),
         }
-        self._stirred: dict[Lane, asyncio.Event] = {lane: asyncio.Event() for lane in Lane}
+        self._stirred: dict[Route, asyncio.Event] = {lane: asyncio.Event() for lane in Route}
 
     async def load(self) -> None:
         """Take up what waited when the gateway went down."""
@@ -116,37 +116,37 @@ class Outbox:
             lambda raw: raw.execute("SELECT id, kind, uuid, created_at, attempts FROM outbox ORDER BY id").fetchall()
         )
         for id_, kind, uuid, created_at, attempts in rows:
-            entry = Entry(id_, kind, uuid, from_ms(created_at), None, State.WAITING, attempts, recovered=True)
+            entry = QueuedRow(id_, kind, uuid, from_ms(created_at), None, RowState.WAITING, attempts, recovered=True)
             self._next_id = id_ + 1
-            if kind == "record" and self._lanes[Lane.REST].coalescing(uuid):
-                self._database.later(_DELETE, id_)
+            if kind == "record" and self._lanes[Route.REST].coalescing(uuid):
+                self._database.write_later(_DELETE, id_)
             else:
                 self._lane(entry).add(entry)
         buried = await self._database.read(lambda raw: raw.execute("SELECT max(id) FROM dead_letter").fetchone())
         self._next_id = max(self._next_id, (buried[0] or 0) + 1)
 
-    async def add(self, *due: Due) -> None:
+    async def add(self, *due: OutboxItem) -> None:
         """Durable when it returns. Raises StoreError, and then none of `due` waits."""
         write = Write()
         self.stage(write, *due)
         await self._database.commit(write)
 
-    def stage(self, write: Write, *due: Due) -> None:
+    def stage(self, write: Write, *due: OutboxItem) -> None:
         """Make the rows of `due` part of `write`; they can be taken once it stands."""
         for one in due:
             self._stage(write, one)
 
-    async def take(self, lane: Lane | str, limit: int = 100) -> tuple[Row, ...]:
+    async def take(self, lane: Route | str, limit: int = 100) -> tuple[OutboxRow, ...]:
         """Wait for rows that may go and mark them as in flight, in the order of their ids, at most `limit`.
 
         A device's row never comes while an earlier one of its lane is in flight or put off. On "rest" a device has one
-        row in flight; on "mqtt" several may come in one take. A row stays in flight until `done`, `release`, `put_off`
-        or `bury` is called for it.
+        row in flight; on "mqtt" several may come in one take. A row stays in flight until `done`, `release`, `postpone`
+        or `dead_letter` is called for it.
         """
         while True:
-            entries = await self._await_ready(Lane(lane), limit)
+            entries = await self._await_ready(Route(lane), limit)
             for entry in entries:
-                entry.state = State.IN_FLIGHT
+                entry.state = RowState.IN_FLIGHT
             try:
                 await self._read_bodies(entries)
             except BaseException:
@@ -168,47 +168,47 @@ class Outbox:
         for entry in self._found(ids):
             self._wait_again(entry)
 
-    def release_all(self, lane: Lane | str) -> None:
+    def release_all(self, lane: Route | str) -> None:
         """The same for everything that is in flight on `lane`."""
-        self.release(*(entry.id for entry in self._lanes[Lane(lane)] if entry.state is State.IN_FLIGHT))
+        self.release(*(entry.id for entry in self._lanes[Route(lane)] if entry.state is RowState.IN_FLIGHT))
 
-    async def put_off(self, id: int, reason: str, until: datetime) -> None:
+    async def postpone(self, id: int, reason: str, until: datetime) -> None:
         """It failed for now: it waits until then, and its device's later rows with it; one attempt more.
 
         What counts is how long from now; a clock that is set meanwhile changes nothing. A restart ends the waiting.
         """
         for entry in self._found((id,)):
             entry.attempts += 1
-            delay_s = self._hold(entry, until)
-            self._database.later("UPDATE outbox SET attempts = ? WHERE id = ?", entry.attempts, id)
+            delay_s = self._delay(entry, until)
+            self._database.write_later("UPDATE outbox SET attempts = ? WHERE id = ?", entry.attempts, id)
             log.info("outbox_row_put_off", id=id, kind=entry.kind, uuid=entry.uuid, reason=reason, delay_s=delay_s)
 
-    def hold(self, id: int, until: datetime) -> None:
+    def delay(self, id: int, until: datetime) -> None:
         """It is early: it waits until then, and nothing is held against it."""
         for entry in self._found((id,)):
-            self._hold(entry, until)
+            self._delay(entry, until)
 
-    def hasten(self, lane: Lane | str) -> None:
+    def retry_now(self, lane: Route | str) -> None:
         """What was put off on `lane` may go now: the reason why is gone."""
-        for entry in self._lanes[Lane(lane)]:
+        for entry in self._lanes[Route(lane)]:
             entry.not_before = 0.0
-        self._stirred[Lane(lane)].set()
+        self._stirred[Route(lane)].set()
 
-    async def bury(self, id: int, reason: str) -> None:
+    async def dead_letter(self, id: int, reason: str) -> None:
         """The cloud will never take it: kept as a dead letter with its reason, out of its device's way.
 
         A record is due with every reading: the same refusal of it is kept, and written, once.
         """
         for entry in self._found((id,)):
-            if entry.kind == "record" and await self._is_buried(entry, reason):
+            if entry.kind == "record" and await self._is_dead_lettered(entry, reason):
                 self._drop(entry)
                 continue
-            self._database.later(
+            self._database.write_later(
                 "INSERT OR IGNORE INTO dead_letter"
                 " SELECT id, kind, uuid, body, created_at, ?, ?, ? FROM outbox WHERE id = ?",
                 *(entry.attempts, reason, to_ms(self._now()), id),
             )
-            self._database.later(
+            self._database.write_later(
                 "DELETE FROM dead_letter WHERE id <= (SELECT id FROM dead_letter ORDER BY id DESC LIMIT 1 OFFSET ?)",
                 _DEAD_LETTERS,
             )
@@ -216,23 +216,23 @@ class Outbox:
             log.error("outbox_row_buried", id=id, kind=entry.kind, uuid=entry.uuid, reason=reason)
             await self._write_rest("dead_letter_kept_in_memory")
 
-    async def depth(self) -> dict[Lane, int]:
+    async def depth(self) -> dict[Route, int]:
         """How many rows each lane has, in flight or not."""
         return {lane: len(queue) for lane, queue in self._lanes.items()}
 
-    async def rows(self, limit: int = 100) -> tuple[Row, ...]:
+    async def rows(self, limit: int = 100) -> tuple[OutboxRow, ...]:
         """The oldest rows of both lanes, for people to look at."""
         entries = sorted((entry for queue in self._lanes.values() for entry in queue), key=lambda entry: entry.id)
-        shown = [entry for entry in entries if entry.state is not State.WRITING][:limit]
+        shown = [entry for entry in entries if entry.state is not RowState.WRITING][:limit]
         bodies = await self._bodies(entry.id for entry in shown if entry.due is None)
         words = [(entry, entry.due or self._readable(bodies.get(entry.id, b""))) for entry in shown]
         return tuple(_row(entry, due) for entry, due in words if due is not None)
 
-    async def revive(self, id: int) -> Uuid:
+    async def requeue(self, id: int) -> Uuid:
         """A dead letter waits again, as its device's last word; whose. Raises NoSuchLetterError, StoreError."""
         due = self._readable(await self._dead_body(id))
         if due is None:
-            raise NoSuchLetterError(f"dead letter {id} is damaged: it can only be discarded")
+            raise DeadLetterNotFoundError(f"dead letter {id} is damaged: it can only be discarded")
         write = Write()
         self.stage(write, due)
         write.add(_FORGET, id)
@@ -266,8 +266,8 @@ class Outbox:
         oldest = self._now() - _ANSWER_LIFE
         stale = [
             entry
-            for entry in self._lanes[Lane.MQTT]
-            if entry.kind == "answer" and entry.state is State.WAITING and entry.created_at < oldest
+            for entry in self._lanes[Route.MQTT]
+            if entry.kind == "answer" and entry.state is RowState.WAITING and entry.created_at < oldest
         ]
         for entry in stale:
             self._drop(entry)
@@ -276,10 +276,10 @@ class Outbox:
 
     # ---- inside
 
-    def _lane(self, entry: Entry) -> LaneQueue:
+    def _lane(self, entry: QueuedRow) -> OutboxQueue:
         return self._lanes[_LANE_OF[entry.kind]]
 
-    async def _is_buried(self, entry: Entry, reason: str) -> bool:
+    async def _is_dead_lettered(self, entry: QueuedRow, reason: str) -> bool:
         query = "SELECT 1 FROM dead_letter WHERE kind = ? AND uuid = ? AND reason = ?"
         values = (entry.kind, entry.uuid, reason)
         return await self._database.read(lambda raw: raw.execute(query, values).fetchone()) is not None
@@ -288,33 +288,33 @@ class Outbox:
         query = "SELECT body FROM dead_letter WHERE id = ?"
         found = await self._database.read(lambda raw: raw.execute(query, (id,)).fetchone())
         if found is None:
-            raise NoSuchLetterError(f"there is no dead letter {id}")
+            raise DeadLetterNotFoundError(f"there is no dead letter {id}")
         return bytes(found[0])
 
-    def _readable(self, body: bytes) -> Due | None:
+    def _readable(self, body: bytes) -> OutboxItem | None:
         try:
             return self._codec.decode_due(body)
         except StoreError:
             return None
 
-    def _hold(self, entry: Entry, until: datetime) -> float:
+    def _delay(self, entry: QueuedRow, until: datetime) -> float:
         delay_s = max(0.0, (until - self._now()).total_seconds())
         entry.not_before = asyncio.get_running_loop().time() + delay_s
         self._wait_again(entry)
         return delay_s
 
-    def _stir(self, entry: Entry) -> None:
+    def _stir(self, entry: QueuedRow) -> None:
         self._stirred[_LANE_OF[entry.kind]].set()
 
-    def _stage(self, write: Write, due: Due) -> None:
+    def _stage(self, write: Write, due: OutboxItem) -> None:
         entry = self._entry_for(due)
         # The insertion of a row that already waits is repeated, and ignored: if the first one fails, this one stands.
         body = self._codec.encode_due(due)
         write.add(_INSERT, entry.id, entry.kind, entry.uuid, body, to_ms(entry.created_at))
-        write.kept.append(partial(self._written, entry))
-        write.lost.append(partial(self._unwritten, entry))
+        write.on_commit.append(partial(self._written, entry))
+        write.on_failure.append(partial(self._unwritten, entry))
 
-    def _entry_for(self, due: Due) -> Entry:
+    def _entry_for(self, due: OutboxItem) -> QueuedRow:
         kind = _KIND_OF[type(due)]
         lane = self._lanes[_LANE_OF[kind]]
         if kind == "record" and (waiting := lane.coalescing(due.uuid)):
@@ -322,40 +322,40 @@ class Outbox:
         if kind == "answer" and len(lane) >= self.limit:
             self.drop_stale_answers()
         in_memory = len(lane) < _BODIES_IN_MEMORY
-        entry = Entry(self._next_id, kind, due.uuid, self._now(), due if in_memory else None, State.WRITING)
+        entry = QueuedRow(self._next_id, kind, due.uuid, self._now(), due if in_memory else None, RowState.WRITING)
         self._next_id += 1
         lane.add(entry)
         return entry
 
-    def _written(self, entry: Entry) -> None:
+    def _written(self, entry: QueuedRow) -> None:
         lane = self._lane(entry)
-        if lane.get(entry.id) is None and entry.state is State.WRITING:
+        if lane.get(entry.id) is None and entry.state is RowState.WRITING:
             lane.add(entry)  # an earlier write of the same row had failed
-        if entry.state is State.WRITING:
-            entry.state = State.WAITING
+        if entry.state is RowState.WRITING:
+            entry.state = RowState.WAITING
             self._stir(entry)
 
-    def _unwritten(self, entry: Entry) -> None:
-        if entry.state is State.WRITING and self._lane(entry).get(entry.id):
+    def _unwritten(self, entry: QueuedRow) -> None:
+        if entry.state is RowState.WRITING and self._lane(entry).get(entry.id):
             self._lane(entry).remove(entry)
 
-    def _found(self, ids: Iterable[int]) -> list[Entry]:
+    def _found(self, ids: Iterable[int]) -> list[QueuedRow]:
         """The rows in flight of these ids; one that is not (a late word of a broken line) is passed over."""
         found = (queue.get(id_) for id_ in ids for queue in self._lanes.values())
-        return [entry for entry in found if entry is not None and entry.state is State.IN_FLIGHT]
+        return [entry for entry in found if entry is not None and entry.state is RowState.IN_FLIGHT]
 
-    def _drop(self, entry: Entry) -> None:
+    def _drop(self, entry: QueuedRow) -> None:
         self._lane(entry).remove(entry)
-        self._database.later(_DELETE, entry.id)
+        self._database.write_later(_DELETE, entry.id)
         self._stir(entry)
 
-    def _wait_again(self, entry: Entry) -> None:
+    def _wait_again(self, entry: QueuedRow) -> None:
         if entry.kind == "record" and (repetition := self._lane(entry).repetition_of(entry)):
             self._drop(repetition)  # the record is read when it is sent: one row is enough
-        entry.state = State.WAITING
+        entry.state = RowState.WAITING
         self._stir(entry)
 
-    async def _await_ready(self, lane: Lane, limit: int) -> list[Entry]:
+    async def _await_ready(self, lane: Route, limit: int) -> list[QueuedRow]:
         clock = asyncio.get_running_loop().time
         queue, stirred = self._lanes[lane], self._stirred[lane]
         while True:
@@ -368,14 +368,14 @@ class Outbox:
             except TimeoutError:
                 continue  # what was put off may go
 
-    async def _read_bodies(self, entries: list[Entry]) -> None:
+    async def _read_bodies(self, entries: list[QueuedRow]) -> None:
         absent = [entry for entry in entries if entry.due is None]
         bodies = await self._bodies(entry.id for entry in absent)
         for entry in absent:
             try:
                 entry.due = self._codec.decode_due(bodies[entry.id])
             except (StoreError, KeyError) as error:
-                await self.bury(entry.id, f"its row is damaged: {error}")
+                await self.dead_letter(entry.id, f"its row is damaged: {error}")
 
     async def _bodies(self, ids: Iterable[int]) -> dict[int, bytes]:
         wanted = tuple(ids)
@@ -392,5 +392,5 @@ class Outbox:
             log.warning(unwritten, reason=str(error))
 
 
-def _row(entry: Entry, due: Due) -> Row:
-    return Row(entry.id, due, entry.created_at, entry.attempts, entry.recovered)
+def _row(entry: QueuedRow, due: OutboxItem) -> OutboxRow:
+    return OutboxRow(entry.id, due, entry.created_at, entry.attempts, entry.recovered)

@@ -10,13 +10,13 @@ from itertools import chain, islice, takewhile
 from typing import Final
 
 from gatewayd.model.ids import Uuid
-from gatewayd.model.outbox_items import Due
+from gatewayd.model.outbox_items import OutboxItem
 
 _MESSAGES_TOGETHER: Final = 25
 """Messages of one device that may be on their way at once: a burst of openings is one call, with room for others."""
 
 
-class State(Enum):
+class RowState(Enum):
     """Where a row is on its way."""
 
     WRITING = auto()  # not on disk yet
@@ -25,25 +25,25 @@ class State(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class QueuedRow:
     """A row of the outbox. `due` is None while its body is on disk alone; `not_before` is in the loop's seconds."""
 
     id: int
     kind: str
     uuid: Uuid
     created_at: datetime
-    due: Due | None
-    state: State
+    due: OutboxItem | None
+    state: RowState
     attempts: int = 0
     recovered: bool = False
     not_before: float = 0.0
 
 
-def _id(entry: Entry) -> int:
+def _id(entry: QueuedRow) -> int:
     return entry.id
 
 
-class LaneQueue:
+class OutboxQueue:
     """The rows of a lane, a queue for each device in the order of their ids.
 
     With `heads_only` a device has one row on its way at a time, or messages that follow one another; without, all that
@@ -53,25 +53,25 @@ class LaneQueue:
 
     def __init__(self, *, heads_only: bool) -> None:
         self._heads_only = heads_only
-        self._entries: dict[int, Entry] = {}
-        self._queues: dict[Uuid, list[Entry]] = {}
+        self._entries: dict[int, QueuedRow] = {}
+        self._queues: dict[Uuid, list[QueuedRow]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[QueuedRow]:
         return iter(tuple(self._entries.values()))
 
-    def get(self, id_: int) -> Entry | None:
+    def get(self, id_: int) -> QueuedRow | None:
         """The row of that id, if it is here."""
         return self._entries.get(id_)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: QueuedRow) -> None:
         """Put `entry` in its device's queue, where its id says."""
         self._entries[entry.id] = entry
         insort(self._queues.setdefault(entry.uuid, []), entry, key=_id)
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: QueuedRow) -> None:
         """Take `entry` out."""
         del self._entries[entry.id]
         queue = self._queues[entry.uuid]
@@ -79,7 +79,7 @@ class LaneQueue:
         if not queue:
             del self._queues[entry.uuid]
 
-    def ready(self, now: float, limit: int) -> list[Entry]:
+    def ready(self, now: float, limit: int) -> list[QueuedRow]:
         """The rows that may go now, at most `limit`, in the order of their ids."""
         runs = [self._run(queue, now) for queue in self._queues.values()]
         return list(islice(heapq.merge(*runs, key=_id), limit))
@@ -89,29 +89,29 @@ class LaneQueue:
         held = chain.from_iterable(_held_back(queue, now) for queue in self._queues.values())
         return min((entry.not_before for entry in held), default=None)
 
-    def coalescing(self, uuid: Uuid) -> Entry | None:
+    def coalescing(self, uuid: Uuid) -> QueuedRow | None:
         """The "record" row of `uuid` that a new one would only repeat: not on its way, and no removal after it."""
         for entry in reversed(self._queues.get(uuid, ())):
             if entry.kind == "removal":
                 return None
-            if entry.kind == "record" and entry.state is not State.IN_FLIGHT:
+            if entry.kind == "record" and entry.state is not RowState.IN_FLIGHT:
                 return entry
         return None
 
-    def repetition_of(self, entry: Entry) -> Entry | None:
+    def repetition_of(self, entry: QueuedRow) -> QueuedRow | None:
         """The later "record" row on disk that only repeats `entry`: no removal is between them."""
         queue = self._queues[entry.uuid]
         for later in queue[queue.index(entry) + 1 :]:
             if later.kind == "removal":
                 return None
-            if later.kind == "record" and later.state is State.WAITING:
+            if later.kind == "record" and later.state is RowState.WAITING:
                 return later
         return None
 
-    def _run(self, queue: list[Entry], now: float) -> list[Entry]:
+    def _run(self, queue: list[QueuedRow], now: float) -> list[QueuedRow]:
         """What may go of one device's queue: from its head to the first row that is away, put off or not on disk."""
         awaited = (entry for entry in queue if not _may_be_passed(entry, now))
-        free = takewhile(lambda entry: entry.state is State.WAITING and entry.not_before <= now, awaited)
+        free = takewhile(lambda entry: entry.state is RowState.WAITING and entry.not_before <= now, awaited)
         if not self._heads_only:
             return list(free)
         head = next(free, None)
@@ -121,11 +121,11 @@ class LaneQueue:
         return [head, *islice(following, _MESSAGES_TOGETHER - 1)]
 
 
-def _may_be_passed(entry: Entry, now: float) -> bool:
-    return entry.kind == "record" and entry.state is State.WAITING and entry.not_before > now
+def _may_be_passed(entry: QueuedRow, now: float) -> bool:
+    return entry.kind == "record" and entry.state is RowState.WAITING and entry.not_before > now
 
 
-def _held_back(queue: list[Entry], now: float) -> Iterator[Entry]:
+def _held_back(queue: list[QueuedRow], now: float) -> Iterator[QueuedRow]:
     """The rows of a device that are put off and hold it back, or are passed meanwhile."""
     for entry in queue:
         if entry.not_before > now:

@@ -13,14 +13,14 @@ import structlog
 from gatewayd.model.api_time import write_time
 from gatewayd.model.errors import StoreError
 from gatewayd.store.cipher import Cipher
-from gatewayd.store.cloud_cache import Copies
+from gatewayd.store.cloud_cache import CloudCache
 from gatewayd.store.codec import Codec
-from gatewayd.store.command_journal import Journal
+from gatewayd.store.command_journal import CommandJournal
 from gatewayd.store.connection import Connection, code_of
 from gatewayd.store.database import Database
-from gatewayd.store.disk_space import Health, Space, StoreProblem, Trouble
+from gatewayd.store.disk_space import DiskSpace, Health, StoreProblem, Trouble
 from gatewayd.store.facts import Facts, Vault
-from gatewayd.store.locks import LockBook
+from gatewayd.store.locks import LockStore
 from gatewayd.store.mirror import Mirror
 from gatewayd.store.opening import open_sound
 from gatewayd.store.outbox import Outbox
@@ -37,7 +37,7 @@ class Store:
     def __init__(
         self,
         connection: Connection,
-        space: Space,
+        space: DiskSpace,
         *,
         now: Callable[[], datetime],
         zone: tzinfo,
@@ -57,11 +57,11 @@ class Store:
         self._database = Database(connection, room_made=space.release, failed=self._write_failed)
         self.outbox = Outbox(self._database, codec, now)
         self.mirror = Mirror(self._database, codec, self.outbox, stamp=self._stamp, stirred=self._stirred.set)
-        self.locks = LockBook(self._database, self.mirror)
-        self.journal = Journal(self._database, codec, self.outbox, now, self._refuses_commands)
+        self.locks = LockStore(self._database, self.mirror)
+        self.journal = CommandJournal(self._database, codec, self.outbox, now, self._refuses_commands)
         self.vault = Vault(self._database, cipher)
         self.facts = Facts(self._database)
-        self.copies = Copies(self._database, cipher)
+        self.copies = CloudCache(self._database, cipher)
 
     @classmethod
     @asynccontextmanager
@@ -84,7 +84,7 @@ class Store:
         try:
             store = cls(
                 connection,
-                Space(path),
+                DiskSpace(path),
                 now=now,
                 zone=zone,
                 key=key,

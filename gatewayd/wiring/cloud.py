@@ -8,28 +8,30 @@ from functools import partial
 
 from gatewayd import __version__
 from gatewayd.admin.console import Console
-from gatewayd.cloud.access_control import Audience
+from gatewayd.cloud.access_control import AccessControl
 from gatewayd.cloud.clock import CloudClock
-from gatewayd.cloud.delivery.sender import RestUplink
-from gatewayd.cloud.mqtt.publisher import Uplink, last_will
-from gatewayd.cloud.mqtt.request_listener import Downlink
-from gatewayd.cloud.mqtt.session import Account, Session
+from gatewayd.cloud.delivery.sender import RestSender
+from gatewayd.cloud.mqtt.publisher import MqttPublisher, last_will
+from gatewayd.cloud.mqtt.request_listener import RequestListener
+from gatewayd.cloud.mqtt.session import MqttAccount, MqttSession
 from gatewayd.cloud.rest.client import CloudClient, Credentials
 from gatewayd.cloud.rest.transport import Transport
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.config import Settings
 from gatewayd.firmware.watch import FirmwareWatch
-from gatewayd.provisioning.service import Provisioning
-from gatewayd.wiring.local import House, handlers, now
+from gatewayd.provisioning.service import ProvisioningService
+from gatewayd.wiring.local import LocalServices, handlers, now
 
 
-async def live_in_cloud(settings: Settings, password: str, house: House, clock: CloudClock, console: Console) -> None:
+async def live_in_cloud(
+    settings: Settings, password: str, house: LocalServices, clock: CloudClock, console: Console
+) -> None:
     """Everything that needs to know who the gateway is: waits for that, then runs uplink, downlink and session."""
     uuid = await house.uuid
     record = house.store.mirror.get(uuid)
     assert record is not None
-    audience = Audience(settings.owner, house.store.mirror)
-    downlink = Downlink(
+    audience = AccessControl(settings.owner, house.store.mirror)
+    downlink = RequestListener(
         records=house.store.mirror,
         journal=house.store.journal,
         outbox=house.store.outbox,
@@ -40,8 +42,8 @@ async def live_in_cloud(settings: Settings, password: str, house: House, clock: 
         zone=settings.zone,
         rights_changed=partial(look_up_rights, settings.owner, console),
     )
-    uplink = Uplink(house.store.mirror, house.store.outbox, audience, settings.owner)
-    account = Account(
+    uplink = MqttPublisher(house.store.mirror, house.store.outbox, audience, settings.owner)
+    account = MqttAccount(
         settings.mqtt.host,
         settings.mqtt.port,
         settings.cloud.username,
@@ -51,13 +53,13 @@ async def live_in_cloud(settings: Settings, password: str, house: House, clock: 
         tls_context(settings),
     )
     will = last_will(record, settings.owner)
-    session = Session(account, will, (uplink.serve, downlink.serve), chance=random.Random())  # noqa: S311  (jitter)
+    session = MqttSession(account, will, (uplink.serve, downlink.serve), chance=random.Random())  # noqa: S311  (jitter)
     console.session, console.downlink = session, downlink
     house.zigbee.refresh(await downlink.answer_unfinished())
     credentials = Credentials(settings.cloud.username, password, uuid, settings.cloud.register)
     transport = Transport(settings.cloud.base_url, tls=private_ca(settings), chance=random.Random())  # noqa: S311
     async with CloudClient.connect(transport, credentials) as client, asyncio.TaskGroup() as tasks:
-        rest = RestUplink(client, house.store.mirror, house.store.outbox, now=now)
+        rest = RestSender(client, house.store.mirror, house.store.outbox, now=now)
         sync = Sync(
             client,
             house.store.mirror,
@@ -91,7 +93,7 @@ async def latest_firmware(settings: Settings, client: CloudClient) -> str:
     return (await client.versions.latest(settings.firmware.device_type)).version
 
 
-async def shut_window_when_reached(session: Session, provisioning: Provisioning) -> None:
+async def shut_window_when_reached(session: MqttSession, provisioning: ProvisioningService) -> None:
     """Once the cloud has been reached, the provisioning window opens on request only."""
     await session.connected.wait()
     await provisioning.uplink_works()

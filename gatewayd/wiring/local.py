@@ -11,21 +11,21 @@ import structlog
 
 from gatewayd import __version__
 from gatewayd.cloud.mqtt.request_listener import Handlers
-from gatewayd.commands.record_edits import Edits
+from gatewayd.commands.record_edits import RecordEdits
 from gatewayd.config import Settings
 from gatewayd.locks.events import LockEvents
-from gatewayd.locks.pin_codes import Keys
-from gatewayd.locks.reconciler import LockCare
+from gatewayd.locks.pin_codes import PinCodes
+from gatewayd.locks.reconciler import LockReconciler
 from gatewayd.model.errors import StoreError
 from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
 from gatewayd.model.gateway import gateway_record
 from gatewayd.model.ids import Category, ExecType, Uuid
-from gatewayd.model.outbox_items import RecordDue
+from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import LockParam, Record
 from gatewayd.store.store import Store
 from gatewayd.zigbee.catalogue import Catalogue
-from gatewayd.zigbee.controller import ZigbeeRoom
-from gatewayd.zigbee.event_recorder import Intake
+from gatewayd.zigbee.controller import ZigbeeController
+from gatewayd.zigbee.event_recorder import EventRecorder
 
 log = structlog.get_logger()
 
@@ -44,16 +44,16 @@ def new_sn() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class LocalServices:
     """The parts that work without the cloud: the store, the radio, the locks."""
 
     store: Store
-    zigbee: ZigbeeRoom
-    intake: Intake
+    zigbee: ZigbeeController
+    intake: EventRecorder
     lock_events: LockEvents
-    keys: Keys
+    keys: PinCodes
     came_up: asyncio.Event
-    lock_care: LockCare
+    lock_care: LockReconciler
     uuid: asyncio.Future[Uuid]
     """The gateway's: from the last run where there was one, else when the radio first answers."""
 
@@ -62,7 +62,7 @@ class House:
         return self.store.mirror.get(self.uuid.result()) if self.uuid.done() else None
 
 
-def build_house(settings: Settings, store: Store, chance: random.Random) -> House:
+def build_house(settings: Settings, store: Store, chance: random.Random) -> LocalServices:
     """Wire the radio to the store, and the locks between them."""
     came_up = asyncio.Event()
 
@@ -74,7 +74,7 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Hous
                 lock_care.announce(there)
         intake.take(event)
 
-    zigbee = ZigbeeRoom(
+    zigbee = ZigbeeController(
         settings.radio,
         settings.state_dir / "zigbee.db",
         Catalogue.load(settings.radio.catalogue),
@@ -95,8 +95,8 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Hous
         zone=settings.zone,
         new_sn=new_sn,
     )
-    intake = Intake(store.mirror, lock_words=lock_events.heard, new_sn=new_sn)
-    keys = Keys(
+    intake = EventRecorder(store.mirror, lock_words=lock_events.heard, new_sn=new_sn)
+    keys = PinCodes(
         store.mirror,
         store.locks,
         zigbee,
@@ -109,15 +109,15 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Hous
             await lock_events.catch_up(uuid)
             await keys.settle(uuid)
 
-    lock_care = LockCare(attend)
+    lock_care = LockReconciler(attend)
     uuid: asyncio.Future[Uuid] = asyncio.get_running_loop().create_future()
     last = store.facts.get(_IDENTITY)
     if last is not None and store.mirror.get(Uuid(last.decode())) is not None:
         uuid.set_result(Uuid(last.decode()))
-    return House(store, zigbee, intake, lock_events, keys, came_up, lock_care, uuid)
+    return LocalServices(store, zigbee, intake, lock_events, keys, came_up, lock_care, uuid)
 
 
-async def look_after_house(settings: Settings, house: House) -> None:
+async def look_after_house(settings: Settings, house: LocalServices) -> None:
     """Whenever the radio comes up: say who the gateway is, and look after its locks."""
     store, zigbee = house.store, house.zigbee
     while True:
@@ -129,7 +129,7 @@ async def look_after_house(settings: Settings, house: House) -> None:
         record = gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, known)
         try:
             if record != known:
-                await store.mirror.put(record, RecordDue(uuid=record.uuid))
+                await store.mirror.put(record, RecordItem(uuid=record.uuid))
             await store.facts.set(_IDENTITY, network.coordinator.encode())
         except StoreError as error:
             log.error("gateway_not_kept", reason=str(error), again_in_s=_KEPT_AGAIN_S)  # noqa: TRY400
@@ -145,9 +145,9 @@ async def look_after_house(settings: Settings, house: House) -> None:
                 house.lock_care.announce(one.uuid)
 
 
-def handlers(house: House) -> Handlers:
+def handlers(house: LocalServices) -> Handlers:
     """Who carries out what: the whole table."""
-    zigbee, keys, edits = house.zigbee, house.keys, Edits(house.store.mirror)
+    zigbee, keys, edits = house.zigbee, house.keys, RecordEdits(house.store.mirror)
     return Handlers(
         by_category={
             (Category.GATEWAY, ExecType.CREATE): zigbee.permit,

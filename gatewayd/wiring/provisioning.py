@@ -8,15 +8,15 @@ from msgspec.structs import replace
 from gatewayd.admin.console import Console
 from gatewayd.config import Settings
 from gatewayd.model.errors import CloudError
-from gatewayd.model.outbox_items import RecordDue
+from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import GatewayParam
-from gatewayd.model.wifi import Link
+from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.interfaces import Subnet, subnets
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.service import Ports, Provisioning, Surroundings
+from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
 from gatewayd.provisioning.ssid import to_text
 from gatewayd.provisioning.wifi import NoWifi, Wifi
-from gatewayd.wiring.local import House
+from gatewayd.wiring.local import LocalServices
 
 
 def wifi_of(settings: Settings) -> Wifi:
@@ -28,7 +28,9 @@ def wifi_of(settings: Settings) -> Wifi:
             return NoWifi()
 
 
-async def load_provisioning(settings: Settings, house: House, wifi: Wifi, console: Console) -> Provisioning:
+async def load_provisioning(
+    settings: Settings, house: LocalServices, wifi: Wifi, console: Console
+) -> ProvisioningService:
     """The provisioning part, as the last run left it. Raises StoreError."""
 
     async def is_newest() -> bool:
@@ -36,11 +38,11 @@ async def load_provisioning(settings: Settings, house: House, wifi: Wifi, consol
             raise CloudError("who the gateway is, the radio has not said yet; without that there is no cloud")
         return not (await console.firmware.look()).is_newer
 
-    async def joined(link: Link) -> None:
+    async def joined(link: WifiLink) -> None:
         known = house.record()
         if known is not None and isinstance(known.param, GatewayParam):
             param = replace(known.param, ip=str(link.address.ip), access_ssid=to_text(link.ssid))
-            await house.store.mirror.put(replace(known, param=param), RecordDue(uuid=known.uuid))
+            await house.store.mirror.put(replace(known, param=param), RecordItem(uuid=known.uuid))
 
     async def addressed(own: tuple[Subnet, ...]) -> None:
         known = house.record()
@@ -49,11 +51,11 @@ async def load_provisioning(settings: Settings, house: House, wifi: Wifi, consol
         addresses = [str(subnet.address.ip) for subnet in own]
         if known.param.ip not in addresses:
             param = replace(known.param, ip=addresses[0])
-            await house.store.mirror.put(replace(known, param=param), RecordDue(uuid=known.uuid))
+            await house.store.mirror.put(replace(known, param=param), RecordItem(uuid=known.uuid))
 
     own = partial(subnets, settings.udp.interfaces)
-    return await Provisioning.load(
-        Surroundings(house.record, own, is_newest, joined, addressed, time.monotonic),
+    return await ProvisioningService.load(
+        GatewayContext(house.record, own, is_newest, joined, addressed, time.monotonic),
         wifi,
         house.store.vault,
         ports=Ports(settings.udp.listen_port, settings.udp.announce_port),

@@ -10,7 +10,7 @@ _MAINS_SILENT_S: Final = 10 * 60.0  # the longest that a mains device goes witho
 _BATTERY_SILENT_S: Final = 3 * 3600.0
 
 
-class Verdict(Enum):
+class SilenceCheck(Enum):
     """What to do about a device."""
 
     FINE = "fine"
@@ -18,8 +18,8 @@ class Verdict(Enum):
     GONE = "gone"
 
 
-def judge(silent_s: float, *, sleeps: bool) -> Verdict:
+def judge(silent_s: float, *, sleeps: bool) -> SilenceCheck:
     """The verdict on a device that has been silent for so long."""
     if sleeps:
-        return Verdict.GONE if silent_s > _BATTERY_SILENT_S else Verdict.FINE
-    return Verdict.PING if silent_s > _MAINS_SILENT_S else Verdict.FINE
+        return SilenceCheck.GONE if silent_s > _BATTERY_SILENT_S else SilenceCheck.FINE
+    return SilenceCheck.PING if silent_s > _MAINS_SILENT_S else SilenceCheck.FINE

@@ -18,7 +18,7 @@ from gatewayd.zigbee.drivers.base import Driver
 ON_OFF = 0x0006
 
 
-class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CatalogueRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of the catalogue, as the file's head explains it."""
 
     clusters: Annotated[tuple[int, ...], Meta(min_length=1)]
@@ -30,7 +30,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    device: tuple[Row, ...]
+    device: tuple[CatalogueRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class CatalogueMatch:
     """A row that fits, with what it says of this device."""
 
     driver: Driver
@@ -61,7 +61,7 @@ class Match:
 class Catalogue:
     """The rows, in the order in which they are tried."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[CatalogueRow, ...]
 
     @classmethod
     def shipped(cls) -> "Catalogue":
@@ -98,13 +98,13 @@ class Catalogue:
             raise ConfigError(faults)
         return cls(rows)
 
-    def match(self, signature: Signature) -> Match | None:
+    def match(self, signature: Signature) -> CatalogueMatch | None:
         """The first row that fits; None for a device that nobody has described yet."""
         for row in self.rows:
             endpoints = [end for end, has in signature.clusters.items() if has.issuperset(row.clusters)]
             if endpoints and _says(row.manufacturer, signature.manufacturer) and _says(row.model, signature.model):
                 ends = signature.switched if ON_OFF in row.clusters else (min(endpoints),)
-                return Match(
+                return CatalogueMatch(
                     DRIVERS[row.driver],
                     row.type_sub.format(channels=len(ends)),
                     row.title,

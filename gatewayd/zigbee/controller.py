@@ -10,23 +10,23 @@ from typing import Any, Final, TypeVar
 import structlog
 from zigpy.types import EUI64
 
-from gatewayd.config import Radio as RadioSettings
+from gatewayd.config import RadioSettings
 from gatewayd.model.change import Change
 from gatewayd.model.errors import DeviceUnreachableError, GatewayError, RefusedError, UnknownDeviceError
 from gatewayd.model.event import AttributeReported, DeviceLeft, LockEvent, NetworkInfo, RadioDown, RadioEvent, RadioUp
 from gatewayd.model.ids import Uuid
 from gatewayd.model.lock import PinSlots
+from gatewayd.model.ports import FactStore
 from gatewayd.model.record import Record
 from gatewayd.model.request import Answer, Operate, PermitJoin, Request
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 from gatewayd.store.mirror import Mirror
 from gatewayd.zigbee import backup
 from gatewayd.zigbee.catalogue import Catalogue
-from gatewayd.zigbee.device import Hosted
-from gatewayd.zigbee.device_registry import Devices
-from gatewayd.zigbee.device_setup import Facts
-from gatewayd.zigbee.drivers.base import Situation
-from gatewayd.zigbee.radio import Radio
+from gatewayd.zigbee.device import ZigbeeDevice
+from gatewayd.zigbee.device_registry import DeviceRegistry
+from gatewayd.zigbee.drivers.base import DeviceState
+from gatewayd.zigbee.radio import RadioSupervisor
 from gatewayd.zigbee.radios.errors import translated
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ _ASLEEP_S: Final = 5.0
 """What has not woken up by then is not waited for: a phone is answered within 10 s."""
 
 
-class ZigbeeRoom:
+class ZigbeeController:
     """Handlers and the few things that others ask of the radio. `emit` hears every event."""
 
     def __init__(
@@ -47,7 +47,7 @@ class ZigbeeRoom:
         database: Path,
         catalogue: Catalogue,
         mirror: Mirror,
-        facts: Facts,
+        facts: FactStore,
         emit: Callable[[RadioEvent], None],
         *,
         now: Callable[[], datetime],
@@ -57,8 +57,10 @@ class ZigbeeRoom:
         self._mirror = mirror
         self._emit = emit
         self._now = now
-        self.devices = Devices(catalogue, emit, mirror, facts, now=now, zone=zone)
-        self.radio = Radio(settings, database, on_up=self._came_up, on_down=self._went_down, now=now, chance=chance)
+        self.devices = DeviceRegistry(catalogue, emit, mirror, facts, now=now, zone=zone)
+        self.radio = RadioSupervisor(
+            settings, database, on_up=self._came_up, on_down=self._went_down, now=now, chance=chance
+        )
 
     @property
     def network(self) -> NetworkInfo | None:
@@ -77,7 +79,7 @@ class ZigbeeRoom:
         """gw, `create`: let devices join."""
         assert isinstance(request.action, PermitJoin)
         await self.permit_join(request.action.duration_s)
-        return Answer(Operation.JOINABLE, self._mirror.get(request.uuid))
+        return Answer(OperationStatus.JOINABLE, self._mirror.get(request.uuid))
 
     async def control(self, request: Request) -> Answer:
         """`control`: do it, and answer with what the device confirmed."""
@@ -88,11 +90,11 @@ class ZigbeeRoom:
         if asked.operate == _TOGGLE and hosted.match.channels and _is_unknown(record, asked.channel):
             await self._asking(hosted.read())
             record = self._record(request.uuid)
-        situation = Situation(record.param, hosted.match.channels)
-        for order in hosted.match.driver.obey(asked, situation):
-            await self._asking(hosted.obey(order))
+        situation = DeviceState(record.param, hosted.match.channels)
+        for order in hosted.match.driver.build_commands(asked, situation):
+            await self._asking(hosted.send_command(order))
             self._emit(AttributeReported(request.uuid, order.effect, self._now()))
-        return Answer(Operation.CONTROLLED, self._mirror.get(request.uuid))
+        return Answer(OperationStatus.CONTROLLED, self._mirror.get(request.uuid))
 
     async def query(self, request: Request) -> Answer:
         """`query`: the record, fresh from the radio; of who sleeps too deep for that, as it was last heard."""
@@ -104,13 +106,13 @@ class ZigbeeRoom:
                     await self._asking(hosted.read())
             except TimeoutError:
                 log.debug("query_answered_for_sleeper", uuid=request.uuid)
-        return Answer(Operation.DEVICE_NORMAL, self._mirror.get(request.uuid))
+        return Answer(OperationStatus.DEVICE_NORMAL, self._mirror.get(request.uuid))
 
     async def delete(self, request: Request) -> Answer:
         """`delete`: take the device off the network; one that does not answer is forgotten all the same."""
         record = self._record(request.uuid)
         await self.remove(request.uuid)
-        return Answer(Operation.DELETED, record)
+        return Answer(OperationStatus.DELETED, record)
 
     # What other rooms and the console ask.
 
@@ -126,7 +128,7 @@ class ZigbeeRoom:
         Raises UnknownDeviceError, RadioUnavailableError, RefusedError.
         """
         if self.network is not None and uuid == self.network.coordinator:
-            raise RefusedError("the gateway cannot be taken off its own network", Operation.BAD_PARAMETERS)
+            raise RefusedError("the gateway cannot be taken off its own network", OperationStatus.BAD_PARAMETERS)
         app = self.radio.app
         if uuid in self.devices.unknown or self.devices.is_hosted(uuid):
             with translated(uuid, "removing"):
@@ -183,11 +185,11 @@ class ZigbeeRoom:
         try:
             return await asking
         except GatewayError as error:
-            if error.status is Operation.ZIGBEE_NETWORK_ERROR:
+            if error.status is OperationStatus.ZIGBEE_NETWORK_ERROR:
                 self.radio.suspect(str(error))
             raise
 
-    def _reachable(self, uuid: Uuid) -> Hosted:
+    def _reachable(self, uuid: Uuid) -> ZigbeeDevice:
         self.radio.app  # noqa: B018  (raises at once while the radio is away)
         try:
             return self.devices.get(uuid)

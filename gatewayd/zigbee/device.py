@@ -15,8 +15,8 @@ from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.event import AttributeReported, DeviceReady, RadioEvent
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record, ZigbeeParam
-from gatewayd.zigbee.catalogue import Match, Signature
-from gatewayd.zigbee.drivers.base import Coordinator, Notice, Order, Reading
+from gatewayd.zigbee.catalogue import CatalogueMatch, Signature
+from gatewayd.zigbee.drivers.base import AttributeReport, CoordinatorAddress, StatusNotification, ZclCommand
 from gatewayd.zigbee.radios.errors import translated
 
 log = structlog.get_logger()
@@ -25,10 +25,10 @@ _ONLINE: Final = 1
 Emit = Callable[[RadioEvent], None]
 
 
-class Hosted:
+class ZigbeeDevice:
     """Listens to one device, until it is let go, and speaks to it. Made again whenever the application is."""
 
-    def __init__(self, device: Any, match: Match, emit: Emit, now: Callable[[], datetime]) -> None:
+    def __init__(self, device: Any, match: CatalogueMatch, emit: Emit, now: Callable[[], datetime]) -> None:
         self._device = device
         self._emit = emit
         self._now = now
@@ -50,14 +50,16 @@ class Hosted:
         """Let `heard` take, with the endpoint that it came from, what the device says by `command`."""
         for endpoint in self._device.non_zdo_endpoints:
             if cluster in endpoint.in_clusters:
-                self.listen(endpoint.in_clusters[cluster], _Ear(command, partial(heard, endpoint.endpoint_id)))
+                self.listen(
+                    endpoint.in_clusters[cluster], _CommandListener(command, partial(heard, endpoint.endpoint_id))
+                )
 
     def listen(self, speaker: Any, listener: object) -> None:
         """Let `listener` hear one of zigpy's speakers (a device, a cluster) until this is let go."""
         speaker.add_listener(listener)
         self._let_go.callback(speaker.remove_listener, listener)
 
-    def let_go(self) -> None:
+    def close(self) -> None:
         """Hear it no more: zigpy may keep the device, and host it anew."""
         self._let_go.close()
 
@@ -98,7 +100,7 @@ class Hosted:
             param=param,
         )
 
-    def say_ready(self) -> None:
+    def emit_ready(self) -> None:
         """It has been configured, and then read: what changed before it reported is not missed."""
         self._emit(DeviceReady(self.uuid))
 
@@ -110,7 +112,7 @@ class Hosted:
         driver = self.match.driver
         for cluster_id, attribute, value in driver.write:
             if (cluster := self._cluster(cluster_id)) is not None:
-                raw = self._device.application.state.node_info.ieee if value is Coordinator else value
+                raw = self._device.application.state.node_info.ieee if value is CoordinatorAddress else value
                 with translated(self.uuid, "configuring"):
                     await cluster.write_attributes({attribute: raw})
         for endpoint in self._device.non_zdo_endpoints:
@@ -125,7 +127,7 @@ class Hosted:
                                 attribute, reading.minimum, reading.maximum, reading.change
                             )
 
-    async def greet(self) -> None:
+    async def enroll(self) -> None:
         """Say what the device waits for. Raises DeviceUnreachableError, RadioUnavailableError."""
         for greeting in self.match.driver.greetings:
             if (cluster := self._cluster(greeting.cluster)) is not None:
@@ -142,7 +144,7 @@ class Hosted:
                     with translated(self.uuid, "reading"):
                         await endpoint.in_clusters[cluster_id].read_attributes(wanted)
 
-    async def obey(self, order: Order) -> None:
+    async def send_command(self, order: ZclCommand) -> None:
         """Send one command and wait for the device's yes. Raises DeviceUnreachableError where it says no."""
         cluster = self._device.endpoints[order.endpoint].in_clusters[order.cluster]
         with translated(self.uuid, "commanding"):
@@ -169,7 +171,7 @@ class Hosted:
         raw = event.raw_value if event.raw_value is not None else event.value
         self._take(event.cluster_id, event.attribute_id, event.endpoint_id, raw)
 
-    def _noticed(self, notice: Notice, endpoint: int, args: Any) -> None:
+    def _noticed(self, notice: StatusNotification, endpoint: int, args: Any) -> None:
         self._take(notice.cluster, notice.attribute, endpoint, getattr(args, notice.argument))
 
     def _take(self, cluster: int, attribute: int, endpoint: int, raw: Any) -> None:
@@ -177,12 +179,12 @@ class Hosted:
         if changes := tuple(self._change(reading, endpoint, raw) for reading in readings):
             self._emit(AttributeReported(self.uuid, changes, self._now()))
 
-    def _change(self, reading: Reading, endpoint: int, raw: Any) -> Change:
+    def _change(self, reading: AttributeReport, endpoint: int, raw: Any) -> Change:
         channel = self._channel_of.get(endpoint, 0) if reading.per_channel else 0
         return Change(reading.field, None if raw is None else reading.convert(int(raw)), channel)
 
 
-class _Ear:
+class _CommandListener:
     """zigpy calls listeners by a method's name, and logs what they raise at DEBUG: so this says it aloud."""
 
     def __init__(self, command: int, heard: Callable[[Any], None]) -> None:

@@ -8,40 +8,33 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, tzinfo
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from gatewayd.model.errors import DeviceUnreachableError, RadioUnavailableError, UnknownDeviceError
 from gatewayd.model.event import AvailabilityChanged, DeviceJoined, DeviceLeft, UnknownDevice
 from gatewayd.model.ids import Uuid
+from gatewayd.model.ports import FactStore, RecordReader
 from gatewayd.model.record import Record, ZigbeeParam
-from gatewayd.zigbee.availability import CHECK_EVERY_S, Verdict, judge
+from gatewayd.zigbee.availability import CHECK_EVERY_S, SilenceCheck, judge
 from gatewayd.zigbee.catalogue import Catalogue
-from gatewayd.zigbee.device import Emit, Hosted, signature_of, uuid_of
-from gatewayd.zigbee.device_setup import Facts, Need, Upkeep
-from gatewayd.zigbee.door_lock import HostedLock
+from gatewayd.zigbee.device import Emit, ZigbeeDevice, signature_of, uuid_of
+from gatewayd.zigbee.device_setup import DeviceSetup, SetupTask
+from gatewayd.zigbee.door_lock import DoorLock
 
 log = structlog.get_logger()
 
 
-class Records(Protocol):
-    """The mirror, as far as this needs it."""
-
-    def get(self, uuid: Uuid) -> Record | None: ...
-
-    def all(self) -> tuple[Record, ...]: ...
-
-
-class Devices:
+class DeviceRegistry:
     """Everything on the network that the catalogue knows, and what it does not."""
 
     def __init__(
         self,
         catalogue: Catalogue,
         emit: Emit,
-        mirror: Records,
-        facts: Facts,
+        mirror: RecordReader,
+        facts: FactStore,
         *,
         now: Callable[[], datetime],
         zone: tzinfo,
@@ -52,11 +45,11 @@ class Devices:
         self._now = now
         self._zone = zone
         self._app: Any = None
-        self._hosted: dict[Uuid, Hosted] = {}
-        self._upkeep = Upkeep(facts)
+        self._hosted: dict[Uuid, ZigbeeDevice] = {}
+        self._upkeep = DeviceSetup(facts)
         self.unknown: dict[Uuid, UnknownDevice] = {}
 
-    def get(self, uuid: Uuid) -> Hosted:
+    def get(self, uuid: Uuid) -> ZigbeeDevice:
         """Raises UnknownDeviceError."""
         if (hosted := self._hosted.get(uuid)) is None:
             raise UnknownDeviceError(f"no device {uuid} is on the network")
@@ -68,15 +61,15 @@ class Devices:
 
     def is_lock(self, uuid: Uuid) -> bool:
         """True for a lock that is hosted."""
-        return isinstance(self._hosted.get(uuid), HostedLock)
+        return isinstance(self._hosted.get(uuid), DoorLock)
 
-    def lock(self, uuid: Uuid) -> HostedLock:
+    def lock(self, uuid: Uuid) -> DoorLock:
         """Raises UnknownDeviceError where it is no lock."""
-        if not isinstance(hosted := self.get(uuid), HostedLock):
+        if not isinstance(hosted := self.get(uuid), DoorLock):
             raise UnknownDeviceError(f"{uuid} is no lock")
         return hosted
 
-    def all(self) -> tuple[Hosted, ...]:
+    def all(self) -> tuple[ZigbeeDevice, ...]:
         """Everything that is hosted."""
         return tuple(self._hosted.values())
 
@@ -89,7 +82,7 @@ class Devices:
         coordinator = app.state.node_info.ieee
         for device in app.devices.values():
             if device.ieee != coordinator and device.is_initialized and (hosted := self._host(device)) is not None:
-                self._upkeep.met(hosted)
+                self._upkeep.resume(hosted)
                 if self._mirror.get(hosted.uuid) is None:  # the database was lost
                     self._emit(DeviceJoined(hosted.record(None), self._now()))
         for record in self._mirror.all():
@@ -110,7 +103,7 @@ class Devices:
     def refresh(self, uuid: Uuid) -> None:
         """Read a device's true state, soon and in its turn."""
         if (hosted := self._hosted.get(uuid)) is not None:
-            self._upkeep.want(hosted, Need.READ)
+            self._upkeep.want(hosted, SetupTask.READ)
 
     # What zigpy calls, by these names.
 
@@ -121,7 +114,7 @@ class Devices:
         hosted.answers = True
         log.info("device_interviewed", uuid=hosted.uuid, type_sub=hosted.match.type_sub)
         self._emit(DeviceJoined(hosted.record(self._mirror.get(hosted.uuid)), self._now()))
-        self._upkeep.want(hosted, Need.SET_UP)
+        self._upkeep.want(hosted, SetupTask.SET_UP)
 
     def device_left(self, device: Any) -> None:
         """zigpy would keep it, and say nothing of it when it comes again: so that forgets it as well."""
@@ -137,12 +130,12 @@ class Devices:
             self._let_go(hosted)
             self._emit(DeviceLeft(uuid, self._now()))
 
-    def _let_go(self, hosted: Hosted) -> None:
-        hosted.let_go()
+    def _let_go(self, hosted: ZigbeeDevice) -> None:
+        hosted.close()
         self._upkeep.drop(hosted)
         del self._hosted[hosted.uuid]
 
-    def _host(self, device: Any) -> Hosted | None:
+    def _host(self, device: Any) -> ZigbeeDevice | None:
         signature = signature_of(device)
         match = self._catalogue.match(signature)
         uuid = uuid_of(device)
@@ -155,9 +148,9 @@ class Devices:
         if uuid in self._hosted:
             self._let_go(self._hosted[uuid])
         hosted = (
-            HostedLock(device, match, self._emit, self._now, zone=self._zone)
+            DoorLock(device, match, self._emit, self._now, zone=self._zone)
             if match.driver.has_lock_events
-            else Hosted(device, match, self._emit, self._now)
+            else ZigbeeDevice(device, match, self._emit, self._now)
         )
         hosted.last_heard = asyncio.get_running_loop().time()
         hosted.answers = _answered(self._mirror.get(uuid))
@@ -168,18 +161,18 @@ class Devices:
         self._hosted[uuid] = hosted
         return hosted
 
-    def _asked(self, hosted: Hosted, _endpoint: int, _args: Any) -> None:
-        self._upkeep.want(hosted, Need.GREET)
+    def _asked(self, hosted: ZigbeeDevice, _endpoint: int, _args: Any) -> None:
+        self._upkeep.want(hosted, SetupTask.GREET)
 
-    def heard(self, hosted: Hosted) -> None:
+    def heard(self, hosted: ZigbeeDevice) -> None:
         """A device has said something, whatever it was."""
         hosted.last_heard = asyncio.get_running_loop().time()
         self._upkeep.heard(hosted)
         if not hosted.answers:
             self._is_available(hosted, online=True)
-            self._upkeep.want(hosted, Need.READ)  # what it said meanwhile nobody heard
+            self._upkeep.want(hosted, SetupTask.READ)  # what it said meanwhile nobody heard
 
-    def _is_available(self, hosted: Hosted, *, online: bool) -> None:
+    def _is_available(self, hosted: ZigbeeDevice, *, online: bool) -> None:
         if hosted.answers is not online:
             hosted.answers = online
             self._emit(AvailabilityChanged(hosted.uuid, online, self._now()))
@@ -195,12 +188,12 @@ class Devices:
         async with asyncio.TaskGroup() as tasks:
             for hosted in self.all():
                 match judge(now - hosted.last_heard, sleeps=hosted.sleeps):
-                    case Verdict.GONE:
+                    case SilenceCheck.GONE:
                         self._is_available(hosted, online=False)
-                    case Verdict.PING:
+                    case SilenceCheck.PING:
                         tasks.create_task(self._ping(hosted))
 
-    async def _ping(self, hosted: Hosted) -> None:
+    async def _ping(self, hosted: ZigbeeDevice) -> None:
         try:
             await hosted.ping()
         except DeviceUnreachableError:
@@ -212,7 +205,7 @@ class Devices:
 class _LastSeen:
     """zigpy's word for "this device has sent a packet"."""
 
-    def __init__(self, devices: Devices, hosted: Hosted) -> None:
+    def __init__(self, devices: DeviceRegistry, hosted: ZigbeeDevice) -> None:
         self._devices = devices
         self._hosted = hosted
 
@@ -223,12 +216,12 @@ class _LastSeen:
 class _Announced:
     """zigpy's word for "this device joined, or has power again". Whether it was reset meanwhile it does not say."""
 
-    def __init__(self, upkeep: Upkeep, hosted: Hosted) -> None:
+    def __init__(self, upkeep: DeviceSetup, hosted: ZigbeeDevice) -> None:
         self._upkeep = upkeep
         self._hosted = hosted
 
     def device_announce(self, _device: Any) -> None:
-        self._upkeep.want(self._hosted, Need.SET_UP)
+        self._upkeep.want(self._hosted, SetupTask.SET_UP)
 
 
 def _answered(known: Record | None) -> bool:

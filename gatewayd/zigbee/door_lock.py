@@ -8,7 +8,7 @@ from zigpy.zcl import foundation
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.event import LockAlarm, LockEvent, LockProgrammed, LockSource
 from gatewayd.model.lock import PinSlots
-from gatewayd.zigbee.device import Hosted
+from gatewayd.zigbee.device import ZigbeeDevice
 from gatewayd.zigbee.drivers.lock import ALARMS, DOOR_LOCK
 from gatewayd.zigbee.radios.errors import translated
 
@@ -22,7 +22,7 @@ _NO_TIME: Final = 0xFFFFFFFF
 _ZCL_EPOCH: Final = datetime(2000, 1, 1)  # noqa: DTZ001  (a lock's clock is local: it has no zone)
 
 
-class HostedLock(Hosted):
+class DoorLock(ZigbeeDevice):
     """A lock. Its events are emitted in the order in which they came."""
 
     def __init__(self, *arguments: Any, zone: tzinfo) -> None:

@@ -20,24 +20,24 @@ from gatewayd.model.event import (
     DeviceReady,
     LockAlarm,
     LockEvent,
+    LockNotification,
     LockProgrammed,
-    LockWord,
     RadioDown,
     RadioEvent,
     RadioUp,
 )
 from gatewayd.model.ids import ExecType, Uuid
-from gatewayd.model.outbox_items import NoticeDue, RecordDue, RemovalDue
+from gatewayd.model.outbox_items import NoticeItem, RecordItem, RemovalItem
 from gatewayd.store.mirror import Mirror
 
 log = structlog.get_logger()
 
 
-class Intake:
+class EventRecorder:
     """Takes radio events. `lock_words` hears what locks say, one after the other, and returns when it is kept."""
 
     def __init__(
-        self, mirror: Mirror, *, lock_words: Callable[[LockWord], Awaitable[None]], new_sn: Callable[[], str]
+        self, mirror: Mirror, *, lock_words: Callable[[LockNotification], Awaitable[None]], new_sn: Callable[[], str]
     ) -> None:
         self._mirror = mirror
         self._lock_words = lock_words
@@ -86,7 +86,7 @@ class Intake:
     async def _joined(self, event: DeviceJoined) -> None:
         record = event.record
         known = self._mirror.get(record.uuid)
-        notice = NoticeDue(
+        notice = NoticeItem(
             category=record.category,
             uuid=record.uuid,
             exectype=ExecType.CREATE,
@@ -94,7 +94,7 @@ class Intake:
             status="CREATED",
             record=record,
         )
-        due = () if known == record else (RecordDue(uuid=record.uuid),)
+        due = () if known == record else (RecordItem(uuid=record.uuid),)
         await self._mirror.put(record, *(() if known is not None else (notice,)), *due)
         if known is None:
             log.info("device_joined", uuid=record.uuid, category=record.category, type_sub=record.type_sub)
@@ -103,7 +103,7 @@ class Intake:
         record = self._mirror.get(uuid)
         if record is None:
             return
-        notice = NoticeDue(
+        notice = NoticeItem(
             category=record.category,
             uuid=uuid,
             exectype=ExecType.DELETE,
@@ -111,7 +111,7 @@ class Intake:
             status="DELETED",
             record=record,
         )
-        removal = () if record.unlinked else (RemovalDue(uuid=uuid, id=record.id),)
+        removal = () if record.unlinked else (RemovalItem(uuid=uuid, id=record.id),)
         await self._mirror.remove(uuid, notice, *removal)
         log.info("device_left", uuid=uuid, category=record.category)
 

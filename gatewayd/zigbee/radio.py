@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from gatewayd.config import Radio as RadioSettings
+from gatewayd.config import RadioSettings
 from gatewayd.model.errors import RadioUnavailableError
 from gatewayd.model.event import NetworkInfo
 from gatewayd.model.ids import Uuid
@@ -31,7 +31,7 @@ OnUp = Callable[[Any, NetworkInfo], Awaitable[None]]
 OnDown = Callable[[str], None]
 
 
-class Radio:
+class RadioSupervisor:
     """Keeps a coordinator running. `on_up` takes each new application, `on_down` hears why the last one ended."""
 
     def __init__(

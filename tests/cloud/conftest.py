@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.simulator.app_client import Phone
+from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import Broker
 from tests.common.cloud import (
     GUEST,
@@ -26,8 +26,8 @@ async def broker() -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-async def phone(broker: Broker) -> AsyncIterator[Phone]:
-    async with Phone.connect(broker.host, broker.port, OWNER, PASSWORD) as phone:
+async def phone(broker: Broker) -> AsyncIterator[AppClient]:
+    async with AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as phone:
         yield phone
 
 

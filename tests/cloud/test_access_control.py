@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.cloud.access_control import Audience
+from gatewayd.cloud.access_control import AccessControl
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.permission import NEEDED, Grant, Permission, may
 from gatewayd.model.record import PARAM_OF, Record
-from gatewayd.model.status import Operation
-from gatewayd.simulator.app_client import Phone
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import Broker
 from gatewayd.store.store import Store
 from tests.common.cloud import GUEST, OWNER, PASSWORD, SWITCH, Gateway, running
@@ -45,16 +45,16 @@ ASKED: dict[tuple[Category | None, ExecType], dict[str, Any]] = {
 
 
 @asynccontextmanager
-async def gateway_with(broker: Broker, folder: Path, *grants: Grant) -> AsyncIterator[tuple[Gateway, Audience]]:
-    audiences: list[Audience] = []
+async def gateway_with(broker: Broker, folder: Path, *grants: Grant) -> AsyncIterator[tuple[Gateway, AccessControl]]:
+    audiences: list[AccessControl] = []
 
-    def audience_of(store: Store) -> Audience:
-        audiences.append(Audience(OWNER, store.mirror))
+    def audience_of(store: Store) -> AccessControl:
+        audiences.append(AccessControl(OWNER, store.mirror))
         audiences[0].learn(grants)
         return audiences[0]
 
     async with running(broker, folder / "house.db", records=DEVICES, audience_of=audience_of) as gateway:
-        async with Phone.connect(broker.host, broker.port, OWNER, PASSWORD, name="watching") as owner:
+        async with AppClient.connect(broker.host, broker.port, OWNER, PASSWORD, name="watching") as owner:
             await owner.expect(lambda seen: DEVICES[-1].uuid in seen.topic)
         yield gateway, audiences[0]
 
@@ -64,7 +64,7 @@ async def test_a_level_is_what_it_says_for_everything(broker: Broker, tmp_path: 
     grants = [Grant(GUEST, device.id or 0, level) for device in DEVICES]
     async with (
         gateway_with(broker, tmp_path, *grants) as (gateway, _),
-        Phone.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
+        AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
     ):
         for device in DEVICES:
             for exectype in ExecType:
@@ -73,11 +73,15 @@ async def test_a_level_is_what_it_says_for_everything(broker: Broker, tmp_path: 
                 answer = await guest.ask(device.category, device.uuid, exectype, **(fields or {}))
                 place = f"{device.category} {exectype}: {answer.meaning}"
                 if fields is None:
-                    assert answer.meaning is Operation.BAD_PARAMETERS, place
+                    assert answer.meaning is OperationStatus.BAD_PARAMETERS, place
                 elif may(level, exectype):
-                    assert answer.meaning in {Operation.CONTROLLED, Operation.UPDATED, Operation.SET_DONE}, place
+                    assert answer.meaning in {
+                        OperationStatus.CONTROLLED,
+                        OperationStatus.UPDATED,
+                        OperationStatus.SET_DONE,
+                    }, place
                 else:
-                    assert (answer.meaning, len(gateway.bench.ran)) == (Operation.PERMISSION_DENIED, ran), place
+                    assert (answer.meaning, len(gateway.bench.ran)) == (OperationStatus.PERMISSION_DENIED, ran), place
 
 
 @pytest.mark.parametrize(
@@ -102,10 +106,10 @@ async def test_a_claim_inside_a_message_is_never_believed(
     lamp = DEVICES[1]
     async with (
         gateway_with(broker, tmp_path, Grant(GUEST, lamp.id or 0, Permission.QUERY)) as (gateway, _),
-        Phone.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
+        AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
     ):
         answer = await guest.ask(lamp.category, lamp.uuid, ExecType.CONTROL, **ON, **claim)
-        assert (answer.meaning, gateway.bench.ran) == (Operation.PERMISSION_DENIED, [])
+        assert (answer.meaning, gateway.bench.ran) == (OperationStatus.PERMISSION_DENIED, [])
 
 
 async def test_a_right_on_one_device_is_none_on_another(broker: Broker, tmp_path: Path) -> None:
@@ -113,11 +117,11 @@ async def test_a_right_on_one_device_is_none_on_another(broker: Broker, tmp_path
     grants = (Grant(GUEST, lamp.id or 0, Permission.DELETE), Grant(GUEST, door.id or 0, Permission.QUERY))
     async with (
         gateway_with(broker, tmp_path, *grants) as (gateway, _),
-        Phone.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
+        AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
     ):
         assert (
             await guest.ask(door.category, door.uuid, ExecType.CONTROL, **ON)
-        ).meaning is Operation.PERMISSION_DENIED
+        ).meaning is OperationStatus.PERMISSION_DENIED
         assert gateway.bench.ran == []
 
 
@@ -127,10 +131,10 @@ async def test_a_right_that_is_taken_back_is_gone_at_once_and_its_topics_with_it
     lamp = DEVICES[1]
     async with (
         gateway_with(broker, tmp_path, Grant(GUEST, lamp.id or 0, Permission.CONTROL)) as (gateway, audience),
-        Phone.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
-        Phone.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
+        AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
+        AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
     ):
-        assert (await guest.ask(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)).meaning is Operation.CONTROLLED
+        assert (await guest.ask(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)).meaning is OperationStatus.CONTROLLED
         audience.learn([])
         for record in gateway.store.mirror.all():
             gateway.store.mirror.changed.add(record.uuid)  # as the sync does
@@ -150,7 +154,7 @@ async def test_who_says_that_rights_lapsed_is_told_apart(
     said = b'{"msg": {}, "status": 400505, "desc": "\xe6\x8e\x88\xe6\x9d\x83\xe5\xa4\xb1\xe6\x95\x88"}'  # 授权失效
     async with (
         gateway_with(broker, tmp_path, Grant(GUEST, lamp.id or 0, Permission.QUERY)) as (gateway, _),
-        Phone.connect(broker.host, broker.port, user, PASSWORD) as phone,
+        AppClient.connect(broker.host, broker.port, user, PASSWORD) as phone,
     ):
         await phone.publish(lamp.category, lamp.uuid, ExecType.UPDATE, said)
         await phone.ask(lamp.category, lamp.uuid, ExecType.QUERY)
@@ -160,10 +164,10 @@ async def test_who_says_that_rights_lapsed_is_told_apart(
 async def test_a_device_that_the_cloud_has_no_longer_takes_no_request(broker: Broker, tmp_path: Path) -> None:
     async with (
         gateway_with(broker, tmp_path) as (gateway, _),
-        Phone.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
+        AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
     ):
         lamp = gateway.store.mirror.get(SWITCH)
         assert lamp is not None
         await gateway.store.mirror.put(replace(lamp, unlinked=True))
         answer = await owner.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, **ON)
-        assert (answer.meaning, gateway.bench.ran) == (Operation.NO_SUCH_INFORMATION, [])
+        assert (answer.meaning, gateway.bench.ran) == (OperationStatus.NO_SUCH_INFORMATION, [])

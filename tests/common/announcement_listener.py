@@ -4,10 +4,10 @@ import asyncio
 
 from gatewayd.model.errors import MalformedError
 from gatewayd.provisioning.client.datagrams import Announced, decode_answer
-from gatewayd.provisioning.udp_socket import Asker, Endpoint
+from gatewayd.provisioning.udp_socket import Requester, UdpSocket
 
 
-def say(datagram: bytes, _gateway: Asker) -> None:
+def say(datagram: bytes, _gateway: Requester) -> None:
     try:
         heard = decode_answer(datagram)
     except MalformedError:
@@ -17,7 +17,7 @@ def say(datagram: bytes, _gateway: Asker) -> None:
 
 
 async def main() -> None:
-    async with Endpoint(say).bound(9830, is_shared=True):
+    async with UdpSocket(say).bound(9830, is_shared=True):
         print("listening", flush=True)  # noqa: T201
         await asyncio.Event().wait()
 

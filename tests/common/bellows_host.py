@@ -7,7 +7,7 @@ from typing import Any
 
 from bellows.zigbee.application import ControllerApplication
 
-from gatewayd.simulator.radio import Device, House
+from gatewayd.simulator.radio import Device, SimulatedNetwork
 
 PATIENCE_S = 20.0
 """Against hanging only: nothing here takes this long."""
@@ -63,7 +63,7 @@ class Host:
     def device(self, device: Device) -> Any:
         return next(one for one in self.app.devices.values() if str(one.ieee).replace(":", "") == device.ieee)
 
-    async def take_in(self, house: House, device: Device) -> Any:
+    async def take_in(self, house: SimulatedNetwork, device: Device) -> Any:
         """Permit joining, let the device join, and wait until it is interviewed."""
         before = self.ear.count("initialized")
         await self.app.permit(60)

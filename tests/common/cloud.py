@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from gatewayd.cloud.mqtt.publisher import Uplink, last_will
-from gatewayd.cloud.mqtt.request_listener import DEADLINE_S, Downlink, Handlers
-from gatewayd.cloud.mqtt.session import Account, Session
-from gatewayd.commands.record_edits import Edits
+from gatewayd.cloud.mqtt.publisher import MqttPublisher, last_will
+from gatewayd.cloud.mqtt.request_listener import DEADLINE_S, Handlers, RequestListener
+from gatewayd.cloud.mqtt.session import MqttAccount, MqttSession
+from gatewayd.commands.record_edits import RecordEdits
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.permission import Permission
 from gatewayd.model.record import Channel, GatewayParam, LockParam, Record, SwitchParam
 from gatewayd.model.request import Answer, Request
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.broker import Broker
 from gatewayd.store.store import Store
 
@@ -53,7 +53,7 @@ class Bench:
         await self.gate.wait()
         if self.failing is not None:
             raise self.failing
-        return Answer(Operation.CONTROLLED, self.store.mirror.get(request.uuid))
+        return Answer(OperationStatus.CONTROLLED, self.store.mirror.get(request.uuid))
 
 
 class Audience:
@@ -84,8 +84,8 @@ class Gateway:
 
     store: Store
     bench: Bench
-    session: Session
-    downlink: Downlink
+    session: MqttSession
+    downlink: RequestListener
     cloud_time: list[datetime]
 
 
@@ -111,7 +111,7 @@ async def running(
         for record in records:
             await store.mirror.put(record)
         bench, audience, cloud_time = Bench(store), audience_of(store), [now()]
-        downlink = Downlink(
+        downlink = RequestListener(
             records=store.mirror,
             journal=store.journal,
             outbox=store.outbox,
@@ -119,7 +119,7 @@ async def running(
             handlers=Handlers(
                 {},
                 dict.fromkeys(ExecType, bench.carry_out)
-                | dict.fromkeys((ExecType.UPDATE, ExecType.SET), Edits(store.mirror).carry_out),
+                | dict.fromkeys((ExecType.UPDATE, ExecType.SET), RecordEdits(store.mirror).carry_out),
             ),
             cloud_now=lambda: cloud_time[0],
             ttl=timedelta(seconds=30),
@@ -127,9 +127,11 @@ async def running(
             rights_changed=bench.rights_changed.append,
             deadline_s=deadline_s,
         )
-        uplink = Uplink(store.mirror, store.outbox, audience, OWNER)
-        account = Account(broker.host, broker.port, OWNER, password, GATEWAY)
-        session = Session(account, last_will(gateway, OWNER), (uplink.serve, downlink.serve), chance=random.Random(1))
+        uplink = MqttPublisher(store.mirror, store.outbox, audience, OWNER)
+        account = MqttAccount(broker.host, broker.port, OWNER, password, GATEWAY)
+        session = MqttSession(
+            account, last_will(gateway, OWNER), (uplink.serve, downlink.serve), chance=random.Random(1)
+        )
         await downlink.answer_unfinished()
         async with asyncio.TaskGroup() as tasks:
             parts = [tasks.create_task(part) for part in (store.run(), downlink.run(), session.run())]

@@ -6,13 +6,13 @@ import signal
 import sys
 from pathlib import Path
 
-from gatewayd.simulator.environment import OWNER, PASSWORD, World
+from gatewayd.simulator.environment import OWNER, PASSWORD, Environment
 
 
 class Daemon:
     """`gatewayd run` in a simulated world; killed when this is left, however the test ended."""
 
-    def __init__(self, world: World, folder: Path) -> None:
+    def __init__(self, world: Environment, folder: Path) -> None:
         self.folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._config = folder / "gatewayd.toml"

@@ -10,10 +10,10 @@ from gatewayd import daemon
 from gatewayd.admin.console import Console
 from gatewayd.demo.run import settings_for
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import Operation
-from gatewayd.simulator.app_client import Phone, Seen
-from gatewayd.simulator.environment import COORDINATOR, PASSWORD, World, world
-from gatewayd.simulator.radio import House, Lock, Switch, lock, switch
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient, ReceivedMessage
+from gatewayd.simulator.environment import COORDINATOR, PASSWORD, Environment, world
+from gatewayd.simulator.radio import Lock, SimulatedNetwork, Switch, lock, switch
 from tests.common.join_devices import join_all
 
 PIN = "482913"
@@ -24,26 +24,26 @@ LAMP, DOOR = "00158d0002a00001", "00158d0003b00001"
 class Home:
     """A running gateway with a lamp and a door, and a phone that looks at it."""
 
-    world: World
+    world: Environment
     console: Console
-    phone: Phone
+    phone: AppClient
     lamp: Switch
     door: Lock
 
-    async def switch_lamp(self, *, on: bool) -> Seen:
+    async def switch_lamp(self, *, on: bool) -> ReceivedMessage:
         param = {"operate": int(on), "operate_channel_id": 1}
         return await self.phone.ask(Category.SWITCH, LAMP, ExecType.CONTROL, param=param)
 
     async def until_lamp_obeys(self) -> None:
         """Ask until the lamp does what it is told: what a person would do."""
         async with asyncio.timeout(30):
-            while (await self.switch_lamp(on=True)).meaning is not Operation.CONTROLLED:
+            while (await self.switch_lamp(on=True)).meaning is not OperationStatus.CONTROLLED:
                 await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
 async def at_home(folder: Path) -> AsyncIterator[Home]:
-    house = House(coordinator_ieee=COORDINATOR, seed=3)
+    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=3)
     house.form()
     lamp = house.add(switch(LAMP, channels=1), joined=False)
     door = house.add(lock(DOOR, poll_interval_s=0.05), joined=False)
@@ -54,5 +54,5 @@ async def at_home(folder: Path) -> AsyncIterator[Home]:
     ):
         await join_all(house, phone, (lamp, door))
         key = {"keytype": 0, "key_name": "妈妈", "pass": PIN}
-        assert (await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)).meaning is Operation.CREATED
+        assert (await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)).meaning is OperationStatus.CREATED
         yield Home(around, console, phone, lamp, door)

@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from functools import partial
 
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import Operation
-from gatewayd.simulator.app_client import Phone, Seen
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient, ReceivedMessage
 from gatewayd.simulator.environment import COORDINATOR
-from gatewayd.simulator.radio import Device, House, Lock
+from gatewayd.simulator.radio import Device, Lock, SimulatedNetwork
 
 _DOOR_LOCK = 0x0101
 
 
-async def join_all(house: House, phone: Phone, devices: Sequence[Device]) -> None:
+async def join_all(house: SimulatedNetwork, phone: AppClient, devices: Sequence[Device]) -> None:
     """Every device is in the household's list after this, and every lock is heard."""
-    await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL, timeout_s=30)
+    await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=30)
     opened = await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
-    assert opened.meaning is Operation.JOINABLE, opened
+    assert opened.meaning is OperationStatus.JOINABLE, opened
     for device in devices:
         await house.join(device)
     for device in devices:
@@ -27,8 +27,8 @@ async def join_all(house: House, phone: Phone, devices: Sequence[Device]) -> Non
             await _is_heard(device)
 
 
-def _has_joined(uuid: str, seen: Seen) -> bool:
-    return uuid in seen.topic and seen.meaning is Operation.CREATED
+def _has_joined(uuid: str, seen: ReceivedMessage) -> bool:
+    return uuid in seen.topic and seen.meaning is OperationStatus.CREATED
 
 
 async def _is_heard(door: Lock) -> None:

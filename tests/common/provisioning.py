@@ -13,13 +13,13 @@ import msgspec
 from gatewayd.model.errors import StoreError
 from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.record import GatewayParam, Record
-from gatewayd.model.wifi import Link
+from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.rate_limit import Limits, Rate
+from gatewayd.provisioning.rate_limit import Rate, RateLimits
 from gatewayd.provisioning.seal import GatewayKey
-from gatewayd.provisioning.service import Ports, Provisioning, Surroundings
-from gatewayd.provisioning.udp_socket import Asker, Endpoint
-from gatewayd.provisioning.window import Window
+from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
+from gatewayd.provisioning.udp_socket import Requester, UdpSocket
+from gatewayd.provisioning.window import ProvisioningWindow
 from gatewayd.simulator.wifi import SimulatedWifi
 
 GATEWAY = Uuid("00158d0000d04700")
@@ -37,7 +37,7 @@ RECORD = Record(
 )
 
 
-WIDE = Limits(each_source=Rate(1e6, 1e6), total=Rate(1e6, 1e6), answers=Rate(1e9, 1e9))
+WIDE = RateLimits(each_source=Rate(1e6, 1e6), total=Rate(1e6, 1e6), answers=Rate(1e9, 1e9))
 
 
 PATIENCE_S = 10.0
@@ -74,10 +74,10 @@ class Socket:
     def __init__(self, port: int) -> None:
         self._gateway = port
         self._heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.endpoint = Endpoint(self._received)
+        self.endpoint = UdpSocket(self._received)
         self.port = 0
 
-    def _received(self, datagram: bytes, _asker: Asker) -> None:
+    def _received(self, datagram: bytes, _asker: Requester) -> None:
         self._heard.put_nowait(msgspec.json.decode(datagram))
 
     def send(self, word: dict[str, Any] | bytes) -> None:
@@ -102,12 +102,12 @@ class Gateway:
     """A gateway's provisioning, running."""
 
     wifi: SimulatedWifi
-    room: Provisioning
-    window: Window
+    room: ProvisioningService
+    window: ProvisioningWindow
     key: GatewayKey
     port: int
     announce_port: int
-    joined: list[Link]
+    joined: list[WifiLink]
     drawer: Drawer
 
     @asynccontextmanager
@@ -146,7 +146,7 @@ async def running(
     *,
     provisioned: bool = False,
     sealed_only: bool = False,
-    limits: Limits = WIDE,
+    limits: RateLimits = WIDE,
     announce_interval_s: float = 3600,
     is_newest: Callable[[], Awaitable[bool]] = nothing_is_newer,
 ) -> AsyncIterator[Gateway]:
@@ -154,14 +154,14 @@ async def running(
     drawer = Drawer()
     wifi = wifi or SimulatedWifi()
     key = await GatewayKey.load(drawer)
-    window = Window(drawer, is_provisioned=provisioned)
-    joined: list[Link] = []
+    window = ProvisioningWindow(drawer, is_provisioned=provisioned)
+    joined: list[WifiLink] = []
 
-    async def on_joined(link: Link) -> None:
+    async def on_joined(link: WifiLink) -> None:
         joined.append(link)
 
     announce_port = free_port()
-    house = Surroundings(
+    house = GatewayContext(
         record=lambda: RECORD,
         own=lambda: (LOOPBACK,),
         is_newest=is_newest,
@@ -169,7 +169,7 @@ async def running(
         addressed=nobody_cares,
         now=time.monotonic,
     )
-    room = Provisioning(
+    room = ProvisioningService(
         house,
         wifi,
         key,

@@ -10,10 +10,10 @@ import time
 from msgspec.structs import replace
 
 from gatewayd.model.ids import Uuid
-from gatewayd.model.wifi import Choice, Link
+from gatewayd.model.wifi import WifiCredentials, WifiLink
 from gatewayd.provisioning.interfaces import subnets
-from gatewayd.provisioning.service import Ports, Provisioning, Surroundings
-from gatewayd.simulator.wifi import AccessPoint, SimulatedWifi
+from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
+from gatewayd.simulator.wifi import SimulatedAccessPoint, SimulatedWifi
 from tests.common.provisioning import RECORD, Drawer, nobody_cares
 
 
@@ -22,7 +22,7 @@ class AddressedWifi(SimulatedWifi):
 
     moves = False
 
-    async def join(self, choice: Choice) -> Link:
+    async def join(self, choice: WifiCredentials) -> WifiLink:
         link = await super().join(choice)
         if self.moves:
             await ip("flush", "dev", link.interface)
@@ -36,20 +36,20 @@ async def ip(*words: str) -> None:
 
 
 async def main(uuid: str, interface: str, address: str, *, moves: bool) -> None:
-    home = AccessPoint("不要上我".encode(), passphrase="nopass-nopass", signal=88, address=address)
+    home = SimulatedAccessPoint("不要上我".encode(), passphrase="nopass-nopass", signal=88, address=address)
 
     async def is_newest() -> bool:
         return True
 
-    async def joined(_link: Link) -> None:
+    async def joined(_link: WifiLink) -> None:
         return
 
-    house = Surroundings(
+    house = GatewayContext(
         lambda: replace(RECORD, uuid=Uuid(uuid)), subnets, is_newest, joined, nobody_cares, time.monotonic
     )
     wifi = AddressedWifi((home,), interface=interface)
     wifi.moves = moves
-    room = await Provisioning.load(
+    room = await ProvisioningService.load(
         house,
         wifi,
         Drawer(),

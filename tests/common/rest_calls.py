@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from gatewayd.cloud.rest.accounts import Avatar, Registration
 from gatewayd.cloud.rest.authorizations import Authorization
-from gatewayd.cloud.rest.batch import Part
+from gatewayd.cloud.rest.batch import BatchPart
 from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.keys import Key
+from gatewayd.cloud.rest.keys import CloudKey
 from gatewayd.cloud.rest.members import Member
-from gatewayd.cloud.rest.messages import Alarm, Message
+from gatewayd.cloud.rest.messages import CloudMessage, SmsAlarm
 from gatewayd.cloud.rest.passwords import TemporaryPassword
 from gatewayd.cloud.rest.releases import Release
 from gatewayd.cloud.rest.spaces import Home, Space
@@ -58,8 +58,8 @@ CALLS: Final[Mapping[str, Call]] = {
     "spaces.create": lambda c: c.spaces.create(Space(type="unit", title="x")),
     "spaces.update": lambda c: c.spaces.update(Space(id=1, title="x")),
     "spaces.delete": lambda c: c.spaces.delete(1),
-    "batch.send": lambda c: c.batch.send([Part(name="keys.delete", id=1)]),
-    "messages.send_alarm": lambda c: c.messages.send_alarm(Alarm.HIJACK, device="x", name="y", receiver="z"),
+    "batch.send": lambda c: c.batch.send([BatchPart(name="keys.delete", id=1)]),
+    "messages.send_alarm": lambda c: c.messages.send_alarm(SmsAlarm.HIJACK, device="x", name="y", receiver="z"),
     "members.list": lambda c: every(c.members.list()),
     "members.get": lambda c: c.members.get(1),
     "members.create": lambda c: c.members.create(Member(home_id=1, title="x")),
@@ -67,12 +67,12 @@ CALLS: Final[Mapping[str, Call]] = {
     "members.delete": lambda c: c.members.delete(1),
     "keys.list": lambda c: every(c.keys.list(info_id=1)),
     "keys.get": lambda c: c.keys.get(1),
-    "keys.create": lambda c: c.keys.create(Key(info_id=1, key_name="x", key_number="1")),
-    "keys.update": lambda c: c.keys.update(Key(id=1, key_name="x")),
+    "keys.create": lambda c: c.keys.create(CloudKey(info_id=1, key_name="x", key_number="1")),
+    "keys.update": lambda c: c.keys.update(CloudKey(id=1, key_name="x")),
     "keys.delete": lambda c: c.keys.delete(1),
     "messages.list": lambda c: every(c.messages.list(level_gte=1)),
     "messages.get": lambda c: c.messages.get(1),
-    "messages.create": lambda c: c.messages.create(Message(info_id=1, message_type="x", flag="y")),
+    "messages.create": lambda c: c.messages.create(CloudMessage(info_id=1, message_type="x", flag="y")),
     "messages.delete": lambda c: c.messages.delete(1),
     "passwords.list": lambda c: every(c.passwords.list()),
     "passwords.create": lambda c: c.passwords.create(TemporaryPassword(info_id=1, authorizer_id=1)),

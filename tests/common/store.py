@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gatewayd.model.ids import Category, ExecType, Uuid
-from gatewayd.model.outbox_items import AnswerDue, MessageDue, NoticeDue
+from gatewayd.model.outbox_items import AnswerItem, MessageItem, NoticeItem
 from gatewayd.model.record import LockParam, Record, SensorParam
 from gatewayd.model.request import Operate, Request
 from gatewayd.store.store import Store
@@ -69,17 +69,17 @@ def request(sn: str, user: str = "13800000000") -> Request:
     return Request(user, Category.LOCK, LOCK, ExecType.CONTROL, sn, Operate(1, pin="2468"))
 
 
-def answer(sn: str, user: str = "13800000000", uuid: Uuid = LOCK) -> AnswerDue:
-    return AnswerDue(
+def answer(sn: str, user: str = "13800000000", uuid: Uuid = LOCK) -> AnswerItem:
+    return AnswerItem(
         user=user, category=Category.LOCK, uuid=uuid, exectype=ExecType.CONTROL, sn=sn, status="CONTROLLED"
     )
 
 
-def notice(sn: str, uuid: Uuid = LOCK) -> NoticeDue:
-    return NoticeDue(
+def notice(sn: str, uuid: Uuid = LOCK) -> NoticeItem:
+    return NoticeItem(
         category=Category.LOCK, uuid=uuid, exectype=ExecType.UPDATE, sn=sn, status="UNLOCK_EVENT", record=lock(uuid)
     )
 
 
-def message(text: str, uuid: Uuid = LOCK) -> MessageDue:
-    return MessageDue(uuid=uuid, message_type="lock", flag=text, level=1, occur_time="2026-05-01 20:00:00")
+def message(text: str, uuid: Uuid = LOCK) -> MessageItem:
+    return MessageItem(uuid=uuid, message_type="lock", flag=text, level=1, occur_time="2026-05-01 20:00:00")

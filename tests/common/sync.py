@@ -12,16 +12,16 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from gatewayd.cloud.access_control import Audience
+from gatewayd.cloud.access_control import AccessControl
 from gatewayd.cloud.clock import CloudClock
-from gatewayd.cloud.delivery.sender import RestUplink
-from gatewayd.cloud.rest.batch import Part
+from gatewayd.cloud.delivery.sender import RestSender
+from gatewayd.cloud.rest.batch import BatchPart
 from gatewayd.cloud.rest.client import CloudClient, Credentials
 from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.rest.transport import Transport
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.outbox_items import RecordDue
+from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import GatewayParam, LockParam, Record, SensorParam
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.store.store import Store
@@ -45,9 +45,9 @@ class Both:
     cloud: SimulatedCloud
     store: Store
     client: CloudClient
-    audience: Audience
+    audience: AccessControl
     sync: Sync
-    uplink: RestUplink
+    uplink: RestSender
 
     async def synced(self) -> dict[str, str | None]:
         """After one more sync: each section's error."""
@@ -97,15 +97,15 @@ async def both_ends(
         for user in (OWNER, GUEST, STRANGER):
             cloud.register(user, PASSWORD)
         for record in RECORDS if with_records else ():
-            await store.mirror.put(record, RecordDue(uuid=record.uuid))
+            await store.mirror.put(record, RecordItem(uuid=record.uuid))
         transport = Transport(cloud.base_url, chance=random.Random(1), first_pause_s=0.01)
         who = Credentials(OWNER, PASSWORD)
         connecting = CloudClient.connect(transport, who, login_pause_s=login_pause_s)
         async with connecting as client, asyncio.TaskGroup() as tasks:
-            audience = Audience(OWNER, store.mirror)
+            audience = AccessControl(OWNER, store.mirror)
             clock = CloudClock(asyncio.get_running_loop().time)
             sync = Sync(client, store.mirror, store.copies, audience, clock, interval_s=3600)
-            uplink = RestUplink(
+            uplink = RestSender(
                 client, store.mirror, store.outbox, now=board_now, record_interval=record_interval, probe_every_s=0.5
             )
             parts = [tasks.create_task(part) for part in (store.run(), uplink.run(), sync.run())]
@@ -130,8 +130,8 @@ async def member_of_the_home(both: Both, user: str) -> int:
     return user_id
 
 
-def part_of(record: Record, fields: dict[str, Any]) -> Part:
-    return Part(name="records.update", about=fields, id=record.id)
+def part_of(record: Record, fields: dict[str, Any]) -> BatchPart:
+    return BatchPart(name="records.update", about=fields, id=record.id)
 
 
 async def home_of(client: CloudClient) -> int:

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gatewayd.config import Radio as RadioSettings
-from gatewayd.model.event import LockWord, RadioEvent
+from gatewayd.config import RadioSettings
+from gatewayd.model.event import LockNotification, RadioEvent
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import Record
 from gatewayd.model.request import Action, Answer, Request
-from gatewayd.simulator.radio import Device, House
+from gatewayd.simulator.radio import Device, SimulatedNetwork
 from gatewayd.store.store import Store
 from gatewayd.zigbee.catalogue import Catalogue
-from gatewayd.zigbee.controller import ZigbeeRoom
-from gatewayd.zigbee.event_recorder import Intake
+from gatewayd.zigbee.controller import ZigbeeController
+from gatewayd.zigbee.event_recorder import EventRecorder
 
 COORDINATOR = "00158d0000d04700"
 
@@ -27,10 +27,10 @@ COORDINATOR = "00158d0000d04700"
 class Room:
     """The room, running, with what it said."""
 
-    house: House
+    house: SimulatedNetwork
     store: Store
-    zigbee: ZigbeeRoom
-    words: list[LockWord] = field(default_factory=list)
+    zigbee: ZigbeeController
+    words: list[LockNotification] = field(default_factory=list)
     events: list[RadioEvent] = field(default_factory=list)
     on_event: list[Callable[[RadioEvent], None]] = field(default_factory=list)
 
@@ -69,7 +69,7 @@ class Room:
 
 
 @asynccontextmanager
-async def running(house: House, url: str, folder: Path, own_rows: str = "") -> AsyncIterator[Room]:
+async def running(house: SimulatedNetwork, url: str, folder: Path, own_rows: str = "") -> AsyncIterator[Room]:
     """The room on the coordinator at `url`; `own_rows` is a catalogue file."""
     zone = ZoneInfo("Asia/Shanghai")
 
@@ -77,14 +77,14 @@ async def running(house: House, url: str, folder: Path, own_rows: str = "") -> A
         return datetime.now(UTC)
 
     async with Store.open(folder / "house.db", now=now, zone=zone, key=bytes(32)) as store:
-        words: list[LockWord] = []
+        words: list[LockNotification] = []
         events: list[RadioEvent] = []
         on_event: list[Callable[[RadioEvent], None]] = []
 
-        async def heard(word: LockWord) -> None:
+        async def heard(word: LockNotification) -> None:
             words.append(word)
 
-        intake = Intake(store.mirror, lock_words=heard, new_sn=lambda: "sn")
+        intake = EventRecorder(store.mirror, lock_words=heard, new_sn=lambda: "sn")
 
         def emit(event: RadioEvent) -> None:
             events.append(event)
@@ -92,7 +92,7 @@ async def running(house: House, url: str, folder: Path, own_rows: str = "") -> A
                 heard(event)
             intake.take(event)
 
-        zigbee = ZigbeeRoom(
+        zigbee = ZigbeeController(
             RadioSettings(path=url),
             folder / "zigbee.db",
             Catalogue.load(own_rows),

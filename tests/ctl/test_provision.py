@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gatewayd.ctl.main import main
 from gatewayd.ctl.provision_view import printable
 from gatewayd.model.wifi import Auth, Encryption
-from gatewayd.provisioning.client.client import NothingHeardError, Patience, Phone, RefusedByGatewayError
+from gatewayd.provisioning.client.client import NothingHeardError, Patience, ProvisioningClient, RefusedByGatewayError
 from gatewayd.provisioning.client.datagrams import Offer
 from gatewayd.provisioning.seal import GatewayKey, fingerprint
-from gatewayd.provisioning.udp_socket import Asker, Endpoint
+from gatewayd.provisioning.udp_socket import Requester, UdpSocket
 from gatewayd.simulator.wifi import SimulatedWifi
 from tests.common.provisioning import GATEWAY, Gateway, Socket, free_port, running
 
@@ -34,8 +34,8 @@ PASSPHRASE = "nopass-nopass"
 
 
 @asynccontextmanager
-async def phone_at(gateway: Gateway, patience: Patience = SHORT) -> AsyncIterator[Phone]:
-    async with Phone.open(
+async def phone_at(gateway: Gateway, patience: Patience = SHORT) -> AsyncIterator[ProvisioningClient]:
+    async with ProvisioningClient.open(
         (HERE,), gateway_port=gateway.port, announce_port=gateway.announce_port, patience=patience
     ) as phone:
         yield phone
@@ -72,7 +72,9 @@ async def test_a_refusal_is_an_error_with_the_reason(gateway: Gateway) -> None:
 
 
 async def test_silence_is_an_error_after_some_patience() -> None:
-    async with Phone.open((HERE,), gateway_port=free_port(), announce_port=free_port(), patience=SHORT) as phone:
+    async with ProvisioningClient.open(
+        (HERE,), gateway_port=free_port(), announce_port=free_port(), patience=SHORT
+    ) as phone:
         assert await phone.find(0.1) == ()
     async with running(SimulatedWifi(scan_s=60)) as gateway, phone_at(gateway, Patience(5, 0.2, 5, 5)) as phone:
         (found,) = await phone.find(0.2)
@@ -261,12 +263,12 @@ class VendorsGateway:
     """A gateway that speaks §10 and §13 as they are printed, and none of the extensions."""
 
     def __init__(self) -> None:
-        self.endpoint = Endpoint(self._received)
+        self.endpoint = UdpSocket(self._received)
         self.asked: list[dict[str, Any]] = []
         self.deaf_to = 0
         """So many datagrams are lost on their way."""
 
-    def _received(self, datagram: bytes, asker: Asker) -> None:
+    def _received(self, datagram: bytes, asker: Requester) -> None:
         if self.deaf_to:
             self.deaf_to -= 1
             return
@@ -305,7 +307,7 @@ async def test_a_question_that_is_lost_is_asked_again() -> None:
     often = Patience(5, 5, 5, 5, again=0.05)
     async with (
         vendors.endpoint.bound(0) as port,
-        Phone.open((HERE,), gateway_port=port, announce_port=free_port(), patience=often) as phone,
+        ProvisioningClient.open((HERE,), gateway_port=port, announce_port=free_port(), patience=often) as phone,
     ):
         (found,) = await phone.find(0.2)
         vendors.deaf_to = 2

@@ -5,13 +5,13 @@ import io
 import pytest
 from rich.console import Console
 
-from gatewayd.demo.view import Sight, page
-from gatewayd.model.status import Operation
-from gatewayd.simulator.app_client import Seen
-from gatewayd.simulator.tour import Step
+from gatewayd.demo.view import DemoView, page
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import ReceivedMessage
+from gatewayd.simulator.tour import TourStep
 
 LOCK = {"uuid": "00158d0003b00001", "category": "lock", "title": "智能门锁", "param": {"operate": 1}}
-SIGHT = Sight(
+SIGHT = DemoView(
     status={
         "gateway": "00158d0000d04700",
         "radio": {"up": False, "channel": None, "trouble": "cannot start: refused"},
@@ -22,11 +22,11 @@ SIGHT = Sight(
         {"type": "AA02SL-HE", "title": "智能门锁", "online": True, "battery": 80, "state": "unlocked"},
         {"category": "unknown", "title": "Acme X1", "state": "endpoint 1: 0x0000"},
     ],
-    steps=[Step(f"step {number}", "happened", 0.01) for number in range(13)],
+    steps=[TourStep(f"step {number}", "happened", 0.01) for number in range(13)],
     heard=[
-        Seen("t", False, Operation.UNLOCK_EVENT, None, LOCK, 0),
-        Seen("t", False, Operation.CONTROL_REQUESTED, "1", LOCK, 0),  # the phone's own
-        Seen("t", False, Operation.CONTROLLING, "1", {"sn": "1"}, 0),
+        ReceivedMessage("t", False, OperationStatus.UNLOCK_EVENT, None, LOCK, 0),
+        ReceivedMessage("t", False, OperationStatus.CONTROL_REQUESTED, "1", LOCK, 0),  # the phone's own
+        ReceivedMessage("t", False, OperationStatus.CONTROLLING, "1", {"sn": "1"}, 0),
     ]
     * 20,
     now=1,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from gatewayd.model.api_time import write_time
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.outbox_items import MessageDue
+from gatewayd.model.outbox_items import MessageItem
 from gatewayd.model.record import LockParam, Record
-from gatewayd.store.outbox import Lane
+from gatewayd.store.outbox import Route
 from tests.common.sync import ZONE, both_ends
 
 EVENTS = int(os.environ.get("AWAY_EVENTS", "2000"))
@@ -22,12 +22,12 @@ DOORS = [Uuid(f"00158d0003b0000{number}") for number in range(4)]
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def opening(number: int) -> MessageDue:
+def opening(number: int) -> MessageItem:
     """The door opens; now and then twice in a second, so that two look alike."""
     door = DOORS[number % len(DOORS)]
     second, again = divmod(number // len(DOORS), 5)
     at = START + timedelta(seconds=4 * second + min(again, 3))
-    return MessageDue(
+    return MessageItem(
         uuid=door,
         message_type="operation_info",
         flag="card_unlock",
@@ -54,7 +54,7 @@ async def test_two_thousand_openings_while_the_cloud_is_away_are_all_there_once_
             both.cloud.faults.cut_after("/api/iot/patch/")  # taken, and the answer never came
         began = asyncio.get_running_loop().time()
         async with asyncio.timeout(600):
-            while (await both.store.outbox.depth())[Lane.REST]:
+            while (await both.store.outbox.depth())[Route.REST]:
                 await asyncio.sleep(0.01)
         took = asyncio.get_running_loop().time() - began
         calls = len(both.cloud.requests) - asked

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from gatewayd import daemon
-from gatewayd.admin.console import Console, Nothing
+from gatewayd.admin.console import Console, NoParams
 from gatewayd.demo.run import settings_for
-from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, World, world
-from gatewayd.simulator.radio import Description, Device, Endpoint, House, switch
+from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, Environment, world
+from gatewayd.simulator.radio import Description, Device, SimulatedEndpoint, SimulatedNetwork, switch
 from gatewayd.simulator.radio.devices.common import basic
 
 LAMP = "00158d0002a00001"
@@ -26,7 +26,7 @@ class Ctl:
     """gatewayctl as a process, on the socket of the daemon that runs here."""
 
     socket: Path
-    world: World
+    world: Environment
     console: Console
 
     async def __call__(self, *arguments: str) -> tuple[int, str, str]:
@@ -41,13 +41,13 @@ class Ctl:
 
     async def until_online(self) -> None:
         async with asyncio.timeout(30):
-            while not (await self.console.status(Nothing()))["mqtt"]["up"]:
+            while not (await self.console.status(NoParams()))["mqtt"]["up"]:
                 await asyncio.sleep(0.02)
 
 
 @pytest.fixture
 async def ctl(tmp_path: Path) -> AsyncIterator[Ctl]:
-    house = House(coordinator_ieee=COORDINATOR, seed=11)
+    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=11)
     house.form()
     house.add(switch(LAMP, channels=1), joined=False)
     async with world(house) as around, daemon.running(settings_for(around, tmp_path), PASSWORD, {}) as console:
@@ -71,7 +71,9 @@ async def test_a_device_is_let_in_looked_at_and_removed(ctl: Ctl) -> None:
 
 
 async def test_a_device_that_nobody_knows_is_listed_shown_and_removed(ctl: Ctl) -> None:
-    device = ctl.world.house.add(Description("00158d0009a00001", (Endpoint(1, 0x0100, (basic("X1"),)),), Device))
+    device = ctl.world.house.add(
+        Description("00158d0009a00001", (SimulatedEndpoint(1, 0x0100, (basic("X1"),)),), Device)
+    )
     await ctl("permit-join", "60")
     await ctl.world.house.join(device)
     async with asyncio.timeout(20):

@@ -12,7 +12,7 @@ import pytest
 
 from gatewayd import __version__
 from gatewayd.provisioning.networkmanager.failure_reasons import Reason
-from gatewayd.simulator.environment import COORDINATOR, OWNER, World, world
+from gatewayd.simulator.environment import COORDINATOR, OWNER, Environment, world
 from gatewayd.simulator.installer import Installer
 from tests.common.daemon_process import Daemon
 from tests.common.networkmanager.mock_radio import FAILED, JOINS, TO_AUTHENTICATION, WPA2, Air, breathing
@@ -29,7 +29,7 @@ class Hallway:
     """A running daemon, the air around it, and gatewayctl in a hand."""
 
     daemon: Daemon
-    world: World
+    world: Environment
     air: Air
     bus: str
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import Operation
-from gatewayd.simulator.app_client import Phone, Seen
-from gatewayd.simulator.environment import COORDINATOR, World, world
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient, ReceivedMessage
+from gatewayd.simulator.environment import COORDINATOR, Environment, world
 from gatewayd.simulator.radio import Device, Lock, Switch, climate_sensor, lock, switch
 from tests.common.daemon_process import Daemon
 from tests.common.join_devices import join_all
@@ -25,14 +25,14 @@ ROUNDS = int(os.environ.get("STORM_ROUNDS", "5"))
 PIN = "482913"
 
 
-def is_final_of(sn: str, seen: Seen) -> bool:
+def is_final_of(sn: str, seen: ReceivedMessage) -> bool:
     return seen.sn == sn and seen.is_final
 
 
 class Commander:
     """A phone that switches one lamp, and keeps account of what was promised and what was done."""
 
-    def __init__(self, phone: Phone, lamp: Switch) -> None:
+    def __init__(self, phone: AppClient, lamp: Switch) -> None:
         self._phone = phone
         self._lamp = lamp
         self.asked: list[str] = []
@@ -56,7 +56,7 @@ class Commander:
     async def ask_the_last_again(self) -> None:
         """After the restart: the same request must not be carried out a second time."""
         sn = self.asked[-1]
-        if any(seen.sn == sn and seen.meaning is Operation.CONTROLLING for seen in self._phone.seen):
+        if any(seen.sn == sn and seen.meaning is OperationStatus.CONTROLLING for seen in self._phone.seen):
             await self._phone.expect(lambda seen: seen.sn == sn and seen.is_final)
         before = len(self._lamp.executed)
         await self._phone.send(
@@ -71,18 +71,18 @@ class Commander:
 
 
 @pytest.fixture
-async def around() -> AsyncIterator[World]:
+async def around() -> AsyncIterator[Environment]:
     async with world() as around:
         yield around
 
 
-async def is_up_again(phone: Phone, since: float) -> None:
+async def is_up_again(phone: AppClient, since: float) -> None:
     await phone.expect(
-        lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL, since=since, timeout_s=30
+        lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL, since=since, timeout_s=30
     )
 
 
-async def test_nothing_is_lost_and_nothing_happens_twice(around: World, tmp_path: Path) -> None:
+async def test_nothing_is_lost_and_nothing_happens_twice(around: Environment, tmp_path: Path) -> None:
     chance = random.Random(7)
     lamps = [around.house.add(switch(f"00158d0002a0000{n}", channels=1)) for n in range(4)]
     door = around.house.add(lock("00158d0003b00001", log_records=200, poll_interval_s=0.01))
@@ -96,7 +96,7 @@ async def test_nothing_is_lost_and_nothing_happens_twice(around: World, tmp_path
             ExecType.CREATE,
             param={"keytype": 0, "key_name": "妈妈", "pass": PIN},
         )
-        assert added.meaning is Operation.CREATED
+        assert added.meaning is OperationStatus.CREATED
         commanders = [Commander(phone, lamp) for lamp in lamps]
         opened = 0
         for _ in range(ROUNDS):
@@ -120,12 +120,12 @@ async def test_nothing_is_lost_and_nothing_happens_twice(around: World, tmp_path
 
         assert Counter(message["flag"] for message in around.cloud.messages())["password_unlock"] == opened
         notices = Counter(
-            seen.sn for seen in phone.seen if door.ieee in seen.topic and seen.meaning is Operation.UNLOCK_EVENT
+            seen.sn for seen in phone.seen if door.ieee in seen.topic and seen.meaning is OperationStatus.UNLOCK_EVENT
         )
         assert len(notices) == opened
         for commander in commanders:
             assert all(times <= 1 for times in commander.executed_by.values()), commander.executed_by
-        promised = {seen.sn for seen in phone.seen if seen.meaning is Operation.CONTROLLING}
+        promised = {seen.sn for seen in phone.seen if seen.meaning is OperationStatus.CONTROLLING}
         answered = {seen.sn for seen in phone.seen if seen.is_final}
         assert promised <= answered
         requests = sum(len(commander.asked) for commander in commanders)
@@ -152,7 +152,7 @@ async def report(sensors: Sequence[Device]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def settled(around: World, opened: int) -> None:
+async def settled(around: Environment, opened: int) -> None:
     """Wait until the cloud has all the messages, and then a little for one too many; or until nothing more comes."""
     before, still = -1, 0
     while still < 50:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import Operation
-from gatewayd.simulator.app_client import Phone
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.environment import COORDINATOR, world
-from gatewayd.simulator.radio import House, Lock, lock
+from gatewayd.simulator.radio import Lock, SimulatedNetwork, lock
 from tests.common.daemon_process import Daemon
 from tests.common.join_devices import join_all
 
@@ -25,14 +25,14 @@ class Home:
     """A gateway that can be killed, a door with two keys, and a phone that hears who opens it."""
 
     daemon: Daemon
-    house: House
+    house: SimulatedNetwork
     door: Lock
-    phone: Phone
+    phone: AppClient
 
     @property
     def openers(self) -> list[int]:
         """Who opened the door, by his key, in the order in which the phone heard of it."""
-        return [seen.msg["param"]["keyid"] for seen in self.phone.seen if seen.meaning is Operation.UNLOCK_EVENT]
+        return [seen.msg["param"]["keyid"] for seen in self.phone.seen if seen.meaning is OperationStatus.UNLOCK_EVENT]
 
     async def until_opened(self, times: int) -> None:
         async with asyncio.timeout(30):
@@ -42,7 +42,7 @@ class Home:
 
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[Home]:
-    house = House(coordinator_ieee=COORDINATOR, seed=3)
+    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=3)
     house.form()
     door = house.add(lock(DOOR, poll_interval_s=0.05), joined=False)
     async with world(house) as around, around.phone() as phone, Daemon(around, tmp_path) as daemon:
@@ -51,7 +51,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Home]:
         for name, pin in (("妈妈", MOTHER), ("爸爸", FATHER)):
             key = {"keytype": 0, "key_name": name, "pass": pin}
             answer = await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)
-            assert answer.meaning is Operation.CREATED
+            assert answer.meaning is OperationStatus.CREATED
         yield Home(daemon, house, door, phone)
         assert await daemon.stop() == 0
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.admin.console import Console, Nothing
-from gatewayd.model.status import Operation
-from gatewayd.simulator.app_client import Phone, Seen
-from gatewayd.simulator.environment import COORDINATOR, World
+from gatewayd.admin.console import Console, NoParams
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient, ReceivedMessage
+from gatewayd.simulator.environment import COORDINATOR, Environment
 from tests.common.home import DOOR, PIN, Home, at_home
 
 TIMES = int(os.environ.get("BREAKS", "5"))
@@ -43,8 +43,8 @@ async def test_while_the_radio_is_away_a_request_is_told_so_at_once(home: Home) 
     home.world.house.faults.refuse_connections()
     home.world.house.faults.cut_line()
     async with asyncio.timeout(20):
-        while (answer := await home.switch_lamp(on=False)).meaning is not Operation.ZIGBEE_NETWORK_ERROR:
-            assert answer.meaning in {Operation.CONTROLLED, Operation.NODE_NOT_RESPONDING}
+        while (answer := await home.switch_lamp(on=False)).meaning is not OperationStatus.ZIGBEE_NETWORK_ERROR:
+            assert answer.meaning in {OperationStatus.CONTROLLED, OperationStatus.NODE_NOT_RESPONDING}
     await home.phone.expect(lambda seen: says_of_its_network(seen) == "0")
     home.world.house.faults.refuse_connections(False)
     await home.until_lamp_obeys()
@@ -96,24 +96,24 @@ async def test_an_uncertain_message_is_looked_for_and_not_posted_twice(home: Hom
     assert len(unlocks(home.world)) == 3
 
 
-def says_of_its_network(seen: Seen) -> str | None:
+def says_of_its_network(seen: ReceivedMessage) -> str | None:
     return seen.msg["param"]["zgb_status"] if COORDINATOR in seen.topic and seen.topic.endswith("update") else None
 
 
 async def waiting(console: Console) -> set[str]:
     """The kinds of words that the cloud still has to hear; a record may wait for its turn, which is no matter here."""
-    return {row["kind"] for row in (await console.outbox(Nothing()))["waiting"]}
+    return {row["kind"] for row in (await console.outbox(NoParams()))["waiting"]}
 
 
-def unlocks(world: World) -> list[dict[str, object]]:
+def unlocks(world: Environment) -> list[dict[str, object]]:
     return [message for message in world.cloud.messages() if message["flag"] == "password_unlock"]
 
 
-def opened_sns(phone: Phone) -> set[str | None]:
-    return {seen.sn for seen in phone.seen if DOOR in seen.topic and seen.meaning is Operation.UNLOCK_EVENT}
+def opened_sns(phone: AppClient) -> set[str | None]:
+    return {seen.sn for seen in phone.seen if DOOR in seen.topic and seen.meaning is OperationStatus.UNLOCK_EVENT}
 
 
-async def all_opened(phone: Phone, total: int) -> None:
+async def all_opened(phone: AppClient, total: int) -> None:
     async with asyncio.timeout(30):
         while len(opened_sns(phone)) < total:
             await asyncio.sleep(0.02)

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from gatewayd import daemon
-from gatewayd.admin.console import Console, Nothing
+from gatewayd.admin.console import Console, NoParams
 from gatewayd.demo.run import settings_for
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import Operation
-from gatewayd.simulator.environment import COORDINATOR, PASSWORD, World, world
-from gatewayd.simulator.radio import House, switch
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.environment import COORDINATOR, PASSWORD, Environment, world
+from gatewayd.simulator.radio import SimulatedNetwork, switch
 
 LAMP = "00158d0002a00001"
 
 
 @asynccontextmanager
-async def a_world() -> AsyncIterator[World]:
-    house = House(coordinator_ieee=COORDINATOR, seed=5)
+async def a_world() -> AsyncIterator[Environment]:
+    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
     house.form()
     house.add(switch(LAMP, channels=1), joined=False)
     async with world(house) as around:
@@ -28,7 +28,7 @@ async def a_world() -> AsyncIterator[World]:
 
 async def until(console: Console, wanted: Callable[[dict[str, Any]], bool]) -> None:
     async with asyncio.timeout(30):
-        while not wanted(await console.status(Nothing())):
+        while not wanted(await console.status(NoParams())):
             await asyncio.sleep(0.02)
 
 
@@ -53,17 +53,19 @@ async def test_with_nothing_there_it_says_what_is_missing_and_takes_it_up_when_i
 async def test_a_known_gateway_without_its_radio_is_in_the_cloud_and_says_so_to_whoever_asks(tmp_path: Path) -> None:
     async with a_world() as around, around.phone() as phone:
         async with daemon.running(settings_for(around, tmp_path), PASSWORD, {}):
-            await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL)
+            await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL)
             await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 60})
             await around.house.join(around.house.devices[LAMP])
-            await phone.expect(lambda seen: LAMP in seen.topic and seen.meaning is Operation.CREATED)
+            await phone.expect(lambda seen: LAMP in seen.topic and seen.meaning is OperationStatus.CREATED)
         left = asyncio.get_running_loop().time()
         around.house.faults.refuse_connections()
         around.house.faults.cut_line()
         async with daemon.running(settings_for(around, tmp_path), PASSWORD, {}) as console:
             await until(console, lambda status: status["mqtt"]["up"])
-            await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is Operation.NORMAL, since=left)
+            await phone.expect(
+                lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL, since=left
+            )
             answer = await phone.ask(Category.SWITCH, LAMP, ExecType.CONTROL, param={"operate": 1})
-            assert answer.meaning is Operation.ZIGBEE_NETWORK_ERROR
+            assert answer.meaning is OperationStatus.ZIGBEE_NETWORK_ERROR
             renamed = await phone.ask(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
-            assert (renamed.meaning, renamed.msg["title"]) == (Operation.UPDATED, "走廊灯")
+            assert (renamed.meaning, renamed.msg["title"]) == (OperationStatus.UPDATED, "走廊灯")

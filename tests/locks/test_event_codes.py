@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gatewayd.locks.event_codes import Level, meaning_of
+from gatewayd.locks.event_codes import MessageLevel, meaning_of
 from gatewayd.locks.events import changes_of, is_pushed, missing_events
 from gatewayd.model.change import Change
-from gatewayd.model.event import LockAlarm, LockEvent, LockProgrammed, LockSource, LockWord
+from gatewayd.model.event import LockAlarm, LockEvent, LockNotification, LockProgrammed, LockSource
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import LockParam
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 
 LOCK = Uuid("00158d0003b00001")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -23,19 +23,39 @@ def event(source: LockSource, code: int, user: int | None = 3, stamp: int | None
 @pytest.mark.parametrize(
     ("word", "status", "flag", "level", "operate"),
     [
-        (event(LockSource.FINGERPRINT, 0x02), Operation.UNLOCK_EVENT, "fingerprint_unlock", Level.NOTICE, 1),
-        (event(LockSource.KEYPAD, 0x02), Operation.UNLOCK_EVENT, "password_unlock", Level.NOTICE, 1),
-        (event(LockSource.RF, 0x01), Operation.OFF, "remote_lock", Level.NOTICE, 0),
-        (event(LockSource.KEYPAD, 0x05), Operation.WRONG_PASSWORD, "password_unlock_refused", Level.REMINDER, None),
-        (event(LockSource.MANUAL, 0x0E), Operation.UNLOCK_EVENT, "inside_unlock", Level.NOTICE, 1),
-        (event(LockSource.MANUAL, 0x77), Operation.DEVICE_NORMAL, "inside_operation", Level.NOTICE, None),
-        (LockAlarm(LOCK, 0x05, NOON), Operation.TAMPER_ALARM, "illegalunlock", Level.ALARM, None),
-        (LockAlarm(LOCK, 0x04, NOON), Operation.TOO_MANY_ATTEMPTS_ALARM, "passerr", Level.ALARM, None),
-        (LockAlarm(LOCK, 0x99, NOON), Operation.FAULT_ALARM, "fault", Level.ALARM, None),
-        (LockProgrammed(LOCK, LockSource.KEYPAD, 0x03, 2, NOON), Operation.USER_REMOVED, "password_removed", 1, None),
+        (
+            event(LockSource.FINGERPRINT, 0x02),
+            OperationStatus.UNLOCK_EVENT,
+            "fingerprint_unlock",
+            MessageLevel.NOTICE,
+            1,
+        ),
+        (event(LockSource.KEYPAD, 0x02), OperationStatus.UNLOCK_EVENT, "password_unlock", MessageLevel.NOTICE, 1),
+        (event(LockSource.RF, 0x01), OperationStatus.OFF, "remote_lock", MessageLevel.NOTICE, 0),
+        (
+            event(LockSource.KEYPAD, 0x05),
+            OperationStatus.WRONG_PASSWORD,
+            "password_unlock_refused",
+            MessageLevel.REMINDER,
+            None,
+        ),
+        (event(LockSource.MANUAL, 0x0E), OperationStatus.UNLOCK_EVENT, "inside_unlock", MessageLevel.NOTICE, 1),
+        (event(LockSource.MANUAL, 0x77), OperationStatus.DEVICE_NORMAL, "inside_operation", MessageLevel.NOTICE, None),
+        (LockAlarm(LOCK, 0x05, NOON), OperationStatus.TAMPER_ALARM, "illegalunlock", MessageLevel.ALARM, None),
+        (LockAlarm(LOCK, 0x04, NOON), OperationStatus.TOO_MANY_ATTEMPTS_ALARM, "passerr", MessageLevel.ALARM, None),
+        (LockAlarm(LOCK, 0x99, NOON), OperationStatus.FAULT_ALARM, "fault", MessageLevel.ALARM, None),
+        (
+            LockProgrammed(LOCK, LockSource.KEYPAD, 0x03, 2, NOON),
+            OperationStatus.USER_REMOVED,
+            "password_removed",
+            1,
+            None,
+        ),
     ],
 )
-def test_a_code_means(word: LockWord, status: Operation, flag: str, level: int, operate: int | None) -> None:
+def test_a_code_means(
+    word: LockNotification, status: OperationStatus, flag: str, level: int, operate: int | None
+) -> None:
     meaning = meaning_of(word)
     assert (meaning.status, meaning.flag, meaning.level, meaning.operate) == (status, flag, level, operate)
 

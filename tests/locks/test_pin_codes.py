@@ -5,15 +5,15 @@ import pytest
 from gatewayd.locks.pin_codes import choose_slot
 from gatewayd.model.errors import RefusedError
 from gatewayd.model.ids import Uuid
-from gatewayd.model.lock import Key, KeyState, PinSlots
+from gatewayd.model.lock import KeyState, LockKey, PinSlots
 from gatewayd.model.request import AddKey
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 
 SLOTS = PinSlots(count=3, min_length=4, max_length=8)
 
 
-def key(slot: int, name: str) -> Key:
-    return Key(Uuid("00158d0003b00001"), slot, 0, name, KeyState.SET)
+def key(slot: int, name: str) -> LockKey:
+    return LockKey(Uuid("00158d0003b00001"), slot, 0, name, KeyState.SET)
 
 
 MOTHER, FATHER, AUNT = key(1, "妈妈"), key(2, "爸爸"), key(3, "阿姨")
@@ -28,26 +28,26 @@ MOTHER, FATHER, AUNT = key(1, "妈妈"), key(2, "爸爸"), key(3, "阿姨")
         (AddKey(0, "孩子", slot=3, pin="1234"), (FATHER,), 3),
     ],
 )
-def test_the_first_free_slot_or_the_one_asked_for(asked: AddKey, keys: tuple[Key, ...], slot: int) -> None:
+def test_the_first_free_slot_or_the_one_asked_for(asked: AddKey, keys: tuple[LockKey, ...], slot: int) -> None:
     assert choose_slot(asked, keys, SLOTS, max_keys=100) == slot
 
 
 @pytest.mark.parametrize(
     ("asked", "keys", "max_keys", "status"),
     [
-        (AddKey(0, "妈妈", pin="1234"), (MOTHER,), 100, Operation.SAME_NAME_EXISTS),
-        (AddKey(0, "孩子", pin="123"), (), 100, Operation.BAD_PASSWORD_FORMAT),
-        (AddKey(0, "孩子", pin="123456789"), (), 100, Operation.BAD_PASSWORD_FORMAT),
-        (AddKey(0, "孩子", pin="12a4"), (), 100, Operation.BAD_PASSWORD_FORMAT),
-        (AddKey(0, "孩子", pin="１２３４"), (), 100, Operation.BAD_PASSWORD_FORMAT),
-        (AddKey(0, "孩子", pin="1234"), (MOTHER, FATHER, AUNT), 100, Operation.LIMIT_EXCEEDED),
-        (AddKey(0, "孩子", pin="1234"), (MOTHER,), 1, Operation.LIMIT_EXCEEDED),
-        (AddKey(0, "孩子", slot=1, pin="1234"), (MOTHER,), 100, Operation.BAD_PARAMETERS),
-        (AddKey(0, "孩子", slot=9, pin="1234"), (), 100, Operation.BAD_PARAMETERS),
+        (AddKey(0, "妈妈", pin="1234"), (MOTHER,), 100, OperationStatus.SAME_NAME_EXISTS),
+        (AddKey(0, "孩子", pin="123"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
+        (AddKey(0, "孩子", pin="123456789"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
+        (AddKey(0, "孩子", pin="12a4"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
+        (AddKey(0, "孩子", pin="１２３４"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
+        (AddKey(0, "孩子", pin="1234"), (MOTHER, FATHER, AUNT), 100, OperationStatus.LIMIT_EXCEEDED),
+        (AddKey(0, "孩子", pin="1234"), (MOTHER,), 1, OperationStatus.LIMIT_EXCEEDED),
+        (AddKey(0, "孩子", slot=1, pin="1234"), (MOTHER,), 100, OperationStatus.BAD_PARAMETERS),
+        (AddKey(0, "孩子", slot=9, pin="1234"), (), 100, OperationStatus.BAD_PARAMETERS),
     ],
 )
 def test_a_key_is_refused_with_the_reason_that_fits(
-    asked: AddKey, keys: tuple[Key, ...], max_keys: int, status: Operation
+    asked: AddKey, keys: tuple[LockKey, ...], max_keys: int, status: OperationStatus
 ) -> None:
     with pytest.raises(RefusedError) as refused:
         choose_slot(asked, keys, SLOTS, max_keys)

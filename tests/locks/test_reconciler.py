@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.locks.pin_codes import Keys
-from gatewayd.locks.reconciler import LockCare
+from gatewayd.locks.pin_codes import PinCodes
+from gatewayd.locks.reconciler import LockReconciler
 from gatewayd.model.errors import GatewayError
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.lock import KeyState
 from gatewayd.model.request import AddKey, RemoveKey, Request
-from gatewayd.model.status import Operation
-from gatewayd.simulator.radio import House, Lock, lock
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.radio import Lock, SimulatedNetwork, lock
 from tests.common.zigbee import COORDINATOR, Room, running
 
 DOOR = Uuid("00158d0003b00001")
@@ -25,18 +25,18 @@ class Home:
     def __init__(self, room: Room, door: Lock) -> None:
         self.room = room
         self.door = door
-        self.care = LockCare(self._settle, first_pause_s=0.2)
-        self.keys = Keys(
+        self.care = LockReconciler(self._settle, first_pause_s=0.2)
+        self.keys = PinCodes(
             room.store.mirror, room.store.locks, room.zigbee, max_keys=100, left_unsettled=self.care.announce
         )
 
     async def _settle(self, uuid: Uuid) -> None:
         await self.keys.settle(uuid)
 
-    async def add(self, name: str, pin: str) -> Operation:
+    async def add(self, name: str, pin: str) -> OperationStatus:
         return (await self.keys.add(asked(ExecType.CREATE, AddKey(0, name, pin=pin)))).status
 
-    async def remove(self, slot: int) -> Operation:
+    async def remove(self, slot: int) -> OperationStatus:
         return (await self.keys.remove(asked(ExecType.DELETE, RemoveKey(slot)))).status
 
     def opens_with(self, pin: str) -> bool:
@@ -52,7 +52,7 @@ def asked(exectype: ExecType, action: AddKey | RemoveKey) -> Request:
 
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[Home]:
-    house = House(coordinator_ieee=COORDINATOR, seed=5)
+    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
     house.form()
     async with house.serve() as url, running(house, url, tmp_path) as room, asyncio.TaskGroup() as tasks:
         await asyncio.wait_for(room.zigbee.radio.up.wait(), 20)
@@ -69,7 +69,7 @@ async def test_a_key_that_is_just_being_added_is_not_half_done(home: Home) -> No
     adding = asyncio.create_task(home.add("妈妈", "482913"))
     await home.room.until(lambda: home.states() == [KeyState.PENDING])
     await home.keys.settle(DOOR)
-    assert await adding is Operation.CREATED
+    assert await adding is OperationStatus.CREATED
     assert home.states() == [KeyState.SET]
     assert home.opens_with("482913")
 
@@ -82,7 +82,7 @@ async def test_two_keys_at_once_get_a_slot_each(home: Home) -> None:
 
 
 async def test_a_code_whose_answer_was_lost_is_in_no_lock_in_the_end(home: Home) -> None:
-    assert await home.add("爸爸", "573024") is Operation.CREATED
+    assert await home.add("爸爸", "573024") is OperationStatus.CREATED
     home.room.house.faults.lose_answers(DOOR, 100)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1.5):  # the phone's patience is shorter than a sleepy device's
@@ -95,7 +95,7 @@ async def test_a_code_whose_answer_was_lost_is_in_no_lock_in_the_end(home: Home)
 
 
 async def test_a_key_that_could_not_be_taken_out_is_taken_out_later(home: Home) -> None:
-    assert await home.add("妈妈", "482913") is Operation.CREATED
+    assert await home.add("妈妈", "482913") is OperationStatus.CREATED
     home.room.house.faults.make_unreachable(DOOR)
     with pytest.raises(GatewayError):
         await home.remove(1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.record import GatewayParam
-from gatewayd.model.wifi import Auth, Encryption, Network
+from gatewayd.model.wifi import Auth, Encryption, WifiNetwork
 from gatewayd.provisioning.client.datagrams import Announced, Listed, Offer, decode_answer, question_join
 from gatewayd.provisioning.datagrams import (
     MAX_ANSWER,
@@ -26,7 +26,7 @@ from gatewayd.provisioning.datagrams import (
     list_failed,
     network_list,
 )
-from gatewayd.provisioning.ssid import Names
+from gatewayd.provisioning.ssid import SsidNames
 from tests.common.api_text import examples
 from tests.common.damaged_datagrams import datagrams
 from tests.common.provisioning import GATEWAY, RECORD
@@ -139,9 +139,9 @@ def test_requests_are_read_as_the_api_shows_them() -> None:
 
 
 def test_answers_hold_what_the_api_shows_and_beside_it_extensions_alone() -> None:
-    networks = [Network("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, 88)]
+    networks = [WifiNetwork("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, 88)]
     for section, answer, extensions in (
-        ("13.2", network_list(networks, Names()), {"signals": [88]}),
+        ("13.2", network_list(networks, SsidNames()), {"signals": [88]}),
         ("13.3", list_failed(), {}),
         ("13.5", join_failed("why"), {"desc": "why"}),
     ):
@@ -157,8 +157,8 @@ def test_an_announcement_has_every_key_that_the_api_shows() -> None:
 
 
 def test_a_list_keeps_its_order_and_stops_where_the_datagram_is_full() -> None:
-    networks = [Network(f"网络 {place:03}".encode(), Auth.WPA2PSK, Encryption.AES, 99) for place in range(200)]
-    names = Names(network.ssid for network in networks)
+    networks = [WifiNetwork(f"网络 {place:03}".encode(), Auth.WPA2PSK, Encryption.AES, 99) for place in range(200)]
+    names = SsidNames(network.ssid for network in networks)
     datagram = network_list(networks, names)
     assert MAX_ANSWER - 60 < len(datagram) <= MAX_ANSWER
     listed = decode_answer(datagram)

@@ -9,10 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from gatewayd.model.record import Record
-from gatewayd.model.wifi import Link
+from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.rate_limit import Limits, Rate, Verdict
-from gatewayd.provisioning.service import Ports, Provisioning, Surroundings
+from gatewayd.provisioning.rate_limit import Admission, Rate, RateLimits
+from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
 from gatewayd.provisioning.wifi import NoWifi
 from tests.common.provisioning import LOOPBACK, PATIENCE_S, RECORD, Drawer, Gateway, Socket, free_port, running
 
@@ -21,13 +21,13 @@ ASK = {"msg": {"category": "gw", "sn": "77"}, "status": 200501}
 
 async def wired(
     own: list[Subnet], record: list[Record], ports: Ports, heard: list[tuple[Subnet, ...]] | None = None
-) -> Provisioning:
+) -> ProvisioningService:
     """A gateway without Wi-Fi, whose addresses and record a test can change; `heard` is told of addresses."""
 
     async def is_newest() -> bool:
         return True
 
-    async def joined(_link: Link) -> None:
+    async def joined(_link: WifiLink) -> None:
         return
 
     async def addressed(subnets: tuple[Subnet, ...]) -> None:
@@ -37,8 +37,8 @@ async def wired(
     def gateway() -> Record | None:
         return record[0] if record else None
 
-    return await Provisioning.load(
-        Surroundings(gateway, lambda: tuple(own), is_newest, joined, addressed, time.monotonic),
+    return await ProvisioningService.load(
+        GatewayContext(gateway, lambda: tuple(own), is_newest, joined, addressed, time.monotonic),
         NoWifi(),
         Drawer(),
         ports=ports,
@@ -123,24 +123,24 @@ async def test_two_gateways_do_not_keep_each_other_talking(gateway: Gateway) -> 
 
 
 async def test_a_foreigner_is_not_heard() -> None:
-    async with running(limits=Limits()) as gateway:
+    async with running(limits=RateLimits()) as gateway:
         gateway.room._neighbourhood.subnets = (
             Subnet("eth0", IPv4Interface("192.0.2.1/24"), IPv4Address("192.0.2.255")),
         )
         async with gateway.phone() as phone:
             phone.send(ASK)
             async with asyncio.timeout(PATIENCE_S):
-                while not gateway.room.verdicts[Verdict.FOREIGN]:
+                while not gateway.room.verdicts[Admission.FOREIGN]:
                     await asyncio.sleep(0)
             assert phone.heard_so_far() == []
 
 
 async def test_who_asks_too_often_is_not_answered_every_time() -> None:
-    async with running(limits=Limits(each_source=Rate(0.001, 5))) as gateway, gateway.phone() as phone:
+    async with running(limits=RateLimits(each_source=Rate(0.001, 5))) as gateway, gateway.phone() as phone:
         for _ in range(20):
             phone.send(ASK)
         async with asyncio.timeout(PATIENCE_S):
-            while gateway.room.verdicts[Verdict.TOO_OFTEN] < 15:
+            while gateway.room.verdicts[Admission.TOO_OFTEN] < 15:
                 await asyncio.sleep(0)
         for _ in range(5):
             await phone.hears(200601)

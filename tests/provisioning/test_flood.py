@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from gatewayd.provisioning.rate_limit import Limits
+from gatewayd.provisioning.rate_limit import RateLimits
 from tests.common.damaged_datagrams import datagrams
 from tests.common.provisioning import PATIENCE_S, WIDE, Gateway, running
 
@@ -18,8 +18,8 @@ DATAGRAMS = int(os.environ.get("FUZZ_DATAGRAMS", "3000"))
 _AT_ONCE = 20
 
 
-@pytest.mark.parametrize("limits", [WIDE, Limits()], ids=["everything is read", "as shipped"])
-async def test_a_flood_leaves_no_trace(limits: Limits) -> None:
+@pytest.mark.parametrize("limits", [WIDE, RateLimits()], ids=["everything is read", "as shipped"])
+async def test_a_flood_leaves_no_trace(limits: RateLimits) -> None:
     broken: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(context))
     async with running(provisioned=True, limits=limits) as gateway:

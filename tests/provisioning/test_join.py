@@ -11,10 +11,10 @@ from gatewayd.model.errors import CloudError
 from gatewayd.model.wifi import Auth, Encryption
 from gatewayd.provisioning.client.datagrams import Announced, Offer, decode_answer, question_join
 from gatewayd.provisioning.datagrams import Sealed
-from gatewayd.provisioning.rate_limit import Limits, Rate
+from gatewayd.provisioning.rate_limit import Rate, RateLimits
 from gatewayd.provisioning.seal import Bound, seal
 from gatewayd.provisioning.ssid import to_text
-from gatewayd.simulator.wifi import HALLWAY, AccessPoint, Fault, SimulatedWifi
+from gatewayd.simulator.wifi import HALLWAY, SimulatedAccessPoint, SimulatedWifi, WifiFault
 from tests.common.provisioning import GATEWAY, PATIENCE_S, Socket, running
 
 ASK = {"msg": {"category": "gw", "sn": "77"}, "status": 200501}
@@ -38,7 +38,7 @@ async def sealed_join(phone: Socket, offer: Offer = HOME, passphrase: str = PASS
 
 
 @pytest.mark.parametrize("point", [one for one in HALLWAY if not one.wpa3_only], ids=lambda point: str(point.ssid))
-async def test_every_kind_of_network_is_joined_by_the_name_it_was_listed_with(point: AccessPoint) -> None:
+async def test_every_kind_of_network_is_joined_by_the_name_it_was_listed_with(point: SimulatedAccessPoint) -> None:
     async with running() as gateway, gateway.phone() as phone:
         phone.send({"status": 200552})
         listed = [one["ssid"] for one in (await phone.hears(200553))["data"]]
@@ -73,8 +73,8 @@ async def test_each_failure_is_told_apart_in_the_log_and_the_former_network_is_b
     request_: dict[str, Any], failure: str
 ) -> None:
     former = HALLWAY[1]
-    silent = AccessPoint(b"silent", passphrase=PASSPHRASE, fault=Fault.NO_ADDRESS)
-    ghost = AccessPoint(b"ghost", passphrase=PASSPHRASE, fault=Fault.VANISHES)
+    silent = SimulatedAccessPoint(b"silent", passphrase=PASSPHRASE, fault=WifiFault.NO_ADDRESS)
+    ghost = SimulatedAccessPoint(b"ghost", passphrase=PASSPHRASE, fault=WifiFault.VANISHES)
     wifi = SimulatedWifi((*HALLWAY, silent, ghost), joined=former)
     with capture_logs() as logs:
         async with running(wifi) as gateway, gateway.phone() as phone:
@@ -144,7 +144,7 @@ async def test_the_same_request_again_is_one_join_and_everybody_hears_its_outcom
 
 
 async def test_nobody_can_keep_an_outcome_from_a_phone_by_using_up_the_budget_of_answers() -> None:
-    limits = Limits(Rate(1e6, 1e6), Rate(1e6, 1e6), answers=Rate(0.001, 1500))
+    limits = RateLimits(Rate(1e6, 1e6), Rate(1e6, 1e6), answers=Rate(0.001, 1500))
     async with running(limits=limits) as gateway, gateway.phone() as phone, gateway.phone() as attacker:
         for _ in range(10):
             attacker.send(ASK)
@@ -289,7 +289,7 @@ async def test_who_asks_for_networks_during_a_join_hears_at_once_that_there_are_
 class GatedWifi(SimulatedWifi):
     """Joins no further than the test lets it."""
 
-    def __init__(self, joined: AccessPoint | None = None) -> None:
+    def __init__(self, joined: SimulatedAccessPoint | None = None) -> None:
         super().__init__(joined=joined)
         self.begun = asyncio.Event()
         self.opened = asyncio.Event()

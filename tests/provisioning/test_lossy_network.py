@@ -9,9 +9,9 @@ from ipaddress import IPv4Address
 import pytest
 
 from gatewayd.model.wifi import Auth, Encryption
-from gatewayd.provisioning.client.client import Patience, Phone
+from gatewayd.provisioning.client.client import Patience, ProvisioningClient
 from gatewayd.provisioning.client.datagrams import Offer
-from gatewayd.provisioning.udp_socket import Asker, Endpoint
+from gatewayd.provisioning.udp_socket import Requester, UdpSocket
 from tests.common.provisioning import free_port, running
 
 HERE = IPv4Address("127.0.0.1")
@@ -26,15 +26,15 @@ class BadLine:
         self._gateway = gateway
         self._chance = chance
         self._held: Callable[[], None] | None = None
-        self._phone: Asker | None = None
-        self.near = Endpoint(self._from_phone)
-        self.far = Endpoint(self._from_gateway)
+        self._phone: Requester | None = None
+        self.near = UdpSocket(self._from_phone)
+        self.far = UdpSocket(self._from_gateway)
 
-    def _from_phone(self, datagram: bytes, phone: Asker) -> None:
+    def _from_phone(self, datagram: bytes, phone: Requester) -> None:
         self._phone = phone
         self._carry(partial(self.far.send, datagram, HERE, self._gateway))
 
-    def _from_gateway(self, datagram: bytes, _gateway: Asker) -> None:
+    def _from_gateway(self, datagram: bytes, _gateway: Requester) -> None:
         if self._phone is not None:
             self._carry(partial(self.near.send, datagram, self._phone.address, self._phone.port))
 
@@ -54,13 +54,13 @@ class BadLine:
 
 
 @asynccontextmanager
-async def over_a_bad_line(gateway: int, seed: int) -> AsyncIterator[Phone]:
+async def over_a_bad_line(gateway: int, seed: int) -> AsyncIterator[ProvisioningClient]:
     """A phone that hears the gateway over it alone."""
     line = BadLine(gateway, random.Random(seed))
     async with (
         line.near.bound(0) as port,
         line.far.bound(0),
-        Phone.open((HERE,), gateway_port=port, announce_port=free_port(), patience=OFTEN) as phone,
+        ProvisioningClient.open((HERE,), gateway_port=port, announce_port=free_port(), patience=OFTEN) as phone,
     ):
         yield phone
 

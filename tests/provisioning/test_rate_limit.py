@@ -6,7 +6,7 @@ import pytest
 
 from gatewayd.provisioning.datagrams import MAX_REQUEST
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.rate_limit import Bucket, Guard, Limits, Rate, Verdict
+from gatewayd.provisioning.rate_limit import Admission, Rate, RateLimiter, RateLimits, TokenBucket
 from gatewayd.provisioning.seal import Nonces
 
 HOME = Subnet("eth0", IPv4Interface("192.168.1.20/24"), IPv4Address("192.168.1.255"))
@@ -17,53 +17,53 @@ PHONE = IPv4Address("192.168.1.50")
 @pytest.mark.parametrize(
     ("source", "size", "verdict"),
     [
-        ("192.168.1.50", 20, Verdict.ADMITTED),
-        ("192.168.1.20", 20, Verdict.ADMITTED),  # gatewayctl on the board itself
-        ("192.168.1.50", MAX_REQUEST, Verdict.ADMITTED),
-        ("192.168.1.50", MAX_REQUEST + 1, Verdict.TOO_LARGE),
-        ("10.0.0.2", 20, Verdict.ADMITTED),
-        ("10.0.0.4", 20, Verdict.FOREIGN),
-        ("192.168.2.50", 20, Verdict.FOREIGN),
-        ("8.8.8.8", 20, Verdict.FOREIGN),
-        ("127.0.0.1", 20, Verdict.FOREIGN),
-        ("192.168.1.255", 20, Verdict.FOREIGN),
-        ("192.168.1.0", 20, Verdict.FOREIGN),
-        ("255.255.255.255", 20, Verdict.FOREIGN),
-        ("0.0.0.0", 20, Verdict.FOREIGN),
+        ("192.168.1.50", 20, Admission.ADMITTED),
+        ("192.168.1.20", 20, Admission.ADMITTED),  # gatewayctl on the board itself
+        ("192.168.1.50", MAX_REQUEST, Admission.ADMITTED),
+        ("192.168.1.50", MAX_REQUEST + 1, Admission.TOO_LARGE),
+        ("10.0.0.2", 20, Admission.ADMITTED),
+        ("10.0.0.4", 20, Admission.FOREIGN),
+        ("192.168.2.50", 20, Admission.FOREIGN),
+        ("8.8.8.8", 20, Admission.FOREIGN),
+        ("127.0.0.1", 20, Admission.FOREIGN),
+        ("192.168.1.255", 20, Admission.FOREIGN),
+        ("192.168.1.0", 20, Admission.FOREIGN),
+        ("255.255.255.255", 20, Admission.FOREIGN),
+        ("0.0.0.0", 20, Admission.FOREIGN),
     ],
 )
-def test_only_neighbours_with_short_questions_are_heard(source: str, size: int, verdict: Verdict) -> None:
-    assert Guard(Limits(), 0).admit(IPv4Address(source), size, (HOME, SECOND), 0) is verdict
+def test_only_neighbours_with_short_questions_are_heard(source: str, size: int, verdict: Admission) -> None:
+    assert RateLimiter(RateLimits(), 0).admit(IPv4Address(source), size, (HOME, SECOND), 0) is verdict
 
 
 def test_a_gateway_without_an_address_hears_nobody() -> None:
-    assert Guard(Limits(), 0).admit(PHONE, 20, (), 0) is Verdict.FOREIGN
+    assert RateLimiter(RateLimits(), 0).admit(PHONE, 20, (), 0) is Admission.FOREIGN
 
 
 def test_one_source_is_slowed_down_and_others_are_not() -> None:
-    guard = Guard(Limits(each_source=Rate(2, 10)), 0)
+    guard = RateLimiter(RateLimits(each_source=Rate(2, 10)), 0)
     verdicts = [guard.admit(PHONE, 20, (HOME,), 0) for _ in range(12)]
-    assert verdicts == [Verdict.ADMITTED] * 10 + [Verdict.TOO_OFTEN] * 2
-    assert guard.admit(PHONE + 1, 20, (HOME,), 0) is Verdict.ADMITTED
-    assert [guard.admit(PHONE, 20, (HOME,), 1) for _ in range(3)] == [Verdict.ADMITTED] * 2 + [Verdict.TOO_OFTEN]
+    assert verdicts == [Admission.ADMITTED] * 10 + [Admission.TOO_OFTEN] * 2
+    assert guard.admit(PHONE + 1, 20, (HOME,), 0) is Admission.ADMITTED
+    assert [guard.admit(PHONE, 20, (HOME,), 1) for _ in range(3)] == [Admission.ADMITTED] * 2 + [Admission.TOO_OFTEN]
 
 
 def test_many_sources_together_are_slowed_down() -> None:
-    guard = Guard(Limits(total=Rate(10, 40)), 0)
+    guard = RateLimiter(RateLimits(total=Rate(10, 40)), 0)
     verdicts = [guard.admit(HOME.address.network[place], 20, (HOME,), 0) for place in range(1, 61)]
-    assert verdicts == [Verdict.ADMITTED] * 40 + [Verdict.TOO_MANY] * 20
+    assert verdicts == [Admission.ADMITTED] * 40 + [Admission.TOO_MANY] * 20
 
 
 def test_sources_are_forgotten_so_that_memory_stays_bounded() -> None:
     wide = Subnet("eth0", IPv4Interface("10.0.0.1/8"), IPv4Address("10.255.255.255"))
-    guard = Guard(Limits(max_sources=8), 0)
+    guard = RateLimiter(RateLimits(max_sources=8), 0)
     for place in range(1, 5000):
         guard.admit(wide.address.network[place], 20, (wide,), place)
     assert len(guard._sources) == 8
 
 
 def test_answers_have_a_budget_of_bytes() -> None:
-    guard = Guard(Limits(answers=Rate(1000, 3000)), 0)
+    guard = RateLimiter(RateLimits(answers=Rate(1000, 3000)), 0)
     assert [guard.may_answer(1400, 0) for _ in range(3)] == [True, True, False]
     assert guard.may_answer(1400, 2)
 
@@ -78,7 +78,7 @@ def test_answers_have_a_budget_of_bytes() -> None:
     ],
 )
 def test_a_bucket_fills_again(takes: list[tuple[float, float]], taken: list[bool]) -> None:
-    bucket = Bucket(Rate(1, 3), 0)
+    bucket = TokenBucket(Rate(1, 3), 0)
     assert [bucket.take(amount, now) for amount, now in takes] == taken
 
 

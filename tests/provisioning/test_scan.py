@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gatewayd.model.wifi import Network
+from gatewayd.model.wifi import WifiNetwork
 from gatewayd.simulator.wifi import SimulatedWifi
 from tests.common.provisioning import Gateway, running
 
@@ -17,7 +17,7 @@ class GatedWifi(SimulatedWifi):
         self.begun = asyncio.Event()
         self.opened = asyncio.Event()
 
-    async def scan(self) -> tuple[Network, ...]:
+    async def scan(self) -> tuple[WifiNetwork, ...]:
         self.begun.set()
         await self.opened.wait()
         return await super().scan()

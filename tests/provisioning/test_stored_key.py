@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from gatewayd.provisioning.seal import GatewayKey
-from gatewayd.provisioning.window import Window
+from gatewayd.provisioning.window import ProvisioningWindow
 from gatewayd.store.store import Store
 
 
@@ -18,7 +18,7 @@ async def test_key_and_window_are_as_the_last_run_left_them(tmp_path: Path) -> N
             tmp_path / "house.db", now=lambda: datetime.now(UTC), zone=ZoneInfo("Asia/Shanghai"), key=bytes(32)
         ) as store:
             publics.append((await GatewayKey.load(store.vault)).public)
-            window = await Window.load(store.vault)
+            window = await ProvisioningWindow.load(store.vault)
             assert window.is_open(0) is (run == 0)
             await window.uplink_works()
             private = await store.vault.get("provisioning-key")

@@ -7,7 +7,7 @@ import pytest
 
 from gatewayd.model.errors import StoreError
 from gatewayd.store.command_journal import Begun, Repeated
-from gatewayd.store.outbox import Lane
+from gatewayd.store.outbox import Route
 from gatewayd.store.store import Store
 from tests.common.store import LOCK, Clock, Opener, answer, request
 
@@ -43,7 +43,7 @@ async def test_a_request_has_one_final_answer(store: Store) -> None:
     await store.journal.finish(answer("1"))
     with pytest.raises(StoreError, match="not running"):
         await store.journal.finish(answer("1"))
-    assert (await store.outbox.depth())[Lane.MQTT] == 1
+    assert (await store.outbox.depth())[Route.MQTT] == 1
 
 
 async def test_a_request_that_was_never_begun_cannot_be_finished(store: Store) -> None:

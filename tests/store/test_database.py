@@ -55,7 +55,7 @@ async def test_what_must_last_is_synced_and_readings_are_not(store: Store, durab
 
 
 async def test_what_is_written_later_rides_with_the_next_transaction(store: Store) -> None:
-    store._database.later("INSERT INTO fact VALUES ('rider', x'')")
+    store._database.write_later("INSERT INTO fact VALUES ('rider', x'')")
     assert await count(store) == 0
     await store._database.commit(Write(), durable=False)
     assert await count(store) == 1

@@ -9,11 +9,11 @@ import pytest
 
 from gatewayd.model.change import Change
 from gatewayd.model.errors import StoreError
-from gatewayd.model.outbox_items import RecordDue
-from gatewayd.model.status import Operation
+from gatewayd.model.outbox_items import RecordItem
+from gatewayd.model.status import OperationStatus
 from gatewayd.store.command_journal import Begun
 from gatewayd.store.disk_space import Trouble
-from gatewayd.store.outbox import Lane
+from gatewayd.store.outbox import Route
 from gatewayd.store.store import Store
 from tests.common.small_disk import fill, four_megabytes, needs_root
 from tests.common.store import LOCK, SENSOR, T0, Clock, Opener, lock, notice, request, sensor
@@ -54,11 +54,11 @@ async def test_readings_wait_while_the_disk_is_nearly_full_and_everything_else_g
         ballast = fill(small_disk, MEGABYTE // 2)
         store.mirror.report(SENSOR, (Change("temperature", 1.0),), T0)
         await problem_of(store, Trouble.LOW)
-        assert (await store.outbox.depth())[Lane.REST] == 0
+        assert (await store.outbox.depth())[Route.REST] == 0
         assert await store.journal.begin(request("1")) is Begun.NEW
         ballast.unlink()
         await problem_of(store, None)
-        assert [row.due for row in await store.outbox.take("rest")] == [RecordDue(uuid=SENSOR)]
+        assert [row.due for row in await store.outbox.take("rest")] == [RecordItem(uuid=SENSOR)]
         running.cancel()
 
 
@@ -74,7 +74,7 @@ async def test_a_full_disk_refuses_commands_and_still_takes_lock_events(small_di
             kept += 1
         with pytest.raises(StoreError) as refused:
             await store.journal.begin(request("1"))
-        assert refused.value.status is Operation.LOCAL_STORAGE_ERROR
+        assert refused.value.status is OperationStatus.LOCAL_STORAGE_ERROR
         for _ in range(100):
             await store.mirror.put(lock(), notice(str(kept)))
             kept += 1
@@ -113,7 +113,7 @@ async def test_a_full_database_is_said_and_forgotten_when_there_is_room(reopen: 
         with pytest.raises(StoreError, match="full"):
             await store.outbox.add(*(notice(str(number)) for number in range(500)))
         assert store.problem is not None
-        assert (await store.outbox.depth())[Lane.MQTT] == 0
+        assert (await store.outbox.depth())[Route.MQTT] == 0
         await store._database.read(lambda raw: raw.execute("PRAGMA max_page_count = 1073741823").fetchone())
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(store.run())

@@ -5,7 +5,7 @@ import pytest
 from gatewayd.model.change import Change
 from gatewayd.model.errors import UnknownDeviceError
 from gatewayd.model.event import LockAlarm, LockEvent, LockSource
-from gatewayd.model.lock import Key, KeyState
+from gatewayd.model.lock import KeyState, LockKey
 from gatewayd.store.store import Store
 from tests.common.store import LOCK, T0, Opener, lock, notice
 
@@ -40,10 +40,10 @@ async def test_an_event_of_an_unknown_lock_is_refused_whole(store: Store) -> Non
 
 
 async def test_keys_survive_in_the_order_of_their_slots_until_they_are_dropped(reopen: Opener) -> None:
-    first, second = (Key(LOCK, slot, 0, f"key {slot}", KeyState.SET) for slot in (1, 2))
+    first, second = (LockKey(LOCK, slot, 0, f"key {slot}", KeyState.SET) for slot in (1, 2))
     async with reopen() as store:
         await store.locks.put_key(second)
-        await store.locks.put_key(Key(LOCK, 1, 0, "key 1", KeyState.PENDING))
+        await store.locks.put_key(LockKey(LOCK, 1, 0, "key 1", KeyState.PENDING))
         await store.locks.put_key(first)
     async with reopen() as store:
         assert store.locks.keys_of(LOCK) == (first, second)

@@ -6,9 +6,9 @@ import pytest
 
 from gatewayd.model.change import Change
 from gatewayd.model.errors import UnknownDeviceError
-from gatewayd.model.outbox_items import RecordDue, RemovalDue
+from gatewayd.model.outbox_items import RecordItem, RemovalItem
 from gatewayd.model.record import SensorParam
-from gatewayd.store.outbox import Lane
+from gatewayd.store.outbox import Route
 from gatewayd.store.store import Store
 from tests.common.store import LOCK, SENSOR, T0, Opener, lock, notice, sensor
 
@@ -19,10 +19,10 @@ def temperature(value: float) -> tuple[Change, ...]:
 
 async def test_a_record_and_its_word_to_the_cloud_survive_a_restart(reopen: Opener) -> None:
     async with reopen() as store:
-        await store.mirror.put(lock(pin="246810"), RecordDue(uuid=LOCK))
+        await store.mirror.put(lock(pin="246810"), RecordItem(uuid=LOCK))
     async with reopen() as store:
         assert store.mirror.get(LOCK) == lock(pin="246810")
-        assert [row.due for row in await store.outbox.take("rest")] == [RecordDue(uuid=LOCK)]
+        assert [row.due for row in await store.outbox.take("rest")] == [RecordItem(uuid=LOCK)]
 
 
 async def test_a_reading_is_seen_at_once_and_written_by_the_flush(reopen: Opener) -> None:
@@ -35,7 +35,7 @@ async def test_a_reading_is_seen_at_once_and_written_by_the_flush(reopen: Opener
             running = tasks.create_task(store.run())
             (row,) = await store.outbox.take("rest")
             running.cancel()
-        assert row.due == RecordDue(uuid=SENSOR)
+        assert row.due == RecordItem(uuid=SENSOR)
     async with reopen() as store:
         assert store.mirror.get(SENSOR) == sensor(temperature=21.5)
 
@@ -52,7 +52,7 @@ async def test_a_clean_stop_loses_no_reading_though_nobody_flushed(reopen: Opene
         store.mirror.report(SENSOR, temperature(3.0), T0)
     async with reopen() as store:
         assert store.mirror.get(SENSOR) == sensor(temperature=3.0)
-        assert (await store.outbox.depth())[Lane.REST] == 1
+        assert (await store.outbox.depth())[Route.REST] == 1
 
 
 async def test_many_readings_are_one_word_to_the_cloud(store: Store) -> None:
@@ -62,13 +62,13 @@ async def test_many_readings_are_one_word_to_the_cloud(store: Store) -> None:
         if value % 10 == 0:
             await store.mirror.flush()
     await store.mirror.flush()
-    assert (await store.outbox.depth())[Lane.REST] == 1
+    assert (await store.outbox.depth())[Route.REST] == 1
 
 
 async def test_a_change_keeps_the_readings_that_came_while_it_was_written(reopen: Opener) -> None:
     async with reopen() as store:
         await store.mirror.put(sensor())
-        change = asyncio.create_task(store.mirror.change(SENSOR, (Change("battery", 80),), RecordDue(uuid=SENSOR)))
+        change = asyncio.create_task(store.mirror.change(SENSOR, (Change("battery", 80),), RecordItem(uuid=SENSOR)))
         await asyncio.sleep(0)
         store.mirror.report(SENSOR, temperature(30.0), T0)
         await change
@@ -82,7 +82,7 @@ async def test_a_change_keeps_the_readings_that_came_while_it_was_written(reopen
 async def test_a_change_of_an_unknown_device_is_refused_and_says_nothing_to_the_cloud(store: Store) -> None:
     with pytest.raises(UnknownDeviceError):
         await store.mirror.change(LOCK, (Change("operate", 1),), notice("1"))
-    assert (await store.outbox.depth())[Lane.MQTT] == 0
+    assert (await store.outbox.depth())[Route.MQTT] == 0
 
 
 async def test_a_change_that_changes_nothing_still_says_its_word(store: Store) -> None:
@@ -95,12 +95,12 @@ async def test_a_removed_device_is_gone_after_a_restart_and_the_cloud_hears_of_i
     async with reopen() as store:
         await store.mirror.put(sensor())
         store.mirror.report(SENSOR, temperature(1.0), T0)
-        assert await store.mirror.remove(SENSOR, RemovalDue(uuid=SENSOR, id=7)) == sensor(temperature=1.0)
+        assert await store.mirror.remove(SENSOR, RemovalItem(uuid=SENSOR, id=7)) == sensor(temperature=1.0)
         assert store.mirror.all() == ()
         assert await store.mirror.remove(SENSOR) is None
     async with reopen() as store:
         assert store.mirror.get(SENSOR) is None
-        assert [row.due for row in await store.outbox.take("rest")] == [RemovalDue(uuid=SENSOR, id=7)]
+        assert [row.due for row in await store.outbox.take("rest")] == [RemovalItem(uuid=SENSOR, id=7)]
 
 
 async def test_the_feed_names_each_changed_device_once_in_order(store: Store) -> None:

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from gatewayd.model.change import Change
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.outbox_items import MessageDue, RecordDue
+from gatewayd.model.outbox_items import MessageItem, RecordItem
 from gatewayd.model.record import LockParam, Record, SensorParam
-from gatewayd.store.outbox import Lane
+from gatewayd.store.outbox import Route
 from gatewayd.store.store import Store
 from tests.common.store import LOCK, Clock, Opener, notice
 
@@ -35,7 +35,7 @@ async def live(store: Store, clock: Clock, minutes: int) -> int:
         if minute % EVENT_EVERY_MIN == 0:
             events += 1
             sn = f"{clock.at:%d%H%M}"
-            message = MessageDue(uuid=LOCK, message_type="alarm_info", flag="illegalunlock", level=3, occur_time=sn)
+            message = MessageItem(uuid=LOCK, message_type="alarm_info", flag="illegalunlock", level=3, occur_time=sn)
             await store.outbox.add(message, notice(sn, LOCK))
         if minute % FLUSH_EVERY_MIN == 0:
             await store.mirror.flush()
@@ -62,9 +62,9 @@ async def test_the_disk_stays_small_and_newest_values_and_every_alarm_survive(re
         assert [store.mirror.get(uuid) for uuid in SENSORS] == newest
         depth = await store.outbox.depth()
         rows = await store.outbox.rows(limit=100_000)
-        alarms = [row.due for row in rows if isinstance(row.due, MessageDue)]
+        alarms = [row.due for row in rows if isinstance(row.due, MessageItem)]
         assert len(alarms) == len({alarm.occur_time for alarm in alarms}) == events + 6
         assert [alarm.occur_time for alarm in alarms] == sorted(alarm.occur_time for alarm in alarms)
-        assert depth[Lane.MQTT] == events + 6
-        told = [row.due.uuid for row in rows if isinstance(row.due, RecordDue)]
+        assert depth[Route.MQTT] == events + 6
+        told = [row.due.uuid for row in rows if isinstance(row.due, RecordItem)]
         assert sorted(told) == sorted(SENSORS)

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from gatewayd.model.ids import Uuid
-from gatewayd.model.outbox_items import Due, MessageDue, RecordDue, RemovalDue
-from gatewayd.store.outbox import Lane, Row
+from gatewayd.model.outbox_items import MessageItem, OutboxItem, RecordItem, RemovalItem
+from gatewayd.store.outbox import OutboxRow, Route
 from gatewayd.store.store import Store
 from tests.common.store import Clock, Opener, message, notice
 
 T = TypeVar("T")
 
 DEVICES = [Uuid(f"00158d000000000{number}") for number in range(3)]
-lanes = st.sampled_from(list(Lane))
+lanes = st.sampled_from(list(Route))
 devices = st.sampled_from(DEVICES)
 
 
@@ -35,8 +35,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.opener = Opener(Path(self.folder.name) / "gatewayd.db", Clock())
         self.number = 0
-        self.promised: dict[tuple[Lane, Uuid], list[Due]] = {}
-        self.in_flight: dict[int, Row] = {}
+        self.promised: dict[tuple[Route, Uuid], list[OutboxItem]] = {}
+        self.in_flight: dict[int, OutboxRow] = {}
         self.behind: set[Uuid] = set()
         self.open()
 
@@ -56,26 +56,26 @@ class AnyOrder(RuleBasedStateMachine):
         self.folder.cleanup()
 
     @rule(uuid=devices, lane=lanes)
-    def something_happens(self, uuid: Uuid, lane: Lane) -> None:
+    def something_happens(self, uuid: Uuid, lane: Route) -> None:
         self.number += 1
-        due = notice(str(self.number), uuid) if lane is Lane.MQTT else message(str(self.number), uuid)
+        due = notice(str(self.number), uuid) if lane is Route.MQTT else message(str(self.number), uuid)
         self.run(self.store.outbox.add(due))
         self.promised.setdefault((lane, uuid), []).append(due)
 
     @rule(uuid=devices)
     def a_record_changes(self, uuid: Uuid) -> None:
-        self.run(self.store.outbox.add(RecordDue(uuid=uuid)))
+        self.run(self.store.outbox.add(RecordItem(uuid=uuid)))
         self.behind.add(uuid)
 
     @rule(uuid=devices)
     def a_device_is_removed(self, uuid: Uuid) -> None:
         self.number += 1
-        due = RemovalDue(uuid=uuid, id=self.number)
+        due = RemovalItem(uuid=uuid, id=self.number)
         self.run(self.store.outbox.add(due))
-        self.promised.setdefault((Lane.REST, uuid), []).append(due)
+        self.promised.setdefault((Route.REST, uuid), []).append(due)
 
     @rule(target=flying, lane=lanes, limit=st.integers(1, 4))
-    def some_are_taken(self, lane: Lane, limit: int) -> Any:
+    def some_are_taken(self, lane: Route, limit: int) -> Any:
         rows = self.run(self.taken(lane, limit))
         assert [row.id for row in rows] == sorted(row.id for row in rows)
         for row in rows:
@@ -84,11 +84,11 @@ class AnyOrder(RuleBasedStateMachine):
             assert all(other.id > row.id for other in same_lane), "a later row while an earlier one is in flight"
             assert row.id not in self.in_flight
             self.in_flight[row.id] = row
-            if isinstance(row.due, RecordDue):
+            if isinstance(row.due, RecordItem):
                 self.behind.discard(row.due.uuid)
         return multiple(*(row.id for row in rows))
 
-    async def taken(self, lane: Lane, limit: int) -> tuple[Row, ...]:
+    async def taken(self, lane: Route, limit: int) -> tuple[OutboxRow, ...]:
         """What may go now, perhaps nothing."""
         taking = asyncio.create_task(self.store.outbox.take(lane, limit))
         await asyncio.sleep(0)
@@ -104,9 +104,9 @@ class AnyOrder(RuleBasedStateMachine):
     def the_cloud_takes_one(self, id_: int) -> None:
         row = self.in_flight.pop(id_, None)
         self.run(self.store.outbox.done(id_))
-        if row is not None and not isinstance(row.due, RecordDue):
+        if row is not None and not isinstance(row.due, RecordItem):
             queue = self.promised[row.lane, row.due.uuid]
-            assert queue[0] == row.due or row.lane is Lane.MQTT or isinstance(row.due, MessageDue)
+            assert queue[0] == row.due or row.lane is Route.MQTT or isinstance(row.due, MessageItem)
             queue.remove(row.due)
 
     @rule(id_=consumes(flying))
@@ -117,11 +117,11 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(id_=consumes(flying))
     def one_is_put_off_for_no_time(self, id_: int) -> None:
         self.goes_back(id_)
-        self.run(self.store.outbox.put_off(id_, "503", self.opener.clock()))
+        self.run(self.store.outbox.postpone(id_, "503", self.opener.clock()))
 
     def goes_back(self, id_: int) -> None:
         row = self.in_flight.pop(id_, None)
-        if row is not None and isinstance(row.due, RecordDue):
+        if row is not None and isinstance(row.due, RecordItem):
             self.behind.add(row.due.uuid)
 
     @rule()
@@ -133,9 +133,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def what_was_promised_is_there_in_order_and_nothing_else(self) -> None:
-        found: dict[tuple[Lane, Uuid], list[Due]] = {}
+        found: dict[tuple[Route, Uuid], list[OutboxItem]] = {}
         for row in self.run(self.store.outbox.rows(limit=1000)):
-            if not isinstance(row.due, RecordDue):
+            if not isinstance(row.due, RecordItem):
                 found.setdefault((row.lane, row.due.uuid), []).append(row.due)
         assert found == {key: queue for key, queue in self.promised.items() if queue}
 
@@ -143,12 +143,12 @@ class AnyOrder(RuleBasedStateMachine):
     def a_device_that_changed_waits_to_be_told_once_unless_a_removal_stands_between(self) -> None:
         waiting: dict[Uuid, int] = {}
         for row in self.run(self.store.outbox.rows(limit=1000)):
-            if isinstance(row.due, RemovalDue):
+            if isinstance(row.due, RemovalItem):
                 waiting.pop(row.due.uuid, None)
-            elif isinstance(row.due, RecordDue) and row.id not in self.in_flight:
+            elif isinstance(row.due, RecordItem) and row.id not in self.in_flight:
                 waiting[row.due.uuid] = waiting.get(row.due.uuid, 0) + 1
         assert set(waiting.values()) <= {1}
-        told = {row.due.uuid for row in self.run(self.store.outbox.rows(limit=1000)) if isinstance(row.due, RecordDue)}
+        told = {row.due.uuid for row in self.run(self.store.outbox.rows(limit=1000)) if isinstance(row.due, RecordItem)}
         assert self.behind <= told
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from gatewayd.model.outbox_items import AnswerDue, NoticeDue
+from gatewayd.model.outbox_items import AnswerItem, NoticeItem
 from tests.common.store import Opener
 
 ROUNDS = 20
@@ -40,8 +40,8 @@ async def test_every_acknowledged_write_survives_kill_9(reopen: Opener) -> None:
     async with reopen() as store:
         assert store.set_aside is None
         rows = await store.outbox.rows(limit=1_000_000)
-    answers = {row.due.sn for row in rows if isinstance(row.due, AnswerDue)}
-    notices = {row.due.sn for row in rows if isinstance(row.due, NoticeDue)}
+    answers = {row.due.sn for row in rows if isinstance(row.due, AnswerItem)}
+    notices = {row.due.sn for row in rows if isinstance(row.due, NoticeItem)}
     raw = sqlite3.connect(reopen.path)
     assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     begun = {sn for (sn,) in raw.execute("SELECT sn FROM journal")}

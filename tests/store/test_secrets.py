@@ -7,7 +7,7 @@ import pytest
 
 from gatewayd.model.errors import StoreError
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.outbox_items import NoticeDue
+from gatewayd.model.outbox_items import NoticeItem
 from gatewayd.model.record import LockParam, Record
 from gatewayd.store.cipher import Cipher
 from gatewayd.store.state_key import load_key
@@ -40,7 +40,7 @@ async def test_no_secret_stands_in_the_files_in_the_clear(reopen: Opener) -> Non
         param=LockParam(pass_="pin-in-pass", temp_pass="pin-in-temp"),
         param_extra={"wifi_pass": "pin-in-extra", "kept": "visible"},
     )
-    notice = NoticeDue(
+    notice = NoticeItem(
         category=Category.LOCK, uuid=LOCK, exectype=ExecType.UPDATE, sn="1", status="UPDATED", record=record
     )
     async with reopen() as store:

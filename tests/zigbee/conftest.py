@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.simulator.radio import House
+from gatewayd.simulator.radio import SimulatedNetwork
 from tests.common.zigbee import COORDINATOR, Room, running
 
 
 @pytest.fixture
-def house() -> House:
-    house = House(coordinator_ieee=COORDINATOR, seed=5)
+def house() -> SimulatedNetwork:
+    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
     house.form()
     return house
 
 
 @pytest.fixture
-async def room(house: House, tmp_path: Path) -> AsyncIterator[Room]:
+async def room(house: SimulatedNetwork, tmp_path: Path) -> AsyncIterator[Room]:
     async with house.serve() as url, running(house, url, tmp_path) as room:
         await asyncio.wait_for(room.zigbee.radio.up.wait(), 20)
         yield room

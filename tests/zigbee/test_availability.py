@@ -6,7 +6,7 @@ import pytest
 
 from gatewayd.model.ids import Uuid
 from gatewayd.simulator.radio import switch
-from gatewayd.zigbee.availability import Verdict, judge
+from gatewayd.zigbee.availability import SilenceCheck, judge
 from tests.common.zigbee import Room
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -15,17 +15,17 @@ MINUTE, HOUR = 60.0, 3600.0
 @pytest.mark.parametrize(
     ("silent_s", "sleeps", "verdict"),
     [
-        (0, False, Verdict.FINE),
-        (10 * MINUTE, False, Verdict.FINE),
-        (10 * MINUTE + 1, False, Verdict.PING),
-        (7 * 24 * HOUR, False, Verdict.PING),  # what is fed by the mains is asked before it is given up
-        (0, True, Verdict.FINE),
-        (11 * MINUTE, True, Verdict.FINE),  # what sleeps cannot be asked
-        (3 * HOUR, True, Verdict.FINE),
-        (3 * HOUR + 1, True, Verdict.GONE),
+        (0, False, SilenceCheck.FINE),
+        (10 * MINUTE, False, SilenceCheck.FINE),
+        (10 * MINUTE + 1, False, SilenceCheck.PING),
+        (7 * 24 * HOUR, False, SilenceCheck.PING),  # what is fed by the mains is asked before it is given up
+        (0, True, SilenceCheck.FINE),
+        (11 * MINUTE, True, SilenceCheck.FINE),  # what sleeps cannot be asked
+        (3 * HOUR, True, SilenceCheck.FINE),
+        (3 * HOUR + 1, True, SilenceCheck.GONE),
     ],
 )
-def test_the_verdict_on_silence(silent_s: float, sleeps: bool, verdict: Verdict) -> None:
+def test_the_verdict_on_silence(silent_s: float, sleeps: bool, verdict: SilenceCheck) -> None:
     assert judge(silent_s, sleeps=sleeps) is verdict
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.ids import Uuid
-from gatewayd.simulator.radio import House, switch
+from gatewayd.simulator.radio import SimulatedNetwork, switch
 from tests.common.zigbee import COORDINATOR, Room, running
 
 
@@ -28,7 +28,9 @@ async def test_a_network_is_restored_onto_a_coordinator_that_has_another(room: R
     assert (flash.network_key, flash.network.pan_id, flash.network.channel) == (key, pan_id, 15)
 
 
-async def test_a_coordinator_without_a_network_gets_the_last_one_back_by_itself(house: House, tmp_path: Path) -> None:
+async def test_a_coordinator_without_a_network_gets_the_last_one_back_by_itself(
+    house: SimulatedNetwork, tmp_path: Path
+) -> None:
     async with house.serve() as url:
         async with running(house, url, tmp_path) as room:
             await room.until(room.zigbee.radio.up.is_set)

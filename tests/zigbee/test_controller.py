@@ -14,8 +14,8 @@ from gatewayd.model.event import LockAlarm, LockEvent, LockSource
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import CurtainParam, LockParam, Record, SensorParam, SocketParam, SwitchParam, ZigbeeParam
 from gatewayd.model.request import Operate, Query, RemoveDevice
-from gatewayd.model.status import Operation
-from gatewayd.simulator.radio import House, Switch, climate_sensor, contact, curtain, lock, socket, switch
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.radio import SimulatedNetwork, Switch, climate_sensor, contact, curtain, lock, socket, switch
 from tests.common.zigbee import COORDINATOR, Room, running
 
 CONTROL, QUERY, DELETE = ExecType.CONTROL, ExecType.QUERY, ExecType.DELETE
@@ -36,7 +36,7 @@ async def test_a_switch_joins_reports_and_obeys(room: Room) -> None:
     lamp.press(2)
     await room.until(lambda: values(room, lamp) == [0, 100, 0])
     answer = await room.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=3))
-    assert answer.status is Operation.CONTROLLED
+    assert answer.status is OperationStatus.CONTROLLED
     assert values(room, lamp) == [0, 100, 100]
     assert [lamp.is_on(channel) for channel in (1, 2, 3)] == [False, True, True]
 
@@ -79,7 +79,7 @@ async def test_who_sleeps_deep_is_answered_for_with_what_it_said_last(room: Room
     sensor.report_now(1, 0x0402, 0, 1850)
     answer = await room.ask(sensor, Category.SENSOR, QUERY, Query())
     assert answer.record is not None
-    assert (answer.status, getattr(answer.record.param, "temperature", None)) == (Operation.DEVICE_NORMAL, 18.5)
+    assert (answer.status, getattr(answer.record.param, "temperature", None)) == (OperationStatus.DEVICE_NORMAL, 18.5)
 
 
 async def test_a_door_contact_is_enrolled_and_gives_alarm(room: Room) -> None:
@@ -182,7 +182,7 @@ async def test_a_device_is_removed_even_if_it_does_not_answer(room: Room) -> Non
     lamp = room.house.add(switch("00158d0002a00001", channels=1))
     await room.take_in(lamp)
     answer = await room.ask(lamp, Category.SWITCH, DELETE, RemoveDevice())
-    assert answer.status is Operation.DELETED
+    assert answer.status is OperationStatus.DELETED
     await room.until(lambda: room.store.mirror.get(Uuid(lamp.ieee)) is None)
     with pytest.raises(UnknownDeviceError):
         await room.ask(lamp, Category.SWITCH, QUERY, Query())
@@ -222,7 +222,7 @@ async def test_a_channel_that_is_not_there_is_refused(room: Room) -> None:
         await room.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=2))
 
 
-async def test_what_is_known_is_there_after_a_restart(house: House, tmp_path: Path) -> None:
+async def test_what_is_known_is_there_after_a_restart(house: SimulatedNetwork, tmp_path: Path) -> None:
     lamp = house.add(switch("00158d0002a00001", channels=2))
     async with house.serve() as url:
         async with running(house, url, tmp_path) as room:
@@ -234,7 +234,7 @@ async def test_what_is_known_is_there_after_a_restart(house: House, tmp_path: Pa
             await room.until(lambda: values(room, lamp)[0] == 100)
 
 
-async def test_an_absent_coordinator_is_waited_for(house: House, tmp_path: Path) -> None:
+async def test_an_absent_coordinator_is_waited_for(house: SimulatedNetwork, tmp_path: Path) -> None:
     async with house.serve() as url:
         pass
     port = int(url.rpartition(":")[2])
@@ -271,7 +271,7 @@ async def test_zigpys_database_is_not_written_at_reports(room: Room, tmp_path: P
 
 @pytest.mark.parametrize("damage", [b"no database at all" * 100, None])
 async def test_a_damaged_zigbee_database_is_set_aside_and_devices_are_met_again(
-    house: House, tmp_path: Path, damage: bytes | None
+    house: SimulatedNetwork, tmp_path: Path, damage: bytes | None
 ) -> None:
     lamp = house.add(switch("00158d0002a00001", channels=1))
     database = tmp_path / "zigbee.db"

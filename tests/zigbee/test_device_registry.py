@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from gatewayd.model.event import DeviceJoined, DeviceLeft, LockAlarm, LockEvent, RadioEvent
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import SwitchParam
-from gatewayd.simulator.radio import Device, House, Lock, climate_sensor, lock, switch
+from gatewayd.simulator.radio import Device, Lock, SimulatedNetwork, climate_sensor, lock, switch
 from tests.common.zigbee import Room, running
 
 
@@ -64,7 +64,7 @@ async def test_two_devices_of_one_address_take_others_and_stay(room: Room) -> No
     assert room.record(lamp).title == "走廊灯"
 
 
-async def test_a_device_that_left_is_no_ghost_after_a_restart(house: House, tmp_path: Path) -> None:
+async def test_a_device_that_left_is_no_ghost_after_a_restart(house: SimulatedNetwork, tmp_path: Path) -> None:
     lamp = house.add(switch("00158d0002a00001", channels=1))
     async with house.serve() as url:
         async with running(house, url, tmp_path) as room:
@@ -110,7 +110,9 @@ async def test_a_sensor_that_slept_through_its_set_up_is_set_up_when_it_speaks(r
     assert sensor.bound_to(1, 0x0402) is not None
 
 
-async def test_a_sensor_that_slept_through_its_set_up_is_set_up_after_a_restart(house: House, tmp_path: Path) -> None:
+async def test_a_sensor_that_slept_through_its_set_up_is_set_up_after_a_restart(
+    house: SimulatedNetwork, tmp_path: Path
+) -> None:
     sensor = house.add(climate_sensor("00158d0004c00001", poll_interval_s=0.1))
     async with house.serve() as url:
         async with running(house, url, tmp_path) as room:
@@ -136,7 +138,9 @@ async def test_a_device_whose_set_up_the_coordinator_cut_off_is_set_up_when_that
     assert lamp.bound_to(1, 0x0006) is not None
 
 
-async def test_a_device_whose_interview_broke_off_is_interviewed_when_it_speaks(house: House, tmp_path: Path) -> None:
+async def test_a_device_whose_interview_broke_off_is_interviewed_when_it_speaks(
+    house: SimulatedNetwork, tmp_path: Path
+) -> None:
     sensor = house.add(climate_sensor("00158d0004c00001", poll_interval_s=0.1))
     async with house.serve() as url:
         async with running(house, url, tmp_path) as room:
@@ -154,7 +158,7 @@ async def test_a_device_whose_interview_broke_off_is_interviewed_when_it_speaks(
 
 
 async def test_a_device_that_was_offline_before_a_restart_is_online_when_it_speaks(
-    house: House, tmp_path: Path
+    house: SimulatedNetwork, tmp_path: Path
 ) -> None:
     lamp = house.add(switch("00158d0002a00001", channels=1))
     async with house.serve() as url:
@@ -167,7 +171,9 @@ async def test_a_device_that_was_offline_before_a_restart_is_online_when_it_spea
             await room.until(lambda: getattr(room.record(lamp).param, "status", None) == 1)
 
 
-async def test_what_is_on_the_network_is_there_again_when_the_database_was_lost(house: House, tmp_path: Path) -> None:
+async def test_what_is_on_the_network_is_there_again_when_the_database_was_lost(
+    house: SimulatedNetwork, tmp_path: Path
+) -> None:
     lamp = house.add(switch("00158d0002a00001", channels=1))
     async with house.serve() as url:
         async with running(house, url, tmp_path) as room:

@@ -7,7 +7,7 @@ from gatewayd.model.errors import RefusedError
 from gatewayd.model.record import Channel, CurtainParam, LockParam, SensorParam, SwitchParam
 from gatewayd.model.request import Operate
 from gatewayd.zigbee.drivers import DRIVERS
-from gatewayd.zigbee.drivers.base import Situation
+from gatewayd.zigbee.drivers.base import DeviceState
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ ENDPOINTS = {1: 11, 2: 12, 3: 13}
     ],
 )
 def test_a_switch_is_told_on_or_off_and_never_to_toggle(asked: Operate, sent: list[tuple[int, int]]) -> None:
-    orders = DRIVERS["switch"].obey(asked, Situation(THREE, ENDPOINTS))
+    orders = DRIVERS["switch"].build_commands(asked, DeviceState(THREE, ENDPOINTS))
     assert [(order.endpoint, order.command) for order in orders] == sent
 
 
 def test_a_switch_has_only_its_own_channels() -> None:
     with pytest.raises(RefusedError, match="channel 4: this device has 1, 2, 3"):
-        DRIVERS["switch"].obey(Operate(1, channel=4), Situation(THREE, ENDPOINTS))
+        DRIVERS["switch"].build_commands(Operate(1, channel=4), DeviceState(THREE, ENDPOINTS))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_switch_has_only_its_own_channels() -> None:
     ],
 )
 def test_a_curtain_counts_from_the_other_end(asked: Operate, command: int, args: tuple[int, ...]) -> None:
-    (order,) = DRIVERS["curtain"].obey(asked, Situation(CurtainParam(), {1: 1}))
+    (order,) = DRIVERS["curtain"].build_commands(asked, DeviceState(CurtainParam(), {1: 1}))
     assert (order.command, order.args) == (command, args)
 
 
@@ -104,11 +104,11 @@ def test_a_curtain_counts_from_the_other_end(asked: Operate, command: int, args:
     ],
 )
 def test_a_lock_is_told_with_its_pin_as_text(asked: Operate, command: int, args: tuple[object, ...]) -> None:
-    (order,) = DRIVERS["lock"].obey(asked, Situation(LockParam(), {1: 1}))
+    (order,) = DRIVERS["lock"].build_commands(asked, DeviceState(LockParam(), {1: 1}))
     assert (order.command, order.args) == (command, args)
     assert Change("operate", asked.operate) in order.effect
 
 
 def test_a_sensor_cannot_be_told_anything() -> None:
     with pytest.raises(RefusedError):
-        DRIVERS["sensor"].obey(Operate(1), Situation(SensorParam(), {1: 1}))
+        DRIVERS["sensor"].build_commands(Operate(1), DeviceState(SensorParam(), {1: 1}))

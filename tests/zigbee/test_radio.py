@@ -5,11 +5,11 @@ from pathlib import Path
 
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.request import Operate
-from gatewayd.simulator.radio import House, switch
+from gatewayd.simulator.radio import SimulatedNetwork, switch
 from tests.common.zigbee import running
 
 
-async def test_a_reset_that_came_before_the_start_was_done_is_no_loss(house: House, tmp_path: Path) -> None:
+async def test_a_reset_that_came_before_the_start_was_done_is_no_loss(house: SimulatedNetwork, tmp_path: Path) -> None:
     async with house.serve() as url, running(house, url, tmp_path) as room:
         radio = room.zigbee.radio
         async with asyncio.timeout(20):

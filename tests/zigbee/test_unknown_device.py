@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.simulator.radio import Attribute, Cluster, Description, Device, Endpoint, House
+from gatewayd.simulator.radio import Attribute, Cluster, Description, Device, SimulatedEndpoint, SimulatedNetwork
 from gatewayd.simulator.radio.devices.common import basic
 from gatewayd.simulator.radio.zcl import U16
 from tests.common.zigbee import Room, running
@@ -21,7 +21,7 @@ title = "新品"
 
 def strange() -> Description[Device]:
     own = Cluster(0xFC00, (Attribute(0, U16, 7),))
-    return Description(STRANGE, (Endpoint(1, 0x0100, (basic("X1"), own)),), Device)
+    return Description(STRANGE, (SimulatedEndpoint(1, 0x0100, (basic("X1"), own)),), Device)
 
 
 async def comes(room: Room) -> None:
@@ -42,7 +42,7 @@ async def test_it_is_kept_with_what_it_offers_and_can_be_removed(room: Room) -> 
     await comes(room)
 
 
-async def test_a_row_of_ones_own_makes_it_known_at_the_next_start(house: House, tmp_path: Path) -> None:
+async def test_a_row_of_ones_own_makes_it_known_at_the_next_start(house: SimulatedNetwork, tmp_path: Path) -> None:
     own = tmp_path / "rows.toml"
     own.write_text(ROW, encoding="utf-8")
     async with house.serve() as url:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gatewayd.cloud.rest.batch import Outcome, Part
+from gatewayd.cloud.rest.batch import BatchOutcome, BatchPart
 from gatewayd.cloud.rest.client import GONE, NO_SPACE, CloudClient
 from gatewayd.cloud.rest.errors import (
     AlreadyThereError,
@@ -24,11 +24,11 @@ from gatewayd.cloud.sync.records import unlink
 from gatewayd.model.errors import CloudError
 from gatewayd.model.field_ownership import HOUSEHOLD, household_param
 from gatewayd.model.ids import Uuid
-from gatewayd.model.outbox_items import MessageDue, RecordDue, RemovalDue
+from gatewayd.model.outbox_items import MessageItem, RecordItem, RemovalItem
 from gatewayd.model.record import Record, SwitchParam
 from gatewayd.model.record_wire import to_wire
 from gatewayd.store.mirror import Mirror
-from gatewayd.store.outbox import Outbox, Row
+from gatewayd.store.outbox import Outbox, OutboxRow
 
 
 class UnlinkedError(CloudError):
@@ -36,15 +36,15 @@ class UnlinkedError(CloudError):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class DeliveryCall:
     """A row and what has to be sent for it; `sent` is the record as it goes out."""
 
-    row: Row
-    part: Part
+    row: OutboxRow
+    part: BatchPart
     sent: Record | None = None
 
 
-class Outgoing:
+class ItemDelivery:
     """Prepares calls and settles their outcomes. Knows which rows the cloud may have taken without saying so."""
 
     def __init__(self, client: CloudClient, mirror: Mirror, outbox: Outbox) -> None:
@@ -53,17 +53,17 @@ class Outgoing:
         self._outbox = outbox
         self._uncertain: set[int] = set()
 
-    async def prepare(self, row: Row) -> Call | None:
+    async def prepare(self, row: OutboxRow) -> DeliveryCall | None:
         """What to send for `row`; None where it needs nothing any more, and then it is done.
 
         What may be in the cloud already is looked for first (§2.9's filters, §2.1's uuid). Raises CloudError.
         """
         match row.due:
-            case RecordDue(uuid=uuid):
+            case RecordItem(uuid=uuid):
                 call = await self._record(row, uuid)
-            case RemovalDue(uuid=uuid, id=id_):
+            case RemovalItem(uuid=uuid, id=id_):
                 call = await self._removal(row, uuid, id_)
-            case MessageDue() as message:
+            case MessageItem() as message:
                 call = await self._message(row, message)
             case _:
                 raise TypeError(f"{type(row.due).__name__} does not travel over REST")
@@ -71,7 +71,7 @@ class Outgoing:
             await self._done(row)
         return call
 
-    async def settle(self, call: Call, outcome: Outcome) -> None:
+    async def settle(self, call: DeliveryCall, outcome: BatchOutcome) -> None:
         """Take the outcome in. Raises its CloudError where that is the uplink's to deal with: later, or never."""
         row, error = call.row, outcome.error
         is_gone = isinstance(error, NotThereError) and error.code == GONE
@@ -100,11 +100,11 @@ class Outgoing:
                 raise error
         await self._done(row)
 
-    def forget(self, row: Row) -> None:
+    def forget(self, row: OutboxRow) -> None:
         """The row was given up."""
         self._uncertain.discard(row.id)
 
-    async def _record(self, row: Row, uuid: Uuid) -> Call | None:
+    async def _record(self, row: OutboxRow, uuid: Uuid) -> DeliveryCall | None:
         """Create or change the cloud's copy; a device that is gone here or there needs none."""
         record = self._mirror.get(uuid)
         if record is None or record.unlinked:
@@ -112,7 +112,7 @@ class Outgoing:
         if record.id is None and self._may_be_there(row):
             record = await self._find(record) or record
         if record.id is None:
-            return Call(row, Part(name="records.create", about=record), record)
+            return DeliveryCall(row, BatchPart(name="records.create", about=record), record)
         if isinstance(record.param, SwitchParam):
             # Its channels go out as one list, what the household calls them among it: the cloud knows that better.
             try:
@@ -120,11 +120,11 @@ class Outgoing:
             except NotThereError:
                 await self._gone(uuid, record.id)
                 return None
-        return Call(row, Part(name="records.update", about=news_of(record), id=record.id), record)
+        return DeliveryCall(row, BatchPart(name="records.update", about=news_of(record), id=record.id), record)
 
-    async def _removal(self, row: Row, uuid: Uuid, id_: int | None) -> Call | None:
+    async def _removal(self, row: OutboxRow, uuid: Uuid, id_: int | None) -> DeliveryCall | None:
         id_ = id_ if id_ is not None else await self._id_of(uuid)
-        return None if id_ is None else Call(row, Part(name="records.delete", id=id_))
+        return None if id_ is None else DeliveryCall(row, BatchPart(name="records.delete", id=id_))
 
     async def _id_of(self, uuid: Uuid) -> int | None:
         """The cloud's id of a device that is not here any more; None where the cloud does not have it either."""
@@ -133,13 +133,13 @@ class Outgoing:
                 return found.id
         return None
 
-    async def _message(self, row: Row, message: MessageDue) -> Call | None:
+    async def _message(self, row: OutboxRow, message: MessageItem) -> DeliveryCall | None:
         info_id = await self._info_id(message.uuid)
         if info_id is None:
             raise UnlinkedError(f"the cloud has no device {message.uuid} any more")
         if self._may_be_there(row) and await self._client.messages.count_like(info_id, message) >= message.ordinal:
             return None
-        return Call(row, Part(name="messages.create", about=message_of(info_id, message)))
+        return DeliveryCall(row, BatchPart(name="messages.create", about=message_of(info_id, message)))
 
     async def _info_id(self, uuid: Uuid) -> int | None:
         """What a message says its device by. One that left the house after it rang is looked for in the cloud."""
@@ -183,12 +183,12 @@ class Outgoing:
             await self._mirror.put(merged)
         return merged
 
-    async def _adopt(self, call: Call, created: Record) -> None:
+    async def _adopt(self, call: DeliveryCall, created: Record) -> None:
         """The cloud has made a record: its id is ours, and what was edited here has been said."""
         if (record := self._mirror.get(call.row.due.uuid)) is not None and call.sent is not None:
             await self._mirror.put(replace(record, id=created.id, edited=still_edited(record, call.sent)))
 
-    async def _taken(self, call: Call) -> None:
+    async def _taken(self, call: DeliveryCall) -> None:
         record = self._mirror.get(call.row.due.uuid)
         if record is None or call.sent is None or not record.edited:
             return
@@ -212,13 +212,13 @@ class Outgoing:
         after = conceded(record, sent, error.code)
         if after == record:
             return False
-        await self._mirror.put(after, RecordDue(uuid=record.uuid))
+        await self._mirror.put(after, RecordItem(uuid=record.uuid))
         return True
 
-    def _may_be_there(self, row: Row) -> bool:
+    def _may_be_there(self, row: OutboxRow) -> bool:
         return row.recovered or row.id in self._uncertain
 
-    async def _done(self, row: Row) -> None:
+    async def _done(self, row: OutboxRow) -> None:
         self._uncertain.discard(row.id)
         await self._outbox.done(row.id)
 

@@ -11,15 +11,15 @@ from typing import Final
 
 import structlog
 
-from gatewayd.cloud.delivery.items import Call, Outgoing, UnlinkedError
-from gatewayd.cloud.rest.batch import Outcome
+from gatewayd.cloud.delivery.items import DeliveryCall, ItemDelivery, UnlinkedError
+from gatewayd.cloud.rest.batch import BatchOutcome
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import RefusedByCloudError
 from gatewayd.model.errors import CloudError, GatewayError
 from gatewayd.model.ids import Uuid
-from gatewayd.model.outbox_items import MessageDue, RecordDue
+from gatewayd.model.outbox_items import MessageItem, RecordItem
 from gatewayd.store.mirror import Mirror
-from gatewayd.store.outbox import Outbox, Row
+from gatewayd.store.outbox import Outbox, OutboxRow
 
 log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ _FIRST_PROBE_S: Final = 0.5
 _PROBE_EVERY_S: Final = 30.0
 
 
-class RestUplink:
+class RestSender:
     """Drains the REST lane. A record is told at most every `record_interval` a device: readings are many."""
 
     def __init__(
@@ -53,7 +53,7 @@ class RestUplink:
     ) -> None:
         self._client = client
         self._outbox = outbox
-        self._outgoing = Outgoing(client, mirror, outbox)
+        self._outgoing = ItemDelivery(client, mirror, outbox)
         self._now = now
         self._record_interval = record_interval
         self._told: dict[Uuid, float] = {}  # by the loop's clock, since the board's may be set meanwhile
@@ -77,10 +77,10 @@ class RestUplink:
                 self._outbox.release(*(row.id for row in rows))
                 raise
 
-    def hurry(self, uuid: Uuid) -> None:
+    def send_soon(self, uuid: Uuid) -> None:
         """Somebody waits to see this device's words go out."""
         self._told.pop(uuid, None)
-        self._outbox.hasten("rest")
+        self._outbox.retry_now("rest")
 
     async def _until_reached(self) -> None:
         """Wait for the cloud. If it was never away, it fails at batches, or at rows: these keep their pace."""
@@ -97,7 +97,7 @@ class RestUplink:
         elif self._batches_lost >= _BATCHES_LOST:
             self._do_without_batches(self.trouble)
         if was_away or is_blameless:
-            self._outbox.hasten("rest")
+            self._outbox.retry_now("rest")
 
     def _do_without_batches(self, reason: object) -> None:
         log.warning("cloud_takes_no_batches", reason=str(reason))
@@ -114,11 +114,11 @@ class RestUplink:
             return False
         return True
 
-    async def _send(self, taken: Sequence[Row]) -> None:
+    async def _send(self, taken: Sequence[OutboxRow]) -> None:
         in_batches = asyncio.get_running_loop().time() >= self._batches_from
         rows = together(taken) if in_batches else heads(taken)
         self._outbox.release(*({row.id for row in taken} - {row.id for row in rows}))
-        devices: dict[Uuid, list[Row]] = {}
+        devices: dict[Uuid, list[OutboxRow]] = {}
         for row in rows:
             if not self._was_told_just_now(row):
                 devices.setdefault(row.due.uuid, []).append(row)
@@ -135,28 +135,28 @@ class RestUplink:
             for place, call in enumerate(calls):
                 tasks.create_task(self._finish(call, None if outcomes is None else outcomes[place]))
 
-    def _note_told(self, row: Row) -> None:
-        if isinstance(row.due, RecordDue):
+    def _note_told(self, row: OutboxRow) -> None:
+        if isinstance(row.due, RecordItem):
             self._told[row.due.uuid] = asyncio.get_running_loop().time()
 
-    def _first_of_each_device(self, calls: Sequence[Call]) -> list[Call]:
+    def _first_of_each_device(self, calls: Sequence[DeliveryCall]) -> list[DeliveryCall]:
         """Calls that go side by side keep no order: what comes after a device's first waits."""
         first = {row.id for row in heads([call.row for call in calls])}
         self._outbox.release(*(call.row.id for call in calls if call.row.id not in first))
         return [call for call in calls if call.row.id in first]
 
-    def _was_told_just_now(self, row: Row) -> bool:
-        if not isinstance(row.due, RecordDue) or row.due.uuid not in self._told:
+    def _was_told_just_now(self, row: OutboxRow) -> bool:
+        if not isinstance(row.due, RecordItem) or row.due.uuid not in self._told:
             return False
         ago = timedelta(seconds=asyncio.get_running_loop().time() - self._told[row.due.uuid])
         if ago >= self._record_interval:
             return False
-        self._outbox.hold(row.id, self._now() + self._record_interval - ago)
+        self._outbox.delay(row.id, self._now() + self._record_interval - ago)
         return True
 
-    async def _prepare(self, queue: Sequence[Row]) -> list[Call]:
+    async def _prepare(self, queue: Sequence[OutboxRow]) -> list[DeliveryCall]:
         """One device's rows in their order, up to the first that cannot go now."""
-        calls: list[Call] = []
+        calls: list[DeliveryCall] = []
         async with self._side_by_side:
             for place, row in enumerate(queue):
                 try:
@@ -169,7 +169,7 @@ class RestUplink:
                     calls.append(call)
         return calls
 
-    async def _as_batch(self, calls: Sequence[Call]) -> list[Outcome] | None:
+    async def _as_batch(self, calls: Sequence[DeliveryCall]) -> list[BatchOutcome] | None:
         """An outcome each; None where the cloud takes no batches: then they go one by one, for a while."""
         try:
             outcomes = await self._client.batch.send([call.part for call in calls])
@@ -178,11 +178,11 @@ class RestUplink:
             return None
         except CloudError as error:
             self._was_batch_lost, self._batches_lost = True, self._batches_lost + 1
-            return [Outcome(part=call.part, error=error) for call in calls]
+            return [BatchOutcome(part=call.part, error=error) for call in calls]
         self._batches_lost = 0
         return outcomes
 
-    async def _finish(self, call: Call, outcome: Outcome | None) -> None:
+    async def _finish(self, call: DeliveryCall, outcome: BatchOutcome | None) -> None:
         async with self._side_by_side:
             try:
                 await self._outgoing.settle(call, outcome or await self._client.batch.send_alone(call.part))
@@ -192,42 +192,42 @@ class RestUplink:
                 self._failures, self.trouble = 0, None
                 self._note_told(call.row)
 
-    async def _failed(self, row: Row, error: GatewayError) -> None:
+    async def _failed(self, row: OutboxRow, error: GatewayError) -> None:
         """A refusal that will not change buries the row; anything else, a full disk too, is tried again later."""
         if isinstance(error, UnlinkedError) or (isinstance(error, RefusedByCloudError) and not error.is_token):
             self._outgoing.forget(row)
             log.warning("cloud_refused", uuid=row.due.uuid, kind=type(row.due).__name__, reason=str(error))
             self._note_told(row)
-            await self._outbox.bury(row.id, str(error))
+            await self._outbox.dead_letter(row.id, str(error))
             return
         if self.trouble is None:
             log.warning("cloud_not_reached", reason=str(error))
         self.trouble, self._failures = str(error), self._failures + 1
         pause = min(_FIRST_PAUSE * 2 ** min(row.attempts, 12), _LONGEST_PAUSE)
-        await self._outbox.put_off(row.id, str(error), self._now() + pause)
+        await self._outbox.postpone(row.id, str(error), self._now() + pause)
 
 
-def heads(rows: Sequence[Row]) -> list[Row]:
+def heads(rows: Sequence[OutboxRow]) -> list[OutboxRow]:
     """The first row of each device."""
-    found: dict[Uuid, Row] = {}
+    found: dict[Uuid, OutboxRow] = {}
     for row in rows:
         found.setdefault(row.due.uuid, row)
     return list(found.values())
 
 
-def together(rows: Sequence[Row]) -> list[Row]:
+def together(rows: Sequence[OutboxRow]) -> list[OutboxRow]:
     """The first row of each device, and the messages after it as far as the cloud can tell them all apart.
 
     Messages that look alike are counted to see which of them it has: they go one after the other.
     """
-    found: list[Row] = []
+    found: list[OutboxRow] = []
     ended: set[Uuid] = set()
     said: set[tuple[Uuid, str, str]] = set()
     for row in rows:
         uuid, due = row.due.uuid, row.due
         if uuid in ended:
             continue
-        if isinstance(due, MessageDue):
+        if isinstance(due, MessageItem):
             looks = (uuid, due.flag, due.occur_time)
             if looks in said:
                 ended.add(uuid)

@@ -7,7 +7,7 @@ import msgspec
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.record import Record
 from gatewayd.model.record_wire import to_wire
-from gatewayd.model.status import Mqtt, Operation, operation
+from gatewayd.model.status import MqttStatus, OperationStatus, operation
 
 MAX_PAYLOAD: Final = 64 * 1024
 """Bytes; more is not read."""
@@ -36,12 +36,12 @@ class Envelope(msgspec.Struct, frozen=True):
 
         Everything else is said by gateways: it is this one's own answer or state, or another's, and never a request.
         """
-        if self.status is None or self.status == Mqtt.PUBLISHED.value[0]:
+        if self.status is None or self.status == MqttStatus.PUBLISHED.value[0]:
             return True
         return self.meaning is not None and self.meaning.is_request
 
     @property
-    def meaning(self) -> Operation | None:
+    def meaning(self) -> OperationStatus | None:
         """What it says; None for what the API does not know."""
         return None if self.status is None else operation(self.status, self.desc)
 
@@ -56,7 +56,7 @@ def read_envelope(payload: bytes) -> Envelope:
         raise MalformedError(f"payload: {error}") from error
 
 
-def write_envelope(meaning: Operation, record: Record | None, sn: str | None = None) -> bytes:
+def write_envelope(meaning: OperationStatus, record: Record | None, sn: str | None = None) -> bytes:
     """A message: `record` as §12 shows it, with the request's `sn` where it answers one."""
     msg = {} if record is None else to_wire(record)
     if sn is not None:

@@ -7,19 +7,19 @@ from typing import Protocol
 import structlog
 
 from gatewayd.cloud.mqtt.envelope import write_envelope
-from gatewayd.cloud.mqtt.session import Line, Message
+from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, subscription
 from gatewayd.model.ids import ExecType, Uuid
-from gatewayd.model.outbox_items import AnswerDue, NoticeDue
+from gatewayd.model.outbox_items import AnswerItem, NoticeItem
 from gatewayd.model.record import GatewayParam, Record
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 from gatewayd.store.mirror import Mirror
-from gatewayd.store.outbox import Outbox, Row
+from gatewayd.store.outbox import Outbox, OutboxRow
 
 log = structlog.get_logger()
 
 
-class Audience(Protocol):
+class TopicUsers(Protocol):
     """Who may ask things of a device: the owner, and whom the cloud has authorized. `version` changes with them."""
 
     version: int
@@ -27,17 +27,17 @@ class Audience(Protocol):
     def users_of(self, uuid: Uuid) -> Iterable[str]: ...
 
 
-class Uplink:
+class MqttPublisher:
     """Speaks for the gateway on a line. States need no outbox: each new line begins with all of them."""
 
-    def __init__(self, mirror: Mirror, outbox: Outbox, audience: Audience, owner: str) -> None:
+    def __init__(self, mirror: Mirror, outbox: Outbox, audience: TopicUsers, owner: str) -> None:
         self._mirror = mirror
         self._outbox = outbox
         self._audience = audience
         self._owner = owner
         self.published = 0
 
-    async def serve(self, line: Line) -> None:
+    async def serve(self, line: MqttConnection) -> None:
         """Greet, then publish whatever changes or is due, until the line breaks."""
         await self._resubscribe(line)
         for record in self._mirror.all():
@@ -46,7 +46,7 @@ class Uplink:
             tasks.create_task(self._states(line))
             tasks.create_task(self._due(line))
 
-    async def _states(self, line: Line) -> None:
+    async def _states(self, line: MqttConnection) -> None:
         known, version = {record.uuid for record in self._mirror.all()}, self._audience.version
         while True:
             for uuid in await self._mirror.changed.take():
@@ -60,7 +60,7 @@ class Uplink:
                     await line.publish(state_of(record, self._owner))
                     self.published += 1
 
-    async def _due(self, line: Line) -> None:
+    async def _due(self, line: MqttConnection) -> None:
         while True:
             rows = await self._outbox.take("mqtt", 100)
             try:
@@ -71,14 +71,14 @@ class Uplink:
             await self._outbox.done(*(row.id for row in rows))
             self.published += len(rows)
 
-    async def _send(self, line: Line, rows: tuple[Row, ...]) -> None:
+    async def _send(self, line: MqttConnection, rows: tuple[OutboxRow, ...]) -> None:
         """All at once, in order: MQTT keeps the order of one line, and the acknowledgements come when they come."""
         async with asyncio.TaskGroup() as tasks:
             for row in rows:
                 for message in messages_of(row, self._owner):
                     tasks.create_task(line.publish(message))
 
-    async def _resubscribe(self, line: Line) -> None:
+    async def _resubscribe(self, line: MqttConnection) -> None:
         await line.keep_subscribed(
             subscription(user, record.category, record.uuid)
             for record in self._mirror.all()
@@ -86,40 +86,40 @@ class Uplink:
         )
 
 
-def state_of(record: Record, owner: str) -> Message:
+def state_of(record: Record, owner: str) -> MqttMessage:
     """A device's state: retained, QoS 0 (§4.1's default)."""
-    return Message(
+    return MqttMessage(
         str(Topic(owner, record.category, record.uuid, ExecType.UPDATE)),
         write_envelope(_meaning_of_state(record), record),
         retain=True,
     )
 
 
-def last_will(gateway: Record, owner: str) -> Message:
+def last_will(gateway: Record, owner: str) -> MqttMessage:
     """What the broker says of the gateway when the line breaks."""
     topic = Topic(owner, gateway.category, gateway.uuid, ExecType.UPDATE)
-    return Message(str(topic), write_envelope(Operation.OFFLINE, gateway), retain=True)
+    return MqttMessage(str(topic), write_envelope(OperationStatus.OFFLINE, gateway), retain=True)
 
 
-def messages_of(row: Row, owner: str) -> tuple[Message, ...]:
+def messages_of(row: OutboxRow, owner: str) -> tuple[MqttMessage, ...]:
     """A row of the MQTT lane as what goes out. A device that left takes its retained state with it."""
     due = row.due
     match due:
-        case AnswerDue():
+        case AnswerItem():
             topic = Topic(due.user, due.category, due.uuid, due.exectype)
-            return (Message(str(topic), write_envelope(Operation[due.status], due.record, due.sn), qos=1),)
-        case NoticeDue():
+            return (MqttMessage(str(topic), write_envelope(OperationStatus[due.status], due.record, due.sn), qos=1),)
+        case NoticeItem():
             topic = Topic(owner, due.category, due.uuid, due.exectype)
-            notice = Message(str(topic), write_envelope(Operation[due.status], due.record, due.sn), qos=1)
+            notice = MqttMessage(str(topic), write_envelope(OperationStatus[due.status], due.record, due.sn), qos=1)
             if due.exectype is not ExecType.DELETE:
                 return (notice,)
             state = Topic(owner, due.category, due.uuid, ExecType.UPDATE)
-            return notice, Message(str(state), b"", qos=1, retain=True)
+            return notice, MqttMessage(str(state), b"", qos=1, retain=True)
         case _:
             raise TypeError(f"{type(due).__name__} does not travel over MQTT")
 
 
-def _meaning_of_state(record: Record) -> Operation:
+def _meaning_of_state(record: Record) -> OperationStatus:
     if isinstance(record.param, GatewayParam):
-        return Operation.NORMAL
-    return Operation.DEVICE_NORMAL if record.param.status == 1 else Operation.OFFLINE
+        return OperationStatus.NORMAL
+    return OperationStatus.DEVICE_NORMAL if record.param.status == 1 else OperationStatus.OFFLINE

@@ -30,7 +30,7 @@ from gatewayd.model.request import (
     Request,
     UpdateRecord,
 )
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 
 Msg = Mapping[str, Any]
 
@@ -81,7 +81,7 @@ def read_request(topic: Topic, envelope: Envelope, zone: tzinfo) -> Request:
         raise MalformedError(f"msg.param: found {type(param).__name__}; it is an object")
     reader = _READERS.get((topic.category, topic.exectype)) or _READERS.get((None, topic.exectype))
     if reader is None:
-        raise RefusedError(f"a {topic.category} cannot be asked to {topic.exectype}", Operation.BAD_PARAMETERS)
+        raise RefusedError(f"a {topic.category} cannot be asked to {topic.exectype}", OperationStatus.BAD_PARAMETERS)
     action = reader(topic.category, envelope.msg, param)
     return Request(topic.user, topic.category, topic.uuid, topic.exectype, sn, action, _sent_at(envelope.msg, zone))
 
@@ -96,7 +96,7 @@ def _sent_at(msg: Msg, zone: tzinfo) -> datetime | None:
         try:
             stamps.append(read_time(text, zone))
         except (ValueError, TypeError, AttributeError) as error:
-            raise RefusedError(f"msg.{name}: found {text!r}; {error}", Operation.BAD_TIME_FORMAT) from error
+            raise RefusedError(f"msg.{name}: found {text!r}; {error}", OperationStatus.BAD_TIME_FORMAT) from error
     return max(stamps, default=None)
 
 
@@ -164,7 +164,7 @@ _READERS: Final[Mapping[tuple[Category | None, ExecType], Callable[[Category, Ms
 
 def _pin(text: str | None) -> str | None:
     if text is not None and not (4 <= len(text) <= 10 and text.isascii() and text.isdecimal()):
-        raise RefusedError("msg.param.pass: 4 to 10 digits", Operation.BAD_PASSWORD_FORMAT)
+        raise RefusedError("msg.param.pass: 4 to 10 digits", OperationStatus.BAD_PASSWORD_FORMAT)
     return text
 
 

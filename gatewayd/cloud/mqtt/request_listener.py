@@ -17,16 +17,17 @@ import structlog
 from gatewayd.cloud.clock import is_stale
 from gatewayd.cloud.mqtt.envelope import Envelope, read_envelope, write_envelope
 from gatewayd.cloud.mqtt.request_decoder import read_request
-from gatewayd.cloud.mqtt.session import Arrived, Line, Message
+from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage, ReceivedMqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, read_topic
 from gatewayd.model.errors import GatewayError, MalformedError, RefusedError, StoreError, UnknownDeviceError
 from gatewayd.model.ids import Category, ExecType, Uuid
-from gatewayd.model.outbox_items import AnswerDue
+from gatewayd.model.outbox_items import AnswerItem
 from gatewayd.model.permission import Permission, may
+from gatewayd.model.ports import RecordReader
 from gatewayd.model.record import Record
 from gatewayd.model.request import Answer, Handler, Request, UpdateRecord
-from gatewayd.model.status import Operation
-from gatewayd.store.command_journal import Begun, Journal, Repeated
+from gatewayd.model.status import OperationStatus
+from gatewayd.store.command_journal import Begun, CommandJournal, Repeated
 from gatewayd.store.outbox import Outbox
 
 log = structlog.get_logger()
@@ -43,18 +44,12 @@ MOST_WAITING: Final = 16
 MOST_AT_ONCE: Final = 256
 
 # While the radio works on it, a request is answered with what is being done.
-_PROGRESS: Final[Mapping[ExecType, Operation]] = {
-    ExecType.CREATE: Operation.CREATING,
-    ExecType.DELETE: Operation.DELETING,
-    ExecType.QUERY: Operation.UPDATING,  # the API has no 正在 for reading; none of the 请求… that a phone says is ours
-    ExecType.CONTROL: Operation.CONTROLLING,
+_PROGRESS: Final[Mapping[ExecType, OperationStatus]] = {
+    ExecType.CREATE: OperationStatus.CREATING,
+    ExecType.DELETE: OperationStatus.DELETING,
+    ExecType.QUERY: OperationStatus.UPDATING,  # the API has no 正在 for reading
+    ExecType.CONTROL: OperationStatus.CONTROLLING,
 }
-
-
-class Records(Protocol):
-    """The mirror, as far as requests need it."""
-
-    def get(self, uuid: Uuid) -> Record | None: ...
 
 
 class Permissions(Protocol):
@@ -74,7 +69,7 @@ class Handlers:
         """The handler of `request`. Raises RefusedError where nobody does such a thing."""
         found = self.by_category.get((request.category, request.exectype)) or self.default.get(request.exectype)
         if found is None:
-            raise RefusedError(f"nobody does {request.exectype} here", Operation.BAD_PARAMETERS)
+            raise RefusedError(f"nobody does {request.exectype} here", OperationStatus.BAD_PARAMETERS)
         return found
 
 
@@ -83,15 +78,15 @@ class _Asked:
     """A request, the line it came on, and until when (the loop's clock) it has its final answer."""
 
     request: Request
-    line: Line
+    line: MqttConnection
     tasks: asyncio.TaskGroup
     until: float
 
-    def say(self, meaning: Operation, record: Record | None = None) -> None:
+    def say(self, meaning: OperationStatus, record: Record | None = None) -> None:
         """Say what is worthless later: on the line it was asked on or nowhere, and nobody waits for it."""
         request = self.request
         topic = Topic(request.user, request.category, request.uuid, request.exectype)
-        message = Message(str(topic), write_envelope(meaning, record, request.sn), qos=1)
+        message = MqttMessage(str(topic), write_envelope(meaning, record, request.sn), qos=1)
         self.tasks.create_task(self.line.try_publish(message))
 
 
@@ -103,7 +98,7 @@ class _Queue:
     waiting: int = 0
 
 
-class Downlink:
+class RequestListener:
     """Takes requests off a line. What is begun is finished even if the line breaks: its answer waits in the outbox.
 
     `rights_changed` hears who says 授权失效: rights are to be looked up now and not at the next sync. `deadline_s` is
@@ -113,8 +108,8 @@ class Downlink:
     def __init__(
         self,
         *,
-        records: Records,
-        journal: Journal,
+        records: RecordReader,
+        journal: CommandJournal,
         outbox: Outbox,
         permissions: Permissions,
         handlers: Handlers,
@@ -135,7 +130,7 @@ class Downlink:
         self._rights_changed = rights_changed
         self._deadline_s = deadline_s
         self._queues: dict[Uuid, _Queue] = {}
-        self._begun: asyncio.Queue[tuple[Request, Line]] = asyncio.Queue(MOST_AT_ONCE)
+        self._begun: asyncio.Queue[tuple[Request, MqttConnection]] = asyncio.Queue(MOST_AT_ONCE)
         self.counters: Counter[str] = Counter()
 
     async def run(self) -> None:
@@ -146,7 +141,7 @@ class Downlink:
                 until = asyncio.get_running_loop().time() + self._deadline_s
                 tasks.create_task(self._in_turn(_Asked(request, line, tasks, until)), name=f"request-{request.sn}")
 
-    async def serve(self, line: Line) -> None:
+    async def serve(self, line: MqttConnection) -> None:
         """Read a line until it breaks."""
         async for arrived in line.arriving():
             await self._take(arrived, line)
@@ -156,20 +151,20 @@ class Downlink:
         unfinished = await self._journal.unfinished()
         for cut in unfinished:
             await self._journal.finish(
-                AnswerDue(
+                AnswerItem(
                     user=cut.user,
                     category=cut.category,
                     uuid=cut.uuid,
                     exectype=cut.exectype,
                     sn=cut.sn,
-                    status=Operation.FAILED.name,
+                    status=OperationStatus.FAILED.name,
                     record=self._records.get(cut.uuid),
                 )
             )
             log.warning("request_cut_off_by_restart", sn=cut.sn, uuid=cut.uuid, exectype=cut.exectype)
         return frozenset(cut.uuid for cut in unfinished)
 
-    async def _take(self, arrived: Arrived, line: Line) -> None:
+    async def _take(self, arrived: ReceivedMqttMessage, line: MqttConnection) -> None:
         """One message: a request is handed on, anything else ends here."""
         if not arrived.payload:
             return  # a retained message was cleared
@@ -182,7 +177,7 @@ class Downlink:
             return
         if not envelope.is_request:
             self.counters["not_requests"] += 1
-            if envelope.meaning is Operation.AUTHORIZATION_EXPIRED and not arrived.retained:
+            if envelope.meaning is OperationStatus.AUTHORIZATION_EXPIRED and not arrived.retained:
                 self._rights_changed(topic.user)
             return
         if arrived.retained:
@@ -205,11 +200,11 @@ class Downlink:
         try:
             if queue.waiting > MOST_WAITING:
                 log.warning("request_refused", uuid=request.uuid, reason="too many wait for this device")
-                asked.say(Operation.LIMIT_EXCEEDED)
+                asked.say(OperationStatus.LIMIT_EXCEEDED)
                 return
             if not await _comes_up(queue.lock, asked.until - ENOUGH_S):
                 log.warning("request_refused", uuid=request.uuid, reason="its turn did not come in time")
-                asked.say(Operation.NODE_NOT_RESPONDING, self._records.get(request.uuid))
+                asked.say(OperationStatus.NODE_NOT_RESPONDING, self._records.get(request.uuid))
                 return
             try:
                 await self._process(asked)
@@ -240,9 +235,11 @@ class Downlink:
     def _check(self, request: Request) -> None:
         """Raises the refusal that fits."""
         if not may(self._permissions.level(request.user, request.uuid), request.exectype):
-            raise RefusedError(f"{request.user} may not {request.exectype} {request.uuid}", Operation.PERMISSION_DENIED)
+            raise RefusedError(
+                f"{request.user} may not {request.exectype} {request.uuid}", OperationStatus.PERMISSION_DENIED
+            )
         if is_stale(request.sent_at, self._cloud_now(), self._ttl):
-            raise RefusedError(f"sent at {request.sent_at}: too old to be carried out", Operation.FAILED)
+            raise RefusedError(f"sent at {request.sent_at}: too old to be carried out", OperationStatus.FAILED)
         record = self._records.get(request.uuid)
         if record is None or record.category is not request.category:
             raise UnknownDeviceError(f"no {request.category} {request.uuid} is hosted here")
@@ -256,7 +253,7 @@ class Downlink:
         if not isinstance(request.action, UpdateRecord):
             asked.say(_PROGRESS[request.exectype])
         answer = await self._outcome(asked)
-        due = AnswerDue(
+        due = AnswerItem(
             user=request.user,
             category=request.category,
             uuid=request.uuid,
@@ -290,12 +287,12 @@ class Downlink:
             log.info("request_failed", uuid=request.uuid, reason=str(error))
             return Answer(error.status, record)
         except TimeoutError:
-            return Answer(Operation.NODE_NOT_RESPONDING, record)
+            return Answer(OperationStatus.NODE_NOT_RESPONDING, record)
         except Exception:  # the one edge where a fault of ours becomes an answer instead of the daemon's end
             log.exception("handler_broke", uuid=request.uuid, exectype=request.exectype)
-            return Answer(Operation.UNKNOWN_ERROR, record)
+            return Answer(OperationStatus.UNKNOWN_ERROR, record)
 
-    async def _answer_unreadable(self, arrived: Arrived, line: Line) -> None:
+    async def _answer_unreadable(self, arrived: ReceivedMqttMessage, line: MqttConnection) -> None:
         """What cannot be read is answered where a `sn` can be found in it and a topic to answer on."""
         try:
             topic = read_topic(arrived.topic)
@@ -303,13 +300,13 @@ class Downlink:
         except (MalformedError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         if not arrived.retained and (found.status is None or Envelope({}, found.status, found.desc).is_request):
-            await self._say(line, topic, Envelope({"sn": found.msg.sn}), Operation.BAD_PARAMETERS)
+            await self._say(line, topic, Envelope({"sn": found.msg.sn}), OperationStatus.BAD_PARAMETERS)
 
-    async def _say(self, line: Line, topic: Topic, envelope: Envelope, meaning: Operation) -> None:
+    async def _say(self, line: MqttConnection, topic: Topic, envelope: Envelope, meaning: OperationStatus) -> None:
         if (sn := envelope.sn) is not None:
-            await line.publish(Message(str(topic), write_envelope(meaning, None, sn), qos=1))
+            await line.publish(MqttMessage(str(topic), write_envelope(meaning, None, sn), qos=1))
 
-    def _count(self, what: str, arrived: Arrived, reason: object) -> None:
+    def _count(self, what: str, arrived: ReceivedMqttMessage, reason: object) -> None:
         self.counters[what] += 1
         log.warning(f"request_{what}", topic=arrived.topic, size=len(arrived.payload), reason=str(reason))
 

@@ -32,7 +32,7 @@ _GREETING_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class MqttAccount:
     """Where to connect, and as whom (§4.1: the https user; client id is the gateway's uuid)."""
 
     host: str
@@ -45,7 +45,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class MqttMessage:
     """What goes out."""
 
     topic: str
@@ -55,7 +55,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class ReceivedMqttMessage:
     """What came in."""
 
     topic: str
@@ -63,7 +63,7 @@ class Arrived:
     retained: bool
 
 
-class Line:
+class MqttConnection:
     """A connection that stands. Its methods raise aiomqtt.MqttError when it breaks, which ends what runs on it."""
 
     def __init__(self, client: aiomqtt.Client, *, is_v5: bool) -> None:
@@ -71,14 +71,14 @@ class Line:
         self._is_v5 = is_v5
         self.filters: frozenset[str] = frozenset()
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: MqttMessage) -> None:
         """QoS 0: returns when it is written; QoS 1: when the broker has acknowledged it."""
         # No timeout: a line that breaks cancels whoever waits on it, and each timeout would be a task.
         await self._client.publish(
             message.topic, message.payload, qos=message.qos, retain=message.retain, timeout=math.inf
         )
 
-    async def try_publish(self, message: Message) -> None:
+    async def try_publish(self, message: MqttMessage) -> None:
         """Publish from outside the line's own parts: where it has broken meanwhile, nothing is said."""
         with suppress(aiomqtt.MqttError), _heeding_cancellation():
             await self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
@@ -93,10 +93,10 @@ class Line:
                 await self._client.unsubscribe(list(chunk))
         self.filters = wanted
 
-    async def arriving(self) -> AsyncIterator[Arrived]:
+    async def arriving(self) -> AsyncIterator[ReceivedMqttMessage]:
         """Everything that comes in."""
         async for message in self._client.messages:
-            yield Arrived(message.topic.value, message.payload, bool(message.retain))
+            yield ReceivedMqttMessage(message.topic.value, message.payload, bool(message.retain))
 
     async def _subscribe(self, filters: Sequence[str]) -> None:
         if self._is_v5:
@@ -110,14 +110,16 @@ class Line:
             log.error("subscription_refused", filters=refused)
 
 
-Part = Callable[[Line], Awaitable[None]]
+ConnectionTask = Callable[[MqttConnection], Awaitable[None]]
 """Runs on a line until it is cancelled."""
 
 
-class Session:
+class MqttSession:
     """Keeps a line to the broker. `will` is what the broker says when the line breaks; `parts` run on each line."""
 
-    def __init__(self, account: Account, will: Message, parts: Sequence[Part], *, chance: random.Random) -> None:
+    def __init__(
+        self, account: MqttAccount, will: MqttMessage, parts: Sequence[ConnectionTask], *, chance: random.Random
+    ) -> None:
         self._account = account
         self._will = will
         self._parts = tuple(parts)
@@ -157,7 +159,7 @@ class Session:
                 client = await stack.enter_async_context(self._client(v5=v5))
             client.timeout = _TIMEOUT_S
             self._version_works = True
-            line = Line(client, is_v5=v5)
+            line = MqttConnection(client, is_v5=v5)
             self.trouble = None
             self.connections += 1
             self.connected.set()
@@ -222,7 +224,7 @@ def _heeding_cancellation() -> Iterator[None]:
         raise asyncio.CancelledError
 
 
-async def _run(part: Part, line: Line) -> None:
+async def _run(part: ConnectionTask, line: MqttConnection) -> None:
     await part(line)
 
 

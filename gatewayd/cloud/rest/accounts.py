@@ -7,10 +7,10 @@ import msgspec
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
-from gatewayd.cloud.rest.rows import Id, Row
+from gatewayd.cloud.rest.rows import ApiRow, Id
 
 
-class User(Row, frozen=True, kw_only=True):
+class UserProfile(ApiRow, frozen=True, kw_only=True):
     """A user as he sees himself (§1.3, §1.4, §1.8). `extra` has the `user_*` roles and what else comes."""
 
     SECRET: ClassVar[frozenset[str]] = frozenset({"token", "extend_userinfo"})
@@ -34,7 +34,7 @@ class User(Row, frozen=True, kw_only=True):
     addr_joined: str | None = None
 
 
-class Registration(Row, frozen=True, kw_only=True):
+class Registration(ApiRow, frozen=True, kw_only=True):
     """§1.2, and §1.12 where there is a `wechat_service`. The API says "none" for what is not given."""
 
     SECRET: ClassVar[frozenset[str]] = frozenset({"password", "sms_code"})
@@ -48,7 +48,7 @@ class Registration(Row, frozen=True, kw_only=True):
     wechat_service: str | None = None
 
 
-class Avatar(Row, frozen=True, kw_only=True):
+class Avatar(ApiRow, frozen=True, kw_only=True):
     """§1.9. `image_type` jpg, png or bmp; `image_size` in bytes, as text; `data_type` base64, raw or hex."""
 
     image_type: str
@@ -59,7 +59,7 @@ class Avatar(Row, frozen=True, kw_only=True):
     avatar_url: str | None = None
 
 
-class GatewayAccount(Row, frozen=True, kw_only=True):
+class GatewayAccount(ApiRow, frozen=True, kw_only=True):
     """§2.4: the account that a gateway gets."""
 
     SECRET: ClassVar[frozenset[str]] = frozenset({"token"})
@@ -68,7 +68,7 @@ class GatewayAccount(Row, frozen=True, kw_only=True):
     token: str | None = None
 
 
-class Accounts:
+class AccountsApi:
     """§1 and §2.4, call by call. Logging in for the client's own calls happens by itself."""
 
     def __init__(self, caller: Caller) -> None:
@@ -86,12 +86,12 @@ class Accounts:
 
     async def log_in(
         self, username: str, password: str, *, uuid: str = "", devtype: str = "emb", language: str = "chs"
-    ) -> User:
+    ) -> UserProfile:
         """§1.3: the user, with a token. Raises RefusedByCloudError (400010 unknown, 400012 wrong password)."""
         said = {"username": username, "password": password, "language": language, "uuid": uuid, "devtype": devtype}
         return await self._user("accounts.log_in", params=said)
 
-    async def profile(self) -> User:
+    async def profile(self) -> UserProfile:
         """§1.4: who the client's own user is."""
         return await self._user("accounts.profile")
 
@@ -111,7 +111,7 @@ class Accounts:
 
     async def update_profile(
         self, *, profile: Mapping[str, str] | None = None, user: Mapping[str, str] | None = None
-    ) -> User:
+    ) -> UserProfile:
         """§1.8: `profile` (avatar_url, signature, …) and `user` (email, first_name, last_name)."""
         said = {"profile": profile, "user": user}
         return await self._user("accounts.update_profile", params={one: said[one] for one in said if said[one]})
@@ -127,7 +127,7 @@ class Accounts:
         endpoint, transport = ENDPOINTS["accounts.avatar"], self._caller.transport
         return await self._caller.with_token(lambda token: transport.picture(endpoint, id_=user_id, token=token))
 
-    async def external_username(self, external_id: str) -> User:
+    async def external_username(self, external_id: str) -> UserProfile:
         """§1.11: whose account a user of WeChat has. Raises RefusedByCloudError (400038: nobody's yet)."""
         return await self._user("accounts.external_username", id_=external_id)
 
@@ -136,5 +136,5 @@ class Accounts:
         params = {"username": username, "password": password}
         return await self._caller.row("accounts.register_gateway", GatewayAccount, params=params)
 
-    async def _user(self, name: str, **call: Any) -> User:
-        return await self._caller.bare(name, User, **call)
+    async def _user(self, name: str, **call: Any) -> UserProfile:
+        return await self._caller.bare(name, UserProfile, **call)

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import Id, Row
+from gatewayd.cloud.rest.rows import ApiRow, Id
 
 
-class Authorization(Row, frozen=True, kw_only=True):
+class Authorization(ApiRow, frozen=True, kw_only=True):
     """`authorized_id` may do with the device `info_id` what level `perm` allows (§7: 1 to 7); `authorizer_id` said so.
 
     The cloud is asked with a number and answers with one in quotes; both are read.
@@ -20,7 +20,7 @@ class Authorization(Row, frozen=True, kw_only=True):
     perm: int
 
 
-class Authorizations:
+class AuthorizationsApi:
     """§2.2, call by call."""
 
     def __init__(self, caller: Caller) -> None:

@@ -6,27 +6,27 @@ from typing import Any
 import msgspec
 
 from gatewayd.cloud.rest.caller import Caller, place
-from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint
+from gatewayd.cloud.rest.endpoints import ENDPOINTS, RestEndpoint
 from gatewayd.cloud.rest.errors import RefusedByCloudError, UncertainError, refusal
 from gatewayd.cloud.rest.records import said_of
-from gatewayd.cloud.rest.rows import Row, convert, params_of
+from gatewayd.cloud.rest.rows import ApiRow, convert, params_of
 from gatewayd.model.errors import CloudError
 from gatewayd.model.record import Record
 from gatewayd.model.rest_status import is_server_error, rest_status
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class BatchPart(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a batch: the endpoint's name, what it is about (or the very fields), and an existing thing's id."""
 
     name: str
-    about: Row | Record | Mapping[str, Any] | None = None
+    about: ApiRow | Record | Mapping[str, Any] | None = None
     id: int | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one part: `data` as the cloud has it now, or the error that the call alone would have raised."""
 
-    part: Part
+    part: BatchPart
     data: Any = None
     error: CloudError | None = None
 
@@ -39,13 +39,13 @@ class _Answered(msgspec.Struct):
     err: Any = None
 
 
-class Batch:
+class BatchApi:
     """§2.5."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def send(self, parts: Sequence[Part]) -> list[Outcome]:
+    async def send(self, parts: Sequence[BatchPart]) -> list[BatchOutcome]:
         """Send `parts` as one call; an outcome each, in the order of `parts`.
 
         A part that the answer does not speak of is uncertain. Raises UncertainError where no answer came,
@@ -56,17 +56,17 @@ class Batch:
         answers = {str(answer.seq): answer for answer in said}
         return [_outcome(part, answers.get(str(number))) for number, part in enumerate(parts, 1)]
 
-    async def send_alone(self, part: Part) -> Outcome:
+    async def send_alone(self, part: BatchPart) -> BatchOutcome:
         """The same for one part, by its own endpoint."""
         endpoint = ENDPOINTS[part.name]
         body = _body(endpoint, part)
         try:
             msg = await self._caller.msg(part.name, id_=part.id, data=body or None)
         except CloudError as error:
-            return Outcome(part=part, error=error)
-        return Outcome(part=part, data=msg.get("data") if isinstance(msg, dict) else None)
+            return BatchOutcome(part=part, error=error)
+        return BatchOutcome(part=part, data=msg.get("data") if isinstance(msg, dict) else None)
 
-    def _wire(self, seq: str, part: Part) -> dict[str, Any]:
+    def _wire(self, seq: str, part: BatchPart) -> dict[str, Any]:
         endpoint = ENDPOINTS[part.name]
         return {
             "seq": seq,
@@ -76,11 +76,11 @@ class Batch:
         }
 
 
-def _body(endpoint: Endpoint, part: Part) -> dict[str, Any]:
+def _body(endpoint: RestEndpoint, part: BatchPart) -> dict[str, Any]:
     match part.about:
         case Record():
             return said_of(part.about)
-        case Row():
+        case ApiRow():
             return params_of(endpoint, part.about)
         case None:
             return {}
@@ -88,16 +88,16 @@ def _body(endpoint: Endpoint, part: Part) -> dict[str, Any]:
             return dict(fields)
 
 
-def _outcome(part: Part, answer: _Answered | None) -> Outcome:
+def _outcome(part: BatchPart, answer: _Answered | None) -> BatchOutcome:
     call = place(part.name)
     if answer is None:
-        return Outcome(part=part, error=UncertainError(f"{call}: the batch's answer does not speak of it"))
+        return BatchOutcome(part=part, error=UncertainError(f"{call}: the batch's answer does not speak of it"))
     endpoint = ENDPOINTS[part.name]
     if answer.status_sub in endpoint.success:
-        return Outcome(part=part, data=answer.data)
+        return BatchOutcome(part=part, data=answer.data)
     desc = answer.desc_sub or ""
     if is_server_error(answer.status_sub):
-        return Outcome(part=part, error=UncertainError(f"{call}: {answer.status_sub} {desc}"))
+        return BatchOutcome(part=part, error=UncertainError(f"{call}: {answer.status_sub} {desc}"))
     known = rest_status(endpoint.section, answer.status_sub) or rest_status("2.5", answer.status_sub)
     error: RefusedByCloudError = refusal(call, answer.status_sub, desc, known, str(answer.err or ""))
-    return Outcome(part=part, error=error)
+    return BatchOutcome(part=part, error=error)

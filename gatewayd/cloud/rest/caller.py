@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint, Says
+from gatewayd.cloud.rest.endpoints import ENDPOINTS, In, RestEndpoint
 from gatewayd.cloud.rest.errors import (
     CloudUnavailableError,
-    NotLetInError,
+    LoginRefusedError,
     RefusedByCloudError,
     UncertainError,
     UnreadableAnswerError,
@@ -66,7 +66,7 @@ class Caller:
         except RefusedByCloudError as error:
             if not error.is_token:
                 raise
-            raise NotLetInError(f"{error} (a token that it gave just now)") from error
+            raise LoginRefusedError(f"{error} (a token that it gave just now)") from error
 
     async def token(self) -> str | None:
         """The token that there is, got first where there is none."""
@@ -157,14 +157,16 @@ def data_of(msg: Any, where: str) -> Any:
     return msg["data"]
 
 
-def _placed(endpoint: Endpoint, params: Mapping[str, Any] | None, data: Any) -> tuple[Mapping[str, str] | None, Any]:
+def _placed(
+    endpoint: RestEndpoint, params: Mapping[str, Any] | None, data: Any
+) -> tuple[Mapping[str, str] | None, Any]:
     """The query and the body that `params` or `data` make."""
     match endpoint.says:
-        case Says.QUERY:
+        case In.QUERY:
             return params, None
-        case Says.BODY:
+        case In.BODY:
             return None, params if params is not None else {}
-        case Says.DATA:
+        case In.DATA:
             return None, {"data": data if data is not None else params or {}}
         case _:
             return None, None

@@ -11,21 +11,21 @@ from typing import Final
 
 import structlog
 
-from gatewayd.cloud.rest.accounts import Accounts
-from gatewayd.cloud.rest.authorizations import Authorizations
-from gatewayd.cloud.rest.batch import Batch
+from gatewayd.cloud.rest.accounts import AccountsApi
+from gatewayd.cloud.rest.authorizations import AuthorizationsApi
+from gatewayd.cloud.rest.batch import BatchApi
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.errors import NotLetInError, RefusedByCloudError, UnreadableAnswerError
-from gatewayd.cloud.rest.keys import Keys
-from gatewayd.cloud.rest.members import Members
-from gatewayd.cloud.rest.messages import Messages
-from gatewayd.cloud.rest.passwords import TemporaryPasswords
-from gatewayd.cloud.rest.records import Records
-from gatewayd.cloud.rest.releases import Releases
-from gatewayd.cloud.rest.service import Service
-from gatewayd.cloud.rest.spaces import Homes, Spaces
+from gatewayd.cloud.rest.errors import LoginRefusedError, RefusedByCloudError, UnreadableAnswerError
+from gatewayd.cloud.rest.keys import KeysApi
+from gatewayd.cloud.rest.members import MembersApi
+from gatewayd.cloud.rest.messages import MessagesApi
+from gatewayd.cloud.rest.passwords import TemporaryPasswordsApi
+from gatewayd.cloud.rest.records import RecordsApi
+from gatewayd.cloud.rest.releases import ReleasesApi
+from gatewayd.cloud.rest.service import ServiceApi
+from gatewayd.cloud.rest.spaces import HomesApi, SpacesApi
 from gatewayd.cloud.rest.transport import Transport
-from gatewayd.cloud.rest.versions import Versions
+from gatewayd.cloud.rest.versions import VersionsApi
 
 log = structlog.get_logger()
 
@@ -62,13 +62,13 @@ class Login:
         """A token. Raises NotLetInError, without asking the cloud while a pause lasts; CloudUnavailableError."""
         clock = asyncio.get_running_loop().time
         if (left := self._not_before - clock()) > 0:
-            raise NotLetInError(f"{self._reason}; the cloud is asked again in {left:.0f} s")
+            raise LoginRefusedError(f"{self._reason}; the cloud is asked again in {left:.0f} s")
         try:
             token = await self._log_in()
         except RefusedByCloudError as error:
             self._reason, self._not_before = str(error), clock() + self._pause_s
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
-            raise NotLetInError(self._reason) from error
+            raise LoginRefusedError(self._reason) from error
         self._pause_s = self._first_pause_s
         return token
 
@@ -80,19 +80,19 @@ class CloudClient:
         self._credentials = credentials
         login = Login(self._logged_in_or_registered, first_pause_s=login_pause_s)
         self._caller = caller = Caller(transport, login)
-        self.accounts = Accounts(caller)  # §1, §2.4
-        self.records = Records(caller)  # §2.1
-        self.authorizations = Authorizations(caller)  # §2.2
-        self.spaces = Spaces(caller)  # §2.3
-        self.batch = Batch(caller)  # §2.5
-        self.members = Members(caller)  # §2.7
-        self.keys = Keys(caller)  # §2.8
-        self.messages = Messages(caller)  # §2.6, §2.9
-        self.passwords = TemporaryPasswords(caller)  # §2.10
-        self.homes = Homes(caller)  # §2.11
-        self.versions = Versions(caller)  # §2.12
-        self.service = Service(caller)  # §2.13, §2.15, §11
-        self.releases = Releases(caller)  # §3.2
+        self.accounts = AccountsApi(caller)  # §1, §2.4
+        self.records = RecordsApi(caller)  # §2.1
+        self.authorizations = AuthorizationsApi(caller)  # §2.2
+        self.spaces = SpacesApi(caller)  # §2.3
+        self.batch = BatchApi(caller)  # §2.5
+        self.members = MembersApi(caller)  # §2.7
+        self.keys = KeysApi(caller)  # §2.8
+        self.messages = MessagesApi(caller)  # §2.6, §2.9
+        self.passwords = TemporaryPasswordsApi(caller)  # §2.10
+        self.homes = HomesApi(caller)  # §2.11
+        self.versions = VersionsApi(caller)  # §2.12
+        self.service = ServiceApi(caller)  # §2.13, §2.15, §11
+        self.releases = ReleasesApi(caller)  # §3.2
 
     @classmethod
     @asynccontextmanager

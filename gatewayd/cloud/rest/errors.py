@@ -12,7 +12,7 @@ class CloudUnavailableError(CloudError):
     """No answer that could be read: unreachable, too slow, 5xx, not JSON, too large. Worth another try."""
 
 
-class NotLetInError(CloudUnavailableError):
+class LoginRefusedError(CloudUnavailableError):
     """The cloud refuses the gateway's login, or the very token that a login gave.
 
     That is the account's fault and no call's: whatever was to be said is worth another try, later.

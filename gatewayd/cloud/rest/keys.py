@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from typing import ClassVar
 
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import Id, Row
+from gatewayd.cloud.rest.rows import ApiRow, Id
 
 
-class Key(Row, frozen=True, kw_only=True):
+class CloudKey(ApiRow, frozen=True, kw_only=True):
     """A key. `key_type`: 0 password, 1 fingerprint, 2 card, 3 mechanical. `title` and `icon` are its member's."""
 
     SECRET: ClassVar[frozenset[str]] = frozenset({"key_number"})  # a password key's number is the password
@@ -22,7 +22,7 @@ class Key(Row, frozen=True, kw_only=True):
     icon: str | None = None
 
 
-class Keys:
+class KeysApi:
     """§2.8, call by call."""
 
     def __init__(self, caller: Caller) -> None:
@@ -30,19 +30,19 @@ class Keys:
 
     def list(
         self, *, info_id: int | None = None, key_type: int | None = None, key_number: str | None = None
-    ) -> AsyncIterator[Key]:
+    ) -> AsyncIterator[CloudKey]:
         """The keys, of one lock, of one type, of one number."""
-        return self._caller.rows("keys.list", Key, info_id=info_id, key_type=key_type, key_number=key_number)
+        return self._caller.rows("keys.list", CloudKey, info_id=info_id, key_type=key_type, key_number=key_number)
 
-    async def get(self, id_: int) -> Key:
+    async def get(self, id_: int) -> CloudKey:
         """One key. Raises NotThereError."""
-        return await self._caller.row("keys.get", Key, id_=id_)
+        return await self._caller.row("keys.get", CloudKey, id_=id_)
 
-    async def create(self, key: Key) -> Key:
+    async def create(self, key: CloudKey) -> CloudKey:
         """A new key as the cloud has it now. Raises AlreadyThereError, NotThereError (the lock), UncertainError."""
         return await self._caller.say("keys.create", key)
 
-    async def update(self, key: Key) -> Key:
+    async def update(self, key: CloudKey) -> CloudKey:
         """Change the key of that id. Raises NotThereError."""
         return await self._caller.say("keys.update", key, id_=key.id)
 

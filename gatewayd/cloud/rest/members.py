@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 from msgspec import field
 
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.keys import Key
-from gatewayd.cloud.rest.rows import Id, Row, read_row
+from gatewayd.cloud.rest.keys import CloudKey
+from gatewayd.cloud.rest.rows import ApiRow, Id, read_row
 
 
-class Member(Row, frozen=True, kw_only=True):
+class Member(ApiRow, frozen=True, kw_only=True):
     """`username` is null where the member has no account. Reminders: from and to "08:30", week0 is Sunday or Monday,
     the API does not say which.
     """
@@ -35,12 +35,12 @@ class Member(Row, frozen=True, kw_only=True):
     is_remind_week6: bool = False
     keys: list[dict[str, Any]] = field(default_factory=list)  # as they came; `held` reads them
 
-    def held(self) -> list[Key]:
+    def held(self) -> list[CloudKey]:
         """The member's keys; the reminders that the cloud repeats in each stand in its `extra`."""
-        return [read_row(key, Key, f"member {self.id} keys[{number}]") for number, key in enumerate(self.keys)]
+        return [read_row(key, CloudKey, f"member {self.id} keys[{number}]") for number, key in enumerate(self.keys)]
 
 
-class Members:
+class MembersApi:
     """§2.7, call by call."""
 
     def __init__(self, caller: Caller) -> None:

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar
 
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import Id, Row
+from gatewayd.cloud.rest.rows import ApiRow, Id
 
 
-class TemporaryPassword(Row, frozen=True, kw_only=True):
+class TemporaryPassword(ApiRow, frozen=True, kw_only=True):
     """A password of a lock from `start_time` to `end_time` ("2018-07-06 10:30", the home's zone).
 
     `duration` is in minutes. The cloud sends the password itself (`temporary_password`) to the phone and shows it to
@@ -30,7 +30,7 @@ class TemporaryPassword(Row, frozen=True, kw_only=True):
     created_time: str | None = None
 
 
-class TemporaryPasswords:
+class TemporaryPasswordsApi:
     """§2.10, call by call."""
 
     def __init__(self, caller: Caller) -> None:

@@ -13,7 +13,7 @@ from gatewayd.model.record_wire import from_wire, to_wire
 _CLOUDS_OWN: Final = frozenset({"id", "user_id", "create_time", "update_time", "perm", "authorization_id"})
 
 
-class Records:
+class RecordsApi:
     """§2.1, call by call."""
 
     def __init__(self, caller: Caller) -> None:

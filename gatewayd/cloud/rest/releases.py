@@ -7,10 +7,10 @@ from msgspec import field
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
-from gatewayd.cloud.rest.rows import Id, Row, params_of
+from gatewayd.cloud.rest.rows import ApiRow, Id, params_of
 
 
-class Release(Row, frozen=True, kw_only=True):
+class Release(ApiRow, frozen=True, kw_only=True):
     """An app. It is asked for with `type` and answered with `type_id`. `app_version`: its versions, as they came."""
 
     ALSO: ClassVar[Mapping[str, str]] = {"type_id": "type"}
@@ -30,7 +30,7 @@ class Release(Row, frozen=True, kw_only=True):
     create_time: str | None = None
 
 
-class Releases:
+class ReleasesApi:
     """§3.2, call by call. The API shows no address for one release; it is the list's with the id, as elsewhere."""
 
     def __init__(self, caller: Caller) -> None:

@@ -6,14 +6,14 @@ from typing import Annotated, Any, ClassVar, TypeVar
 import msgspec
 from msgspec import Meta, field
 
-from gatewayd.cloud.rest.endpoints import Endpoint
+from gatewayd.cloud.rest.endpoints import RestEndpoint
 from gatewayd.cloud.rest.errors import UnreadableAnswerError
 
 Id = Annotated[int, Meta(ge=0, lt=1 << 53)]
 """What the cloud knows a thing by; nothing that a database could not keep."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class ApiRow(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that the cloud keeps. What has no field here stands in `extra` as it came (JSON values)."""
 
     ALSO: ClassVar[Mapping[str, str]] = {}
@@ -32,7 +32,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=ApiRow)
 T = TypeVar("T")
 
 
@@ -60,14 +60,14 @@ def read_row(wire: Any, kind: type[R], place: str) -> R:
     return convert(known | {"extra": extra}, kind, place)
 
 
-def write_row(row: Row) -> dict[str, Any]:
+def write_row(row: ApiRow) -> dict[str, Any]:
     """The JSON object that a row is, to the key that nobody knew."""
     wire: dict[str, Any] = msgspec.to_builtins(row)
     extra: dict[str, Any] = wire.pop("extra")
     return wire | extra
 
 
-def params_of(endpoint: Endpoint, row: Row) -> dict[str, Any]:
+def params_of(endpoint: RestEndpoint, row: ApiRow) -> dict[str, Any]:
     """What a call says of `row`: the parameters that the endpoint has, as far as they are set, and the unknown keys."""
     wire: dict[str, Any] = msgspec.to_builtins(row)
     extra: dict[str, Any] = wire.pop("extra")

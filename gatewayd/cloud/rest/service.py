@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.records import read_record
-from gatewayd.cloud.rest.rows import Row
+from gatewayd.cloud.rest.rows import ApiRow
 from gatewayd.model.record import Record
 from gatewayd.model.record_wire import to_wire
 
@@ -26,7 +26,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     image_type: str
 
 
-class Feedback(Row, frozen=True, kw_only=True):
+class Feedback(ApiRow, frozen=True, kw_only=True):
     """`category`: 1 gateway, 2 lock, 3 camera, 4 switch, 5 socket, 6 curtain, 7 infrared, 8 panel, 9 sensor, 10 app,
     11 other. `images` are addresses in the cloud's answer.
     """
@@ -38,7 +38,7 @@ class Feedback(Row, frozen=True, kw_only=True):
     created_time: str | None = None
 
 
-class Service:
+class ServiceApi:
     """The cloud's clock, feedback, sharing, SMS and push, call by call."""
 
     def __init__(self, caller: Caller) -> None:

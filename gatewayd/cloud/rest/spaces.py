@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar
 
 from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import Id, Row
+from gatewayd.cloud.rest.rows import ApiRow, Id
 
 
-class Space(Row, frozen=True, kw_only=True):
+class Space(ApiRow, frozen=True, kw_only=True):
     """`type` is "unit", "floor" or "room". What is above it goes out as `superior_id`, which the cloud asks for (§2.5's
     `err`), and comes as `superior` (§2.3) or `superior_id` (§2.5). Without a home it goes to the user's own.
     """
@@ -23,7 +23,7 @@ class Space(Row, frozen=True, kw_only=True):
     is_default: bool = False
 
 
-class Home(Row, frozen=True, kw_only=True):
+class Home(ApiRow, frozen=True, kw_only=True):
     """§2.11 shows no example: an id, a name and an icon, and whatever else comes in `extra`."""
 
     id: Id | None = None
@@ -32,7 +32,7 @@ class Home(Row, frozen=True, kw_only=True):
     icon: str | None = None
 
 
-class Spaces:
+class SpacesApi:
     """§2.3, call by call."""
 
     def __init__(self, caller: Caller) -> None:
@@ -59,7 +59,7 @@ class Spaces:
         await self._caller.msg("spaces.delete", id_=id_)
 
 
-class Homes:
+class HomesApi:
     """§2.11, call by call."""
 
     def __init__(self, caller: Caller) -> None:

@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from gatewayd.cloud.rest.endpoints import Endpoint
+from gatewayd.cloud.rest.endpoints import RestEndpoint
 from gatewayd.cloud.rest.errors import CloudUnavailableError, UncertainError, refusal
 from gatewayd.model.errors import CloudError
 from gatewayd.model.rest_status import is_server_error, rest_status
@@ -37,7 +37,7 @@ _NOT_FOUND: Final = 404
 _TOKEN_REFUSED: Final = 400000
 
 
-class _Answer(msgspec.Struct):
+class _RestAnswer(msgspec.Struct):
     status: int | str
     msg: Any = None
     desc: str | None = None
@@ -45,7 +45,7 @@ class _Answer(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class _Raw:
+class _HttpAnswer:
     """What came back, before anybody has looked into it."""
 
     status: int
@@ -86,13 +86,13 @@ class Transport:
         if self._session is not None:
             await self._session.close()
 
-    def url(self, endpoint: Endpoint, id_: int | str | None = None) -> str:
+    def url(self, endpoint: RestEndpoint, id_: int | str | None = None) -> str:
         """Where an endpoint is."""
         return self._base_url + _path(endpoint, id_)
 
     async def call(
         self,
-        endpoint: Endpoint,
+        endpoint: RestEndpoint,
         *,
         id_: int | str | None = None,
         token: str | None = None,
@@ -106,18 +106,18 @@ class Transport:
         """
         return await self._tried(endpoint, id_, token, query, body, _outcome)
 
-    async def picture(self, endpoint: Endpoint, *, id_: int, token: str | None) -> bytes:
+    async def picture(self, endpoint: RestEndpoint, *, id_: int, token: str | None) -> bytes:
         """The image that a GET answers with instead of JSON (§1.10). Raises as `call` does."""
         return await self._tried(endpoint, id_, token, None, None, _image)
 
     async def _tried(
         self,
-        endpoint: Endpoint,
+        endpoint: RestEndpoint,
         id_: int | str | None,
         token: str | None,
         query: Mapping[str, str] | None,
         body: Any,
-        read: Callable[[Endpoint, str, _Raw], T],
+        read: Callable[[RestEndpoint, str, _HttpAnswer], T],
     ) -> T:
         pause = self._first_pause_s
         for attempt in range(1, _TRIES + 1):
@@ -134,8 +134,13 @@ class Transport:
         raise AssertionError("unreachable")
 
     async def _sent(
-        self, endpoint: Endpoint, id_: int | str | None, token: str | None, query: Mapping[str, str] | None, body: Any
-    ) -> _Raw:
+        self,
+        endpoint: RestEndpoint,
+        id_: int | str | None,
+        token: str | None,
+        query: Mapping[str, str] | None,
+        body: Any,
+    ) -> _HttpAnswer:
         """One request and its answer, which is one of the API's as far as HTTP tells."""
         call = f"{endpoint.method} {_path(endpoint, id_)}"
         assert self._session is not None
@@ -149,7 +154,7 @@ class Transport:
                 headers=headers | {"Content-Type": "application/json"},
                 allow_redirects=False,  # the token goes to the host that it belongs to, and nowhere else
             ) as response:
-                raw = _Raw(response.status, response.content_type, await _bounded(response))
+                raw = _HttpAnswer(response.status, response.content_type, await _bounded(response))
         except aiohttp.ClientConnectorError as error:
             raise CloudUnavailableError(f"{call}: cannot connect ({_reason(error)})") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -187,14 +192,14 @@ class Transport:
             yield response
 
 
-def _path(endpoint: Endpoint, id_: int | str | None) -> str:
+def _path(endpoint: RestEndpoint, id_: int | str | None) -> str:
     return endpoint.path.format(id=quote(str(id_), safe=""))
 
 
-def _outcome(endpoint: Endpoint, call: str, raw: _Raw) -> Any:
+def _outcome(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> Any:
     """The `msg`, or the error that the status is."""
     try:
-        answer = msgspec.json.decode(raw.content, type=_Answer)
+        answer = msgspec.json.decode(raw.content, type=_RestAnswer)
         code = int(answer.status)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         if raw.status == _UNAUTHORIZED:  # in HTTP's words instead of the API's
@@ -210,14 +215,14 @@ def _outcome(endpoint: Endpoint, call: str, raw: _Raw) -> Any:
     raise refusal(call, code, desc, rest_status(endpoint.section, code), _err(answer))
 
 
-def _image(endpoint: Endpoint, call: str, raw: _Raw) -> bytes:
+def _image(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> bytes:
     if raw.status == 200 and raw.content_type.startswith("image/"):
         return raw.content
     _outcome(endpoint, call, raw)
     raise CloudUnavailableError(f"{call}: {raw.content_type} instead of an image")
 
 
-def _err(answer: _Answer) -> str:
+def _err(answer: _RestAnswer) -> str:
     """The reason that goes with a status, where there is one: beside it, or in `msg`."""
     err = answer.err if answer.err is not None else answer.msg.get("err") if isinstance(answer.msg, dict) else None
     return "" if err is None else str(err)[:_SHOWN]
@@ -232,11 +237,11 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(content)
 
 
-def _lost(endpoint: Endpoint, what: str) -> CloudUnavailableError:
+def _lost(endpoint: RestEndpoint, what: str) -> CloudUnavailableError:
     return CloudUnavailableError(what) if endpoint.is_repeatable else UncertainError(what)
 
 
-def _hint(raw: _Raw) -> str:
+def _hint(raw: _HttpAnswer) -> str:
     """What a person can do about it."""
     is_elsewhere = raw.status == _NOT_FOUND or 300 <= raw.status < 400
     return "; is `[cloud] base_url` right?" if is_elsewhere else ""

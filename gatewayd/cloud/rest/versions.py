@@ -8,14 +8,14 @@ import aiohttp
 
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.errors import CloudUnavailableError
-from gatewayd.cloud.rest.rows import Id, Row
+from gatewayd.cloud.rest.rows import ApiRow, Id
 from gatewayd.model.errors import CloudError
 
 _CHUNK: Final = 1 << 16
 _UNAUTHORIZED: Final = 401
 
 
-class Version(Row, frozen=True, kw_only=True):
+class Version(ApiRow, frozen=True, kw_only=True):
     """`device_type`: 1 gateway, 2 gateway (USB), 3 Zigbee device, 4 Zigbee coordinator, 5 Android, 6 iOS.
 
     `filename` is the file's address, `checksum` in hex: what kind, its length says.
@@ -54,7 +54,7 @@ class Download:
             raise CloudUnavailableError(f"GET {self._response.url}: broken off at byte {size} ({error})") from error
 
 
-class Versions:
+class VersionsApi:
     """§2.12, call by call."""
 
     def __init__(self, caller: Caller) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Step:
+class SyncStep:
     """One section of the cloud. `seen` and `changed` count what it has and what was new in it."""
 
     name: str
@@ -16,12 +16,12 @@ class Step:
 
 
 @dataclass(slots=True)
-class Progress:
+class SyncProgress:
     """One run. `number` counts the runs since the daemon started; 0: none yet."""
 
     number: int = 0
     running: bool = False
-    steps: list[Step] = field(default_factory=list)
+    steps: list[SyncStep] = field(default_factory=list)
 
     @property
     def reached(self) -> bool:

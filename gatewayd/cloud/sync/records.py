@@ -9,10 +9,10 @@ from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import NotThereError, RefusedByCloudError, UnreadableAnswerError
 from gatewayd.cloud.rest.records import read_record
 from gatewayd.cloud.sync.merge import Wire, is_behind, merge, was_edited
-from gatewayd.cloud.sync.progress import Step
+from gatewayd.cloud.sync.progress import SyncStep
 from gatewayd.model.errors import CloudError
 from gatewayd.model.ids import Uuid
-from gatewayd.model.outbox_items import RecordDue
+from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.store.mirror import Mirror
 
@@ -26,7 +26,7 @@ class RecordSync:
         self._client = client
         self._mirror = mirror
 
-    async def run(self, step: Step) -> None:
+    async def run(self, step: SyncStep) -> None:
         """One record that cannot be read, or asked for, holds up no other. Raises CloudError; what was merged stays."""
         before = {one.uuid: one for one in self._mirror.all()}
         linked = {one.uuid: one.id for one in before.values() if one.id is not None}
@@ -59,7 +59,7 @@ class RecordSync:
     async def _take(self, mine: Record, theirs: Record, wire: Wire) -> bool:
         """Merge a record of the cloud into ours."""
         merged = merge(mine, theirs, wire)
-        due = (RecordDue(uuid=mine.uuid),) if mine.id is None or is_behind(merged, wire) else ()
+        due = (RecordItem(uuid=mine.uuid),) if mine.id is None or is_behind(merged, wire) else ()
         if merged == mine and not due:
             return False
         await self._mirror.put(merged, *due)
@@ -91,7 +91,7 @@ async def unlink(mirror: Mirror, uuid: Uuid) -> None:
     if record is None:
         return
     if isinstance(record.param, GatewayParam):
-        await mirror.put(replace(record, id=None), RecordDue(uuid=uuid))
+        await mirror.put(replace(record, id=None), RecordItem(uuid=uuid))
     else:
         await mirror.put(replace(record, id=None, unlinked=True))
     log.warning("cloud_record_gone", uuid=uuid, category=record.category)

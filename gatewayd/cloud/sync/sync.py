@@ -1,6 +1,6 @@
 """The sync: at start, every interval, and when somebody asks; section by section, each with its own outcome.
 
-A section that fails leaves what is known of it as it was, and the others go on.
+A section that fails leaves what is known of it was, and the others go on.
 """
 
 import asyncio
@@ -11,18 +11,18 @@ from typing import Final
 import structlog
 from msgspec.structs import replace
 
-from gatewayd.cloud.access_control import Audience, grants, names
+from gatewayd.cloud.access_control import AccessControl, grants, names
 from gatewayd.cloud.clock import CloudClock
-from gatewayd.cloud.rest.accounts import User
+from gatewayd.cloud.rest.accounts import UserProfile
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError
 from gatewayd.cloud.rest.members import Member
-from gatewayd.cloud.rest.rows import Row, read_row, write_row
-from gatewayd.cloud.sync.progress import Progress, Step
+from gatewayd.cloud.rest.rows import ApiRow, read_row, write_row
+from gatewayd.cloud.sync.progress import SyncProgress, SyncStep
 from gatewayd.cloud.sync.records import RecordSync
 from gatewayd.model.errors import CloudError, GatewayError
-from gatewayd.store.cloud_cache import Copies, Copy
+from gatewayd.store.cloud_cache import CloudCache, Copy
 from gatewayd.store.mirror import Mirror
 
 log = structlog.get_logger()
@@ -34,11 +34,11 @@ _AUTHORIZATION, _MEMBER, _PROFILE = "authorization", "member", "profile"
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class SyncSection:
     """A part of the cloud that is copied as it is."""
 
     kind: str
-    list: Callable[[], AsyncIterator[Row]]
+    list: Callable[[], AsyncIterator[ApiRow]]
 
 
 class Sync:
@@ -48,8 +48,8 @@ class Sync:
         self,
         client: CloudClient,
         mirror: Mirror,
-        copies: Copies,
-        audience: Audience,
+        copies: CloudCache,
+        audience: AccessControl,
         clock: CloudClock,
         *,
         interval_s: float,
@@ -61,14 +61,14 @@ class Sync:
         self._clock = clock
         self._interval_s = interval_s
         self._asked = asyncio.Event()
-        self.progress = Progress()
+        self.progress = SyncProgress()
         self._sections = (
-            Section("home", client.homes.list),
-            Section("space", client.spaces.list),
-            Section(_MEMBER, client.members.list),
-            Section("key", client.keys.list),
-            Section("temporary_password", client.passwords.list),
-            Section("version", client.versions.list),
+            SyncSection("home", client.homes.list),
+            SyncSection("space", client.spaces.list),
+            SyncSection(_MEMBER, client.members.list),
+            SyncSection("key", client.keys.list),
+            SyncSection("temporary_password", client.passwords.list),
+            SyncSection("version", client.versions.list),
         )
         self._learn()
 
@@ -91,15 +91,15 @@ class Sync:
                 continue
 
     async def _run_once(self) -> None:
-        jobs: list[tuple[str, Callable[[Step], Awaitable[None]]]] = [
+        jobs: list[tuple[str, Callable[[SyncStep], Awaitable[None]]]] = [
             ("timestamp", self._time),
             ("record", RecordSync(self._client, self._mirror).run),
             (_PROFILE, self._profile),
             *((section.kind, _copying(section, self._copies)) for section in self._sections),
             (_AUTHORIZATION, self._authorizations),
         ]
-        steps = [Step(name) for name, _ in jobs]
-        self.progress = Progress(self.progress.number + 1, running=True, steps=steps)
+        steps = [SyncStep(name) for name, _ in jobs]
+        self.progress = SyncProgress(self.progress.number + 1, running=True, steps=steps)
         for step, (_, job) in zip(steps, jobs, strict=True):
             if _is_out_of_reach(steps):
                 step.state, step.error = "failed", "not tried: nothing came of the first two"
@@ -110,18 +110,18 @@ class Sync:
         changed = {step.name: step.changed for step in steps if step.changed}
         log.info("synced", failed=[step.name for step in steps if step.error], **changed)
 
-    async def _time(self, step: Step) -> None:
+    async def _time(self, step: SyncStep) -> None:
         """§2.13."""
         self._clock.set(await self._client.service.timestamp())
         step.seen = 1
 
-    async def _profile(self, step: Step) -> None:
+    async def _profile(self, step: SyncStep) -> None:
         """§1.4: who this account is."""
         profile = replace(await self._client.accounts.profile(), token=None)
         step.seen = 1
         step.changed = await self._copies.replace(_PROFILE, {profile.id: write_row(profile)})
 
-    async def _authorizations(self, step: Step) -> None:
+    async def _authorizations(self, step: SyncStep) -> None:
         """§2.2. What is no longer listed is asked for by itself: a right is neither kept nor lost by mistake.
 
         One that is not listed and that the cloud refuses to show, for whatever reason, does not stand any more; one
@@ -144,7 +144,7 @@ class Sync:
     def _learn(self) -> None:
         """Rights come from the copies, so that they are there after a restart without the cloud."""
         members = [read_row(copy, Member, _MEMBER) for copy in self._copies.of(_MEMBER).values()]
-        profiles = [read_row(copy, User, _PROFILE) for copy in self._copies.of(_PROFILE).values()]
+        profiles = [read_row(copy, UserProfile, _PROFILE) for copy in self._copies.of(_PROFILE).values()]
         given = [read_row(copy, Authorization, _AUTHORIZATION) for copy in self._copies.of(_AUTHORIZATION).values()]
         before = self._audience.version
         self._audience.learn(grants(given, names(members, profiles[0] if profiles else None)))
@@ -160,8 +160,8 @@ def pause_after(failures: int, interval_s: float) -> float:
     return min(interval_s, _AGAIN_S * 2.0 ** min(failures - 1, 16)) if failures else interval_s
 
 
-def _copying(section: Section, copies: Copies) -> Callable[[Step], Awaitable[None]]:
-    async def copy(step: Step) -> None:
+def _copying(section: SyncSection, copies: CloudCache) -> Callable[[SyncStep], Awaitable[None]]:
+    async def copy(step: SyncStep) -> None:
         found = await _by_id(section.list(), step)
         if found:  # an empty answer erases nothing
             step.changed = await copies.replace(section.kind, found)
@@ -169,7 +169,7 @@ def _copying(section: Section, copies: Copies) -> Callable[[Step], Awaitable[Non
     return copy
 
 
-async def _by_id(rows: AsyncIterator[Row], step: Step) -> dict[int, Copy]:
+async def _by_id(rows: AsyncIterator[ApiRow], step: SyncStep) -> dict[int, Copy]:
     """Everything that a list has, by its id."""
     found: dict[int, Copy] = {}
     async for row in rows:
@@ -180,12 +180,12 @@ async def _by_id(rows: AsyncIterator[Row], step: Step) -> dict[int, Copy]:
     return found
 
 
-def _is_out_of_reach(steps: Sequence[Step]) -> bool:
+def _is_out_of_reach(steps: Sequence[SyncStep]) -> bool:
     """True where the first two sections got no answer at all: the others would only wait for theirs."""
     return all(step.unanswered for step in steps[:2])
 
 
-async def _attempt(step: Step, job: Callable[[Step], Awaitable[None]]) -> None:
+async def _attempt(step: SyncStep, job: Callable[[SyncStep], Awaitable[None]]) -> None:
     step.state = "running"
     try:
         await job(step)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 
 from gatewayd.model.errors import GatewayError, MalformedError
-from gatewayd.model.status import Udp
+from gatewayd.model.status import UdpStatus
 from gatewayd.provisioning.client.datagrams import (
     Announced,
     FirmwareIsNewest,
@@ -29,7 +29,7 @@ from gatewayd.provisioning.client.datagrams import (
 )
 from gatewayd.provisioning.datagrams import Sealed
 from gatewayd.provisioning.seal import Bound, seal
-from gatewayd.provisioning.udp_socket import Asker, Endpoint
+from gatewayd.provisioning.udp_socket import Requester, UdpSocket
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ class RefusedByGatewayError(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundGateway:
     """A gateway, and where it answers."""
 
     said: Announced
@@ -53,7 +53,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class JoinOutcome:
     """A network joined. `firmware_is_newest` is False where no 200555 came: it upgrades, or nobody knows."""
 
     ip: str | None
@@ -72,41 +72,41 @@ class Patience:
     again: float = 2
 
 
-class Phone:
+class ProvisioningClient:
     """`reach` is where gateways are looked for: broadcast addresses, or one gateway's own."""
 
     def __init__(self, reach: Iterable[IPv4Address], gateway_port: int, patience: Patience) -> None:
         self._reach = tuple(reach)
         self._gateway_port = gateway_port
         self._patience = patience
-        self._heard: asyncio.Queue[tuple[Heard, Asker]] = asyncio.Queue(256)
-        self._endpoint = Endpoint(self._received)
+        self._heard: asyncio.Queue[tuple[Heard, Requester]] = asyncio.Queue(256)
+        self._endpoint = UdpSocket(self._received)
 
     @classmethod
     @asynccontextmanager
     async def open(
         cls, reach: Iterable[IPv4Address], *, gateway_port: int = 9820, announce_port: int = 9830, patience: Patience
-    ) -> AsyncIterator["Phone"]:
+    ) -> AsyncIterator["ProvisioningClient"]:
         """Listen as long as this is entered; without the announce port where another program has it."""
         phone = cls(reach, gateway_port, patience)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(phone._endpoint.bound(0))
             try:
-                await stack.enter_async_context(Endpoint(phone._received).bound(announce_port, is_shared=True))
+                await stack.enter_async_context(UdpSocket(phone._received).bound(announce_port, is_shared=True))
             except OSError as error:
                 log.debug("announcements_not_heard", port=announce_port, reason=str(error))
             yield phone
 
-    async def find(self, seconds: float, at: IPv4Address | None = None) -> tuple[Found, ...]:
+    async def find(self, seconds: float, at: IPv4Address | None = None) -> tuple[FoundGateway, ...]:
         """Every gateway that answers within `seconds`, or the one `at` an address whatever others announce meanwhile.
 
         By uuid; two keys under one uuid are two: one is an impostor.
         """
-        found: dict[tuple[str, bytes], Found] = {}
+        found: dict[tuple[str, bytes], FoundGateway] = {}
 
-        def collect(heard: Heard, asker: Asker) -> None:
+        def collect(heard: Heard, asker: Requester) -> None:
             if isinstance(heard, Announced) and at in {None, asker.address}:
-                found[heard.uuid, heard.key or b""] = Found(heard, asker.address)
+                found[heard.uuid, heard.key or b""] = FoundGateway(heard, asker.address)
 
         try:
             async with asyncio.timeout(seconds):
@@ -115,13 +115,13 @@ class Phone:
             pass
         return tuple(found[name] for name in sorted(found))
 
-    async def networks(self, gateway: Found) -> tuple[Offer, ...]:
+    async def networks(self, gateway: FoundGateway) -> tuple[Offer, ...]:
         """What `gateway` hears, strongest first. Raises NothingHeardError, RefusedByGatewayError."""
 
-        def offers(heard: Heard, asker: Asker) -> tuple[Offer, ...] | None:
+        def offers(heard: Heard, asker: Requester) -> tuple[Offer, ...] | None:
             if asker.address != gateway.address:
                 return None
-            if isinstance(heard, Refused) and heard.status is Udp.WIFI_LIST_FAILED:
+            if isinstance(heard, Refused) and heard.status is UdpStatus.WIFI_LIST_FAILED:
                 raise RefusedByGatewayError("the gateway could not list its networks (400514)")
             return heard.offers if isinstance(heard, Listed) else None
 
@@ -129,8 +129,12 @@ class Phone:
             return await self._ask(question_networks(gateway.said.uuid), (gateway.address,), offers)
 
     async def join(
-        self, gateway: Found, offer: Offer, passphrase: str, joined: Callable[[Announced], None] = lambda _said: None
-    ) -> Outcome:
+        self,
+        gateway: FoundGateway,
+        offer: Offer,
+        passphrase: str,
+        joined: Callable[[Announced], None] = lambda _said: None,
+    ) -> JoinOutcome:
         """Have `gateway` join `offer`, the passphrase sealed where it has a key; `joined` hears of the 200601.
 
         Raises NothingHeardError (it may have moved to a network that is not heard from here), RefusedByGatewayError.
@@ -140,13 +144,13 @@ class Phone:
         question = question_join(fresh.uuid, sn, offer, sealed_for(fresh, offer, passphrase))
         said = await self._joined(gateway, fresh, offer, question, sn)
         joined(said)
-        return Outcome(said.ip, said.access_ssid, await self._is_newest(gateway, said, question))
+        return JoinOutcome(said.ip, said.access_ssid, await self._is_newest(gateway, said, question))
 
-    async def _fresh(self, gateway: Found) -> Announced:
+    async def _fresh(self, gateway: FoundGateway) -> Announced:
         """The gateway's newest announcement: a nonce is good once."""
         sn = _new_sn()
 
-        def its_own(heard: Heard, _asker: Asker) -> Announced | None:
+        def its_own(heard: Heard, _asker: Requester) -> Announced | None:
             if not isinstance(heard, Announced) or heard.uuid != gateway.said.uuid or heard.sn != sn:
                 return None
             if heard.key != gateway.said.key:
@@ -156,10 +160,12 @@ class Phone:
         async with _waiting(self._patience.announcement, "an announcement"):
             return await self._ask(question_who(sn), (gateway.address,), its_own)
 
-    async def _joined(self, gateway: Found, fresh: Announced, offer: Offer, question: bytes, sn: str) -> Announced:
-        def outcome(heard: Heard, asker: Asker) -> Announced | None:
+    async def _joined(
+        self, gateway: FoundGateway, fresh: Announced, offer: Offer, question: bytes, sn: str
+    ) -> Announced:
+        def outcome(heard: Heard, asker: Requester) -> Announced | None:
             match heard:
-                case Refused(status=Udp.WIFI_JOIN_FAILED) if _is_answer(heard.sn, sn, asker, gateway):
+                case Refused(status=UdpStatus.WIFI_JOIN_FAILED) if _is_answer(heard.sn, sn, asker, gateway):
                     reason = heard.reason or "it says no more"
                     raise RefusedByGatewayError(f"the gateway did not join (400515): {reason}")
                 case Announced(uuid=fresh.uuid, key=fresh.key):
@@ -173,11 +179,11 @@ class Phone:
         async with _waiting(self._patience.join, "the outcome; the gateway may be on the other network now"):
             return await self._ask(question, (gateway.address,), outcome)
 
-    async def _is_newest(self, gateway: Found, said: Announced, question: bytes) -> bool:
+    async def _is_newest(self, gateway: FoundGateway, said: Announced, question: bytes) -> bool:
         """Whether 200555 comes. A gateway with our extensions knows a request again, and repeats its whole outcome."""
         places = {gateway.address, IPv4Address(said.ip)} if said.ip else {gateway.address}
 
-        def newest(heard: Heard, asker: Asker) -> bool | None:
+        def newest(heard: Heard, asker: Requester) -> bool | None:
             return True if isinstance(heard, FirmwareIsNewest) and asker.address in places else None
 
         try:
@@ -187,7 +193,7 @@ class Phone:
             return False
 
     async def _ask(
-        self, question: bytes, places: Iterable[IPv4Address], answer: Callable[[Heard, Asker], Answer | None]
+        self, question: bytes, places: Iterable[IPv4Address], answer: Callable[[Heard, Requester], Answer | None]
     ) -> Answer:
         """Ask at `places`, again and again, until `answer` makes something of what is heard from now on."""
         while not self._heard.empty():
@@ -195,7 +201,7 @@ class Phone:
         return await self._go_on_asking(question, places, answer)
 
     async def _go_on_asking(
-        self, question: bytes, places: Iterable[IPv4Address], answer: Callable[[Heard, Asker], Answer | None]
+        self, question: bytes, places: Iterable[IPv4Address], answer: Callable[[Heard, Requester], Answer | None]
     ) -> Answer:
         while True:
             for place in places:
@@ -208,7 +214,7 @@ class Phone:
             except TimeoutError:
                 continue
 
-    def _received(self, datagram: bytes, asker: Asker) -> None:
+    def _received(self, datagram: bytes, asker: Requester) -> None:
         try:
             heard = decode_answer(datagram)
         except MalformedError as error:
@@ -226,7 +232,7 @@ def sealed_for(gateway: Announced, offer: Offer, passphrase: str) -> str | Seale
     return Sealed(gateway.nonce, seal(passphrase, gateway.key, bound))
 
 
-def _is_answer(said: str | None, sn: str, asker: Asker, gateway: Found) -> bool:
+def _is_answer(said: str | None, sn: str, asker: Requester, gateway: FoundGateway) -> bool:
     """A gateway without the extensions gives no sn back; then it is one if it comes from there."""
     return said == sn or (said is None and asker.address == gateway.address)
 

@@ -9,11 +9,11 @@ import msgspec
 
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.ids import Category
-from gatewayd.model.status import Operation, Udp
+from gatewayd.model.status import OperationStatus, UdpStatus
 from gatewayd.model.wifi import Auth, Encryption
 from gatewayd.provisioning.datagrams import Sealed
 
-_MEANINGS: Final = {meaning.value[0]: meaning for meaning in Udp}
+_MEANINGS: Final = {meaning.value[0]: meaning for meaning in UdpStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Listed:
 class Refused:
     """400514 (`status` WIFI_LIST_FAILED) or 400515, and why where the gateway says it."""
 
-    status: Udp
+    status: UdpStatus
     reason: str
     sn: str | None
 
@@ -87,7 +87,7 @@ class _Msg(msgspec.Struct, frozen=True):
     param: _Param | None = None
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _AnswerDatagram(msgspec.Struct, frozen=True):
     status: int
     msg: _Msg | None = None
     data: tuple[_Row, ...] = ()
@@ -101,29 +101,29 @@ class _Answer(msgspec.Struct, frozen=True):
 def decode_answer(datagram: bytes) -> Heard:
     """What a gateway says in `datagram`. Raises MalformedError."""
     try:
-        wire = msgspec.json.decode(datagram, type=_Answer)
+        wire = msgspec.json.decode(datagram, type=_AnswerDatagram)
         return _meaning(wire)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise MalformedError(f"answer: {error}") from error
 
 
-def _meaning(wire: _Answer) -> Heard:
+def _meaning(wire: _AnswerDatagram) -> Heard:
     match _MEANINGS.get(wire.status):
-        case Udp.AVAILABLE_DEVICE:
+        case UdpStatus.AVAILABLE_DEVICE:
             return _announced(wire)
-        case Udp.WIFI_LIST:
+        case UdpStatus.WIFI_LIST:
             signals = wire.signals if len(wire.signals) == len(wire.data) else (None,) * len(wire.data)
             offers = zip(wire.data, signals, strict=True)
             return Listed(tuple(Offer(row.ssid, row.auth, row.encry, signal) for row, signal in offers))
-        case (Udp.WIFI_LIST_FAILED | Udp.WIFI_JOIN_FAILED) as status:
+        case (UdpStatus.WIFI_LIST_FAILED | UdpStatus.WIFI_JOIN_FAILED) as status:
             return Refused(status, wire.desc or "", None if wire.sn is None else str(wire.sn))
-        case Udp.FIRMWARE_IS_NEWEST:
+        case UdpStatus.FIRMWARE_IS_NEWEST:
             return FirmwareIsNewest()
         case _:
             raise ValueError(f"status {wire.status} is no gateway's")
 
 
-def _announced(wire: _Answer) -> Announced:
+def _announced(wire: _AnswerDatagram) -> Announced:
     msg = wire.msg
     if msg is None or msg.category != Category.GATEWAY:
         raise ValueError("200601 without a gateway's record")
@@ -144,12 +144,12 @@ def _announced(wire: _Answer) -> Announced:
 
 def question_who(sn: str) -> bytes:
     """Who is there? A §10 envelope for `category` "gw"."""
-    return msgspec.json.encode({"msg": {"sn": sn, "category": Category.GATEWAY}, "status": Operation.OFF.code})
+    return msgspec.json.encode({"msg": {"sn": sn, "category": Category.GATEWAY}, "status": OperationStatus.OFF.code})
 
 
 def question_networks(uuid: str) -> bytes:
     """200552, to the gateway `uuid`."""
-    return msgspec.json.encode({"status": Udp.WIFI_LIST_REQUESTED.value[0], "uuid": uuid})
+    return msgspec.json.encode({"status": UdpStatus.WIFI_LIST_REQUESTED.value[0], "uuid": uuid})
 
 
 def question_join(uuid: str, sn: str, offer: Offer, passphrase: str | Sealed) -> bytes:
@@ -159,4 +159,4 @@ def question_join(uuid: str, sn: str, offer: Offer, passphrase: str | Sealed) ->
     else:
         pwd = passphrase
     data = {"auth": offer.auth, "encry": offer.encryption, "ssid": offer.ssid, "pwd": pwd}
-    return msgspec.json.encode({"status": Udp.WIFI_JOIN_REQUESTED.value[0], "uuid": uuid, "sn": sn, "data": data})
+    return msgspec.json.encode({"status": UdpStatus.WIFI_JOIN_REQUESTED.value[0], "uuid": uuid, "sn": sn, "data": data})

@@ -31,7 +31,7 @@ class DeniedError(BusError):
     """NetworkManager does not permit this to this user."""
 
 
-class RefusedError(GatewayError):
+class DbusCallError(GatewayError):
     """NetworkManager answered with an error. `name` is the error's D-Bus name, `text` what it says."""
 
     def __init__(self, place: str, name: str, text: str) -> None:
@@ -41,7 +41,7 @@ class RefusedError(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class SignalMatch:
     """Which signals to hear: a member of an interface, of one object or of all."""
 
     interface: str
@@ -132,7 +132,7 @@ class Bus:
         return list(reply.body)
 
     @asynccontextmanager
-    async def listening(self, *matches: Match) -> AsyncIterator[Signals]:
+    async def listening(self, *matches: SignalMatch) -> AsyncIterator[Signals]:
         """Hear these signals, and when NetworkManager or the bus goes."""
         signals = Signals()
         self._connection.add_message_handler(signals.hear)
@@ -154,7 +154,7 @@ def _refuse(member: str, reply: Message) -> NoReturn:
         raise BusError("NetworkManager is not running")
     if name.endswith(_DENIED_ENDINGS):
         raise DeniedError(f"{member}: NetworkManager does not permit it to this user; is the polkit rule installed?")
-    raise RefusedError(member, name, text)
+    raise DbusCallError(member, name, text)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from gatewayd.model.wifi import JoinFailure
-from gatewayd.provisioning.networkmanager.objects import State
+from gatewayd.provisioning.networkmanager.objects import NmDeviceState
 
 
 class Reason(IntEnum):
@@ -86,7 +86,7 @@ def failure_of(reason: int, stage: int, *, is_secured: bool, was_heard: bool) ->
     """The failure behind a device's `reason`, given the furthest State that it came to."""
     meaning = _MEANING.get(Reason(reason)) if reason in set(Reason) else None
     match meaning:
-        case JoinFailure.WRONG_PASSPHRASE if stage >= State.IP_CONFIG:
+        case JoinFailure.WRONG_PASSPHRASE if stage >= NmDeviceState.IP_CONFIG:
             return JoinFailure.LOST  # the passphrase had been good enough by then
         case JoinFailure.WRONG_PASSPHRASE if not is_secured or (reason == Reason.SUPPLICANT_TIMEOUT and not was_heard):
             return _gone(was_heard=was_heard)
@@ -99,7 +99,7 @@ def failure_of(reason: int, stage: int, *, is_secured: bool, was_heard: bool) ->
 
 def failure_at(stage: int) -> JoinFailure:
     """The failure when time is up and NetworkManager has not said why, at the furthest State that it came to."""
-    return JoinFailure.NO_ADDRESS if stage >= State.IP_CONFIG else JoinFailure.LOST
+    return JoinFailure.NO_ADDRESS if stage >= NmDeviceState.IP_CONFIG else JoinFailure.LOST
 
 
 def device_reason(active_reason: int) -> int:

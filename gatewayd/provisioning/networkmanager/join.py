@@ -12,33 +12,35 @@ import structlog
 from dbus_fast import Variant
 
 from gatewayd.model.errors import GatewayError
-from gatewayd.model.wifi import Choice, JoinError, JoinFailure, Link, is_secured
+from gatewayd.model.wifi import JoinError, JoinFailure, WifiCredentials, WifiLink, is_secured
 from gatewayd.provisioning.networkmanager import profiles
-from gatewayd.provisioning.networkmanager.bus import NM, Bus, BusError, Match, RefusedError, Signal, Signals
+from gatewayd.provisioning.networkmanager.bus import NM, Bus, BusError, DbusCallError, Signal, SignalMatch, Signals
 from gatewayd.provisioning.networkmanager.failure_reasons import Reason, device_reason, failure_at, failure_of, name_of
-from gatewayd.provisioning.networkmanager.limits import Limits
+from gatewayd.provisioning.networkmanager.limits import JoinTimeouts
 from gatewayd.provisioning.networkmanager.objects import (
     ACTIVE,
     DEVICE,
     MANAGER,
     NOTHING,
-    Radio,
-    State,
+    NetworkManagerObjects,
+    NmDeviceState,
     UnusableError,
-    World,
+    WirelessDevice,
 )
 from gatewayd.provisioning.networkmanager.security import settings_for
 
 log = structlog.get_logger()
 
 _DEACTIVATED: Final = 4  # NMActiveConnectionState
-_UNDER_WAY: Final = range(State.PREPARE, State.ACTIVATED + 1)
+_UNDER_WAY: Final = range(NmDeviceState.PREPARE, NmDeviceState.ACTIVATED + 1)
 
 
-class Joining:
+class NetworkManagerJoin:
     """Joins `choice` over `radio`, whose state is that of before. `uuid` names the profile that is made."""
 
-    def __init__(self, bus: Bus, radio: Radio, choice: Choice, *, uuid: UUID, limits: Limits) -> None:
+    def __init__(
+        self, bus: Bus, radio: WirelessDevice, choice: WifiCredentials, *, uuid: UUID, limits: JoinTimeouts
+    ) -> None:
         self._bus = bus
         self._radio = radio
         self._choice = choice
@@ -48,9 +50,9 @@ class Joining:
         self._stage = 0
         self._active = NOTHING
 
-    async def run(self) -> Link:
+    async def run(self) -> WifiLink:
         """Join, and keep the profile. Raises JoinError, BusError, RefusedError, UnusableError, with all as before."""
-        states = Match(DEVICE, "StateChanged", self._radio.path), Match(ACTIVE, "StateChanged")
+        states = SignalMatch(DEVICE, "StateChanged", self._radio.path), SignalMatch(ACTIVE, "StateChanged")
         async with self._bus.listening(*states) as signals:
             known = await profiles.profiles_for(self._bus, self._choice.ssid, self._radio.interface)
             try:
@@ -86,13 +88,13 @@ class Joining:
                 self._spot,
                 {"persist": Variant("s", "volatile")},
             )
-        except RefusedError as error:
+        except DbusCallError as error:
             # Without its text and its cause: what NetworkManager says of a setting might quote it.
             reason = f"NetworkManager refuses it: {error.name}"
             raise JoinError(self._about(reason), JoinFailure.UNAVAILABLE) from None
         return str(path)
 
-    async def _arrive(self, signals: Signals) -> Link:
+    async def _arrive(self, signals: Signals) -> WifiLink:
         try:
             async with asyncio.timeout(self._limits.join):
                 while True:
@@ -101,7 +103,7 @@ class Joining:
                         self._heed_device(signal)
                     elif signal.path == self._active and signal.body[0] == _DEACTIVATED:
                         await self._ended(signals, device_reason(signal.body[1]))
-                    link = await self._link() if self._stage == State.ACTIVATED else None
+                    link = await self._link() if self._stage == NmDeviceState.ACTIVATED else None
                     if link is not None:
                         return link
         except TimeoutError:
@@ -114,9 +116,9 @@ class Joining:
             self._stage = max(self._stage, state)
         elif reason == Reason.NEW_ACTIVATION:
             return  # the network of before being left
-        elif state in {State.UNMANAGED, State.UNAVAILABLE}:
+        elif state in {NmDeviceState.UNMANAGED, NmDeviceState.UNAVAILABLE}:
             raise JoinError(self._about(f"the radio went away ({name_of(reason)})"), JoinFailure.UNAVAILABLE)
-        elif state == State.FAILED or self._stage:
+        elif state == NmDeviceState.FAILED or self._stage:
             self._fail(reason)
 
     async def _ended(self, signals: Signals, reason: int) -> None:
@@ -136,11 +138,11 @@ class Joining:
         failure = failure_of(reason, self._stage, is_secured=secured, was_heard=was_heard)
         raise JoinError(self._about(f"{failure.value} ({name_of(reason)})"), failure)
 
-    async def _link(self) -> Link | None:
+    async def _link(self) -> WifiLink | None:
         radio = await self._now()
-        if radio.active != self._active or radio.state != State.ACTIVATED or radio.address is None:
+        if radio.active != self._active or radio.state != NmDeviceState.ACTIVATED or radio.address is None:
             return None
-        return Link(radio.interface, self._choice.ssid, radio.address)
+        return WifiLink(radio.interface, self._choice.ssid, radio.address)
 
     async def _replace(self, known: tuple[profiles.Profile, ...]) -> None:
         """Forget what is known of the network from before; the join has succeeded, whatever comes of this."""
@@ -158,7 +160,7 @@ class Joining:
             if former == NOTHING or _is_on(await self._now(), former):
                 return
             await self._bus.call(MANAGER, NM, "ActivateConnection", "ooo", former, self._radio.path, NOTHING)
-        except (BusError, RefusedError, UnusableError) as error:
+        except (BusError, DbusCallError, UnusableError) as error:
             log.warning("former_network_not_restored", interface=self._radio.interface, reason=str(error))
 
     async def _see_former_back(self, signals: Signals) -> None:
@@ -167,19 +169,19 @@ class Joining:
             return
         try:
             async with asyncio.timeout(self._limits.restore):
-                while not (_is_on(radio := await self._now(), former) and radio.state == State.ACTIVATED):
+                while not (_is_on(radio := await self._now(), former) and radio.state == NmDeviceState.ACTIVATED):
                     await signals.next()
         except TimeoutError:
             log.warning("former_network_not_back_yet", interface=self._radio.interface)
         except (BusError, UnusableError) as error:
             log.warning("former_network_not_back_yet", interface=self._radio.interface, reason=str(error))
 
-    async def _now(self) -> Radio:
-        return (await World.read(self._bus)).radio(self._radio.interface)
+    async def _now(self) -> WirelessDevice:
+        return (await NetworkManagerObjects.read(self._bus)).radio(self._radio.interface)
 
     def _about(self, reason: str) -> str:
         return f"{self._choice.ssid.decode('utf-8', 'backslashreplace')} over {self._radio.interface}: {reason}"
 
 
-def _is_on(radio: Radio, profile: str) -> bool:
+def _is_on(radio: WirelessDevice, profile: str) -> bool:
     return radio.profile == profile and radio.state in _UNDER_WAY

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class JoinTimeouts:
     """Seconds. NetworkManager itself gives up on a radio after 25 s, and on DHCP after 45 s more."""
 
     call: float = 10  # an answer to a call

@@ -11,7 +11,7 @@ from dbus_fast.unpack import unpack_variants
 
 from gatewayd.model.errors import GatewayError
 from gatewayd.provisioning.networkmanager.bus import NM, Bus, BusError
-from gatewayd.provisioning.networkmanager.security import AccessPoint
+from gatewayd.provisioning.networkmanager.security import AccessPointSecurity
 
 MANAGER: Final = "/org/freedesktop/NetworkManager"
 DEVICE: Final = f"{NM}.Device"
@@ -24,7 +24,7 @@ _WIFI: Final = 2  # NMDeviceType
 Read = TypeVar("Read")
 
 
-class State(IntEnum):
+class NmDeviceState(IntEnum):
     """NMDeviceState."""
 
     UNKNOWN = 0
@@ -79,27 +79,27 @@ class _Ip4Config(msgspec.Struct, rename="pascal"):
 
 
 @dataclass(frozen=True, slots=True)
-class Radio:
+class WirelessDevice:
     """A Wi-Fi device of NetworkManager's at one moment. Paths are D-Bus object paths."""
 
     path: str
     interface: str
     state: int
     last_scan: int  # ms of CLOCK_BOOTTIME; -1: never
-    access_points: dict[str, AccessPoint]
+    access_points: dict[str, AccessPointSecurity]
     active: str  # the active connection's path; NOTHING: none
     profile: str  # the settings' path behind it; NOTHING: none
     address: IPv4Interface | None
 
 
-class World:
+class NetworkManagerObjects:
     """All objects of NetworkManager's, with their properties."""
 
     def __init__(self, objects: dict[str, dict[str, dict[str, Any]]]) -> None:
         self._objects = objects
 
     @classmethod
-    async def read(cls, bus: Bus) -> "World":
+    async def read(cls, bus: Bus) -> "NetworkManagerObjects":
         """Raises BusError."""
         (objects,) = await bus.call("/org/freedesktop", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
         return cls(unpack_variants(objects))
@@ -108,12 +108,12 @@ class World:
         """Where the device of that interface is; None: there is none."""
         return next((path for path, device in self._devices() if device.interface == interface), None)
 
-    def radio(self, interface: str | None) -> Radio:
+    def radio(self, interface: str | None) -> WirelessDevice:
         """The Wi-Fi device of that interface, or the first that can be used. Raises UnusableError with the reason."""
         path, device = self._device(interface) if interface is not None else self._first()
         wireless = self._get(path, WIRELESS, _Wireless)
         active = self._find(device.active_connection, ACTIVE, _Active)
-        return Radio(
+        return WirelessDevice(
             path=path,
             interface=device.interface,
             state=device.state,
@@ -156,13 +156,13 @@ class World:
             raise UnusableError("the radio is switched off by a switch or by rfkill")
         if not manager.wireless_enabled:
             raise UnusableError("the radio is switched off (nmcli radio wifi on)")
-        if device.state in {State.UNKNOWN, State.UNMANAGED}:
+        if device.state in {NmDeviceState.UNKNOWN, NmDeviceState.UNMANAGED}:
             raise UnusableError(f"{device.interface} is not managed by NetworkManager")
-        if device.state == State.UNAVAILABLE:
+        if device.state == NmDeviceState.UNAVAILABLE:
             raise UnusableError(f"{device.interface} is not ready: is its firmware there, and wpa_supplicant?")
 
-    def _access_points(self, wireless: _Wireless) -> dict[str, AccessPoint]:
-        found = ((path, self._find(path, f"{NM}.AccessPoint", AccessPoint)) for path in wireless.access_points)
+    def _access_points(self, wireless: _Wireless) -> dict[str, AccessPointSecurity]:
+        found = ((path, self._find(path, f"{NM}.AccessPoint", AccessPointSecurity)) for path in wireless.access_points)
         return {path: access_point for path, access_point in found if access_point is not None}
 
     def _address(self, device: _Device) -> IPv4Interface | None:

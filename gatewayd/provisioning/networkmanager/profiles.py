@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from dbus_fast import Variant
 
-from gatewayd.provisioning.networkmanager.bus import NM, Bus, DeniedError, RefusedError
+from gatewayd.provisioning.networkmanager.bus import NM, Bus, DbusCallError, DeniedError
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ async def profiles_for(bus: Bus, ssid: bytes, interface: str) -> tuple[Profile, 
     (paths,) = await bus.call(_SETTINGS_PATH, _SETTINGS, "ListConnections")
     found = []
     for path in paths:
-        with suppress(RefusedError, DeniedError):  # deleted meanwhile, or another user's own
+        with suppress(DbusCallError, DeniedError):  # deleted meanwhile, or another user's own
             profile = await profile_at(bus, path)
             if profile.ssid == ssid and profile.is_of_a_station and profile.is_for(interface):
                 found.append(profile)
@@ -75,12 +75,12 @@ async def keep(bus: Bus, path: str) -> None:
 
 async def forget(bus: Bus, path: str) -> None:
     """Delete a profile; one that is not there is forgotten already."""
-    with suppress(RefusedError):
+    with suppress(DbusCallError):
         await bus.call(path, _CONNECTION, "Delete")
 
 
 async def forget_uuid(bus: Bus, uuid: UUID) -> None:
     """As `forget`, where the path was never learnt."""
-    with suppress(RefusedError):
+    with suppress(DbusCallError):
         (path,) = await bus.call(_SETTINGS_PATH, _SETTINGS, "GetConnectionByUuid", "s", str(uuid))
         await forget(bus, path)

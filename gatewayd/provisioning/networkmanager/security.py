@@ -12,7 +12,16 @@ from uuid import UUID
 import msgspec
 from dbus_fast import Variant
 
-from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, Network, is_secured, is_wep
+from gatewayd.model.wifi import (
+    Auth,
+    Encryption,
+    JoinError,
+    JoinFailure,
+    WifiCredentials,
+    WifiNetwork,
+    is_secured,
+    is_wep,
+)
 
 Settings = dict[str, dict[str, Variant]]
 """A connection's settings as they travel: setting → property → value (a{sa{sv}})."""
@@ -41,7 +50,7 @@ class Security(IntFlag):
 INFRASTRUCTURE: Final = 2  # NM80211Mode; peers and hotspots of our own are not to be joined
 
 
-class AccessPoint(msgspec.Struct, frozen=True, rename="pascal"):
+class AccessPointSecurity(msgspec.Struct, frozen=True, rename="pascal"):
     """org.freedesktop.NetworkManager.AccessPoint, as far as it is read here."""
 
     ssid: bytes
@@ -52,7 +61,7 @@ class AccessPoint(msgspec.Struct, frozen=True, rename="pascal"):
     mode: int = INFRASTRUCTURE
 
 
-def security_of(access_point: AccessPoint) -> tuple[Auth, Encryption] | None:
+def security_of(access_point: AccessPointSecurity) -> tuple[Auth, Encryption] | None:
     """§13's pair of words; None where §13 has none: WPA3 without WPA2, enterprise, OWE without an open twin."""
     wpa, rsn = Security(access_point.wpa_flags), Security(access_point.rsn_flags)
     match bool(wpa & Security.PSK), bool(rsn & Security.PSK):
@@ -79,12 +88,12 @@ def _cipher(security: Security, unsaid: Encryption) -> Encryption:
     return unsaid
 
 
-def networks(access_points: Iterable[AccessPoint]) -> tuple[Network, ...]:
+def networks(access_points: Iterable[AccessPointSecurity]) -> tuple[WifiNetwork, ...]:
     """What can be joined, strongest first, each ssid once.
 
     Of several with one name the safest kind counts, so that a louder open twin cannot stand in for the real one.
     """
-    best: dict[bytes, Network] = {}
+    best: dict[bytes, WifiNetwork] = {}
     for access_point in access_points:
         network = _network(access_point)
         if network is not None and _rank(network) > _rank(best.get(network.ssid)):
@@ -92,12 +101,12 @@ def networks(access_points: Iterable[AccessPoint]) -> tuple[Network, ...]:
     return tuple(sorted(best.values(), key=lambda network: (-network.signal, network.ssid)))
 
 
-def _network(access_point: AccessPoint) -> Network | None:
+def _network(access_point: AccessPointSecurity) -> WifiNetwork | None:
     is_hidden = not access_point.ssid.strip(b"\0")
     security = security_of(access_point)
     if is_hidden or access_point.mode != INFRASTRUCTURE or security is None:
         return None
-    return Network(access_point.ssid, *security, min(access_point.strength, 100))
+    return WifiNetwork(access_point.ssid, *security, min(access_point.strength, 100))
 
 
 _SAFEST_LAST: Final = (
@@ -109,13 +118,13 @@ _SAFEST_LAST: Final = (
 )
 
 
-def _rank(network: Network | None) -> tuple[int, int]:
+def _rank(network: WifiNetwork | None) -> tuple[int, int]:
     if network is None:
         return (-1, -1)
     return (_SAFEST_LAST.index((network.auth, network.encryption is not Encryption.NONE)), network.signal)
 
 
-def check_choice(choice: Choice) -> None:
+def check_choice(choice: WifiCredentials) -> None:
     """Refuse what no radio could join, before anything is disturbed for it. Raises JoinError(BAD_PASSPHRASE)."""
     if not 1 <= len(choice.ssid) <= 32:
         raise JoinError(f"ssid of {len(choice.ssid)} bytes: a network's name has 1 to 32", JoinFailure.NOT_FOUND)
@@ -150,7 +159,7 @@ def _is_hex(text: str) -> bool:
 
 
 def settings_for(
-    choice: Choice, interface: str, uuid: UUID, *, is_hidden: bool, former: Mapping[str, Mapping[str, Variant]]
+    choice: WifiCredentials, interface: str, uuid: UUID, *, is_hidden: bool, former: Mapping[str, Mapping[str, Variant]]
 ) -> Settings:
     """The connection to activate. Of a `former` profile of the same network its address settings are taken over."""
     wireless = {"ssid": Variant("ay", choice.ssid), "mode": Variant("s", "infrastructure")}
@@ -173,7 +182,7 @@ def settings_for(
     return settings
 
 
-def _security(choice: Choice) -> dict[str, Variant]:
+def _security(choice: WifiCredentials) -> dict[str, Variant]:
     if is_wep(choice.auth, choice.encryption):
         return {
             "key-mgmt": Variant("s", "none"),

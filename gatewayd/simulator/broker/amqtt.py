@@ -5,7 +5,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from gatewayd.simulator.broker.kind import BrokerError, Plan
+from gatewayd.simulator.broker.kind import BrokerError, BrokerProcess
 
 
 class Amqtt:
@@ -16,7 +16,7 @@ class Amqtt:
     def is_installed(self) -> bool:
         return find_spec("amqtt") is not None
 
-    async def prepare(self, plan: Plan, folder: Path) -> list[str]:
+    async def prepare(self, plan: BrokerProcess, folder: Path) -> list[str]:
         if not self.is_installed():
             raise BrokerError("amqtt is not installed: pip install 'gatewayd[demo]'")
         from pwdlib import PasswordHash  # noqa: PLC0415  (comes with amqtt)

@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import Final
 
 from gatewayd.simulator.broker.amqtt import Amqtt
-from gatewayd.simulator.broker.kind import BrokerError, Kind, Plan
+from gatewayd.simulator.broker.kind import BrokerError, BrokerKind, BrokerProcess
 from gatewayd.simulator.broker.mosquitto import Mosquitto
 from gatewayd.simulator.ports import free_port
 
-KINDS: Final[tuple[Kind, ...]] = (Mosquitto(), Amqtt())
+KINDS: Final[tuple[BrokerKind, ...]] = (Mosquitto(), Amqtt())
 """The first that is installed is taken."""
 
 _START_S: Final = 20
@@ -25,7 +25,7 @@ _START_S: Final = 20
 class Broker:
     """A running broker on loopback. Made by `start`."""
 
-    def __init__(self, kind: str, command: Sequence[str], plan: Plan, folder: Path) -> None:
+    def __init__(self, kind: str, command: Sequence[str], plan: BrokerProcess, folder: Path) -> None:
         self.kind = kind
         self.host = plan.host
         self.port = plan.port
@@ -40,7 +40,7 @@ class Broker:
         users: Mapping[str, str],
         *,
         grants: Mapping[str, Sequence[str]] = MappingProxyType({}),
-        kinds: Sequence[Kind] = KINDS,
+        kinds: Sequence[BrokerKind] = KINDS,
     ) -> AsyncIterator["Broker"]:
         """A broker that knows `users` (name: password). Each may use the topics under his own name.
 
@@ -52,7 +52,7 @@ class Broker:
             raise BrokerError("no broker is installed: apt-get install mosquitto, or pip install 'gatewayd[demo]'")
         filters = {name: [_all_of(one) for one in (name, *grants.get(name, ()))] for name in users}
         with tempfile.TemporaryDirectory(prefix="gatewayd-broker-") as folder:
-            plan = Plan("127.0.0.1", free_port(), users, filters)
+            plan = BrokerProcess("127.0.0.1", free_port(), users, filters)
             broker = cls(kind.name, await kind.prepare(plan, Path(folder)), plan, Path(folder))
             await broker.restart()
             try:

@@ -11,7 +11,7 @@ class BrokerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BrokerProcess:
     """Where a broker listens, its users (name: password), and the topic filters that each may read and write."""
 
     host: str
@@ -20,7 +20,7 @@ class Plan:
     filters: Mapping[str, Sequence[str]]
 
 
-class Kind(Protocol):
+class BrokerKind(Protocol):
     """A program that can be the broker."""
 
     name: str
@@ -29,6 +29,6 @@ class Kind(Protocol):
         """True where it can be started."""
         ...
 
-    async def prepare(self, plan: Plan, folder: Path) -> list[str]:
+    async def prepare(self, plan: BrokerProcess, folder: Path) -> list[str]:
         """Write its configuration into `folder`; the command that runs it. Raises BrokerError."""
         ...

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from gatewayd.simulator.broker.kind import BrokerError, Plan
+from gatewayd.simulator.broker.kind import BrokerError, BrokerProcess
 
 _PLACES: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin"
 
@@ -18,7 +18,7 @@ class Mosquitto:
     def is_installed(self) -> bool:
         return _found("mosquitto") is not None
 
-    async def prepare(self, plan: Plan, folder: Path) -> list[str]:
+    async def prepare(self, plan: BrokerProcess, folder: Path) -> list[str]:
         program, hasher = _found("mosquitto"), _found("mosquitto_passwd")
         if program is None or hasher is None:
             raise BrokerError("mosquitto is not installed: apt-get install mosquitto")

@@ -1,6 +1,6 @@
 """The vendor's cloud, simulated: its REST endpoints over real HTTP, with the documented rules, and faults on demand."""
 
-from gatewayd.simulator.cloud.faults import Faults
+from gatewayd.simulator.cloud.faults import CloudFaults
 from gatewayd.simulator.cloud.server import SimulatedCloud
 
-__all__ = ["Faults", "SimulatedCloud"]
+__all__ = ["CloudFaults", "SimulatedCloud"]

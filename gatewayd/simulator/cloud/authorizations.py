@@ -3,7 +3,16 @@
 from typing import Any, Final
 
 from gatewayd.model.permission import Permission
-from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, FORBIDDEN, Call, Reply, Route, SaidError, may, need
+from gatewayd.simulator.cloud.calls import (
+    BAD_PARAMETERS,
+    FORBIDDEN,
+    HttpCall,
+    HttpReply,
+    HttpRoute,
+    SaidError,
+    may,
+    need,
+)
 from gatewayd.simulator.cloud.database import Row
 from gatewayd.simulator.cloud.records import allowed
 
@@ -13,25 +22,25 @@ _MISSING: Final = 400087
 _EXISTS: Final = 400088
 
 
-def list_authorizations(call: Call) -> Reply:
+def list_authorizations(call: HttpCall) -> HttpReply:
     """What the user gave or got, and all of his devices'."""
     query = (
         "SELECT * FROM authorizations WHERE authorizer_id = ? OR authorized_id = ?"
         " OR info_id IN (SELECT id FROM records WHERE user_id = ?) ORDER BY id"
     )
     me = call.account["id"]
-    return Reply(200021, call.page_of(query, me, me, me, shown=_shown))
+    return HttpReply(200021, call.page_of(query, me, me, me, shown=_shown))
 
 
-def get_authorization(call: Call) -> Reply:
+def get_authorization(call: HttpCall) -> HttpReply:
     """One, to those whom it concerns."""
     given = _given(call)
     if call.account["id"] not in {given["authorizer_id"], given["authorized_id"], _owner(call, given)}:
         raise SaidError(FORBIDDEN)
-    return Reply(200017, {"data": _shown(given)})
+    return HttpReply(200017, {"data": _shown(given)})
 
 
-def create_authorization(call: Call) -> Reply:
+def create_authorization(call: HttpCall) -> HttpReply:
     """A new one: of a level that the giver has himself."""
     info_id, authorized_id = need(call.data, "info_id", int), need(call.data, "authorized_id", int)
     record = allowed(call, info_id, Permission.AUTHORIZE)
@@ -51,10 +60,10 @@ def create_authorization(call: Call) -> Reply:
         "remarks": may(call.data, "remarks", str) or "",
         "perm": _perm(call, record),
     }
-    return Reply(200018, {"data": _shown({"id": call.state.db.add("authorizations", row), **row})})
+    return HttpReply(200018, {"data": _shown({"id": call.state.db.add("authorizations", row), **row})})
 
 
-def update_authorization(call: Call) -> Reply:
+def update_authorization(call: HttpCall) -> HttpReply:
     """Another level, from him who gave it or the owner."""
     given = _given_by_me(call)
     record = allowed(call, given["info_id"], Permission.AUTHORIZE)
@@ -62,39 +71,39 @@ def update_authorization(call: Call) -> Reply:
     if may(call.data, "remarks", str) is not None:
         changes["remarks"] = call.data["remarks"]
     call.state.db.change("authorizations", given["id"], changes)
-    return Reply(200019, {"data": _shown(given | changes)})
+    return HttpReply(200019, {"data": _shown(given | changes)})
 
 
-def delete_authorization(call: Call) -> Reply:
+def delete_authorization(call: HttpCall) -> HttpReply:
     """Taken back, with what was given on."""
     given = _given_by_me(call)
     onward = "DELETE FROM authorizations WHERE info_id = ? AND authorizer_id = ?"
     call.state.db.all(onward, given["info_id"], given["authorized_id"])
     call.state.db.remove("authorizations", given["id"])
-    return Reply(200020)
+    return HttpReply(200020)
 
 
-def _given(call: Call) -> Row:
+def _given(call: HttpCall) -> Row:
     given = call.state.db.get("authorizations", call.number)
     if given is None:
         raise SaidError(_MISSING)
     return given
 
 
-def _given_by_me(call: Call) -> Row:
+def _given_by_me(call: HttpCall) -> Row:
     given = _given(call)
     if call.account["id"] not in {given["authorizer_id"], _owner(call, given)}:
         raise SaidError(FORBIDDEN)
     return given
 
 
-def _owner(call: Call, given: Row) -> int:
+def _owner(call: HttpCall, given: Row) -> int:
     record = call.state.db.get("records", given["info_id"])
     assert record is not None
     return int(record["user_id"])
 
 
-def _perm(call: Call, record: Row) -> int:
+def _perm(call: HttpCall, record: Row) -> int:
     perm = need(call.data, "perm", int)
     if perm not in range(Permission.NONE, Permission.DELETE + 1):
         raise SaidError(BAD_PARAMETERS, "param 'perm' is 1 to 7")
@@ -108,9 +117,9 @@ def _shown(given: Row) -> Row:
 
 
 ROUTES: Final = (
-    Route("2.2", "GET", "/api/iot/authorization/", list_authorizations),
-    Route("2.2", "GET", "/api/iot/authorization/{id}/", get_authorization),
-    Route("2.2", "POST", "/api/iot/authorization/", create_authorization),
-    Route("2.2", "PUT", "/api/iot/authorization/{id}/", update_authorization),
-    Route("2.2", "DELETE", "/api/iot/authorization/{id}/", delete_authorization),
+    HttpRoute("2.2", "GET", "/api/iot/authorization/", list_authorizations),
+    HttpRoute("2.2", "GET", "/api/iot/authorization/{id}/", get_authorization),
+    HttpRoute("2.2", "POST", "/api/iot/authorization/", create_authorization),
+    HttpRoute("2.2", "PUT", "/api/iot/authorization/{id}/", update_authorization),
+    HttpRoute("2.2", "DELETE", "/api/iot/authorization/{id}/", delete_authorization),
 )

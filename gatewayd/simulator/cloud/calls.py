@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any, Final, NamedTuple, TypeVar
 
 from gatewayd.simulator.cloud.database import Row, Slice
-from gatewayd.simulator.cloud.state import State
+from gatewayd.simulator.cloud.state import CloudState
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class SaidError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """A status and what goes with it: `msg` as it goes out, or a file instead of any JSON, which may be missing."""
 
     code: int
@@ -40,10 +40,10 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HttpCall:
     """What was asked: `body` is the JSON as it came, `id` what stood in the path."""
 
-    state: State
+    state: CloudState
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     id: str = ""
@@ -128,10 +128,10 @@ def single(data: Any, pieces: int = 1) -> dict[str, Any]:
     return {"page": page, "data": data}
 
 
-Handler = Callable[[Call], Reply]
+Handler = Callable[[HttpCall], HttpReply]
 
 
-class Route(NamedTuple):
+class HttpRoute(NamedTuple):
     """One row of a section's table: the client's methods have the same path, and the test of that is in tests."""
 
     section: str

@@ -72,7 +72,7 @@ class Slice:
     total: int
 
 
-class Database:
+class CloudDatabase:
     """Rows as dicts. Names of tables and columns come from the sections' code, values from anywhere."""
 
     def __init__(self, path: Path | None = None) -> None:

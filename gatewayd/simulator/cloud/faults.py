@@ -10,7 +10,7 @@ _PAGE: Final = "<html><body>Server Error</body></html>"
 
 
 @dataclass(slots=True)
-class _Fault:
+class _CloudFault:
     path: str
     times: int
     status: int = 0
@@ -23,34 +23,34 @@ class _Fault:
 
 
 @dataclass(slots=True)
-class Faults:
+class CloudFaults:
     """Each fault meets the next `times` calls whose path begins with `path`."""
 
-    _faults: list[_Fault] = field(default_factory=list)
+    _faults: list[_CloudFault] = field(default_factory=list)
 
     def fail(self, path: str = "/", *, status: int = 500, times: int = 1) -> None:
         """Answer with an HTTP error and a page of HTML."""
-        self._faults.append(_Fault(path, times, status=status, body=_PAGE))
+        self._faults.append(_CloudFault(path, times, status=status, body=_PAGE))
 
     def answer(self, path: str, body: str, *, seconds: float = 0, times: int = 1) -> None:
         """Answer 200 with any text, after so many seconds."""
-        self._faults.append(_Fault(path, times, status=200, body=body, delay_s=seconds))
+        self._faults.append(_CloudFault(path, times, status=200, body=body, delay_s=seconds))
 
     def redirect(self, path: str, location: str, *, times: int = 1) -> None:
         """Send the caller somewhere else."""
-        self._faults.append(_Fault(path, times, status=302, location=location))
+        self._faults.append(_CloudFault(path, times, status=302, location=location))
 
     def hang(self, path: str = "/", *, seconds: float = 3600, times: int = 1) -> None:
         """Answer late, or never."""
-        self._faults.append(_Fault(path, times, delay_s=seconds))
+        self._faults.append(_CloudFault(path, times, delay_s=seconds))
 
     def cut_after(self, path: str = "/", *, times: int = 1) -> None:
         """Carry the call out, and cut the line instead of answering."""
-        self._faults.append(_Fault(path, times, cut_after=True))
+        self._faults.append(_CloudFault(path, times, cut_after=True))
 
     def cut_within(self, path: str = "/", *, at: int = 20, times: int = 1) -> None:
         """Carry the call out, and cut the line after `at` bytes of the answer."""
-        self._faults.append(_Fault(path, times, cut_at=at))
+        self._faults.append(_CloudFault(path, times, cut_at=at))
 
     def clear(self) -> None:
         """No more faults."""

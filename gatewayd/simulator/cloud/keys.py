@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from gatewayd.model.permission import Permission
-from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, Call, Reply, Route, SaidError, may, need
+from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, HttpCall, HttpReply, HttpRoute, SaidError, may, need
 from gatewayd.simulator.cloud.database import Row
 from gatewayd.simulator.cloud.records import VISIBLE, allowed
 
@@ -11,7 +11,7 @@ _EXISTS: Final = 400099
 _MISSING: Final = 400098
 
 
-def list_keys(call: Call) -> Reply:
+def list_keys(call: HttpCall) -> HttpReply:
     """The keys of the devices that the user sees."""
     query = f"SELECT keys.* FROM keys WHERE info_id IN ({VISIBLE})"  # noqa: S608  (constants alone)
     values: list[Any] = [call.account["id"], call.account["id"]]
@@ -20,15 +20,15 @@ def list_keys(call: Call) -> Reply:
             query, values = f"{query} AND {name} = ?", [*values, wanted]
     if "key_number" in call.query:
         query, values = f"{query} AND CAST(key_number AS TEXT) = ?", [*values, call.query["key_number"]]
-    return Reply(200033, call.page_of(f"{query} ORDER BY id", *values, shown=lambda row: _shown(call, row)))
+    return HttpReply(200033, call.page_of(f"{query} ORDER BY id", *values, shown=lambda row: _shown(call, row)))
 
 
-def get_key(call: Call) -> Reply:
+def get_key(call: HttpCall) -> HttpReply:
     """One."""
-    return Reply(200029, {"data": _shown(call, _key(call, Permission.QUERY))})
+    return HttpReply(200029, {"data": _shown(call, _key(call, Permission.QUERY))})
 
 
-def create_key(call: Call) -> Reply:
+def create_key(call: HttpCall) -> HttpReply:
     """A new one; a number is a lock's once a type."""
     allowed(call, need(call.data, "info_id", int), Permission.CREATE)
     row = {
@@ -40,10 +40,10 @@ def create_key(call: Call) -> Reply:
     }
     _refuse_twins(call, row, 0)
     id_ = call.state.db.add("keys", row)
-    return Reply(200030, {"data": _shown(call, row | {"id": id_})})
+    return HttpReply(200030, {"data": _shown(call, row | {"id": id_})})
 
 
-def update_key(call: Call) -> Reply:
+def update_key(call: HttpCall) -> HttpReply:
     """Change what is said."""
     key = _key(call, Permission.UPDATE)
     changes = {name: call.data[name] for name in ("info_id", "key_type") if may(call.data, name, int) is not None}
@@ -58,16 +58,16 @@ def update_key(call: Call) -> Reply:
     changed = key | changes
     _refuse_twins(call, changed, key["id"])
     call.state.db.change("keys", key["id"], changes)
-    return Reply(200031, {"data": _shown(call, changed)})
+    return HttpReply(200031, {"data": _shown(call, changed)})
 
 
-def delete_key(call: Call) -> Reply:
+def delete_key(call: HttpCall) -> HttpReply:
     """Gone."""
     call.state.db.remove("keys", _key(call, Permission.DELETE)["id"])
-    return Reply(200032)
+    return HttpReply(200032)
 
 
-def _key(call: Call, needed: Permission) -> Row:
+def _key(call: HttpCall, needed: Permission) -> Row:
     key = call.state.db.get("keys", call.number)
     if key is None:
         raise SaidError(_MISSING)
@@ -83,20 +83,20 @@ def _number(data: dict[str, Any]) -> int | str:
     return need(data, "key_number", int)
 
 
-def _member(call: Call) -> int | None:
+def _member(call: HttpCall) -> int | None:
     member_id = may(call.data, "member_id", int)
     if member_id is not None and call.state.db.get("members", member_id) is None:
         raise SaidError(BAD_PARAMETERS, "param 'member_id' is nobody's")
     return member_id
 
 
-def _refuse_twins(call: Call, key: Row, id_: int) -> None:
+def _refuse_twins(call: HttpCall, key: Row, id_: int) -> None:
     query = "SELECT id FROM keys WHERE info_id = ? AND key_type = ? AND key_number = ? AND id != ?"
     if call.state.db.one(query, key["info_id"], key["key_type"], key["key_number"], id_) is not None:
         raise SaidError(_EXISTS)
 
 
-def _shown(call: Call, key: Row) -> Row:
+def _shown(call: HttpCall, key: Row) -> Row:
     member = None if key["member_id"] is None else call.state.db.get("members", key["member_id"])
     whose = {"title": member["title"], "icon": member["icon"]} if member is not None else {"title": None, "icon": None}
     names = ("id", "info_id", "key_type", "key_name", "key_number", "member_id")
@@ -104,9 +104,9 @@ def _shown(call: Call, key: Row) -> Row:
 
 
 ROUTES: Final = (
-    Route("2.8", "GET", "/api/iot/keys/", list_keys),
-    Route("2.8", "GET", "/api/iot/keys/{id}/", get_key),
-    Route("2.8", "POST", "/api/iot/keys/", create_key),
-    Route("2.8", "PUT", "/api/iot/keys/{id}/", update_key),
-    Route("2.8", "DELETE", "/api/iot/keys/{id}/", delete_key),
+    HttpRoute("2.8", "GET", "/api/iot/keys/", list_keys),
+    HttpRoute("2.8", "GET", "/api/iot/keys/{id}/", get_key),
+    HttpRoute("2.8", "POST", "/api/iot/keys/", create_key),
+    HttpRoute("2.8", "PUT", "/api/iot/keys/{id}/", update_key),
+    HttpRoute("2.8", "DELETE", "/api/iot/keys/{id}/", delete_key),
 )

@@ -8,9 +8,9 @@ from gatewayd.model.permission import Permission
 from gatewayd.simulator.cloud.calls import (
     BAD_PARAMETERS,
     FORBIDDEN,
-    Call,
-    Reply,
-    Route,
+    HttpCall,
+    HttpReply,
+    HttpRoute,
     SaidError,
     may,
     need,
@@ -29,7 +29,7 @@ _WITH: Final = {"fingerprint_unlock": "指纹", "password_unlock": "密码", "ca
 _ALARMS: Final = ("illegalunlock", "hijack", "temperary_authrization")
 
 
-def list_messages(call: Call) -> Reply:
+def list_messages(call: HttpCall) -> HttpReply:
     """The messages of the devices that the user sees."""
     query = f"SELECT * FROM messages WHERE info_id IN ({VISIBLE})"  # noqa: S608  (constants alone)
     values: list[Any] = [call.account["id"], call.account["id"]]
@@ -49,15 +49,15 @@ def list_messages(call: Call) -> Reply:
                 call.query["date_lte"],
             ],
         )
-    return Reply(200041, call.page_of(f"{query} ORDER BY id", *values, shown=dict))
+    return HttpReply(200041, call.page_of(f"{query} ORDER BY id", *values, shown=dict))
 
 
-def get_message(call: Call) -> Reply:
+def get_message(call: HttpCall) -> HttpReply:
     """One."""
-    return Reply(200038, {"data": _message(call, Permission.QUERY)})
+    return HttpReply(200038, {"data": _message(call, Permission.QUERY)})
 
 
-def create_message(call: Call) -> Reply:
+def create_message(call: HttpCall) -> HttpReply:
     """A new one, to the device's owner, with words of the cloud's own."""
     said = call.data
     record = allowed(call, need(said, "info_id", int), Permission.CONTROL)
@@ -76,25 +76,25 @@ def create_message(call: Call) -> Reply:
         "content": _content(call, record),
     }
     id_ = call.state.db.add("messages", message)
-    return Reply(200039, {"data": {"id": id_, **message}})
+    return HttpReply(200039, {"data": {"id": id_, **message}})
 
 
-def delete_message(call: Call) -> Reply:
+def delete_message(call: HttpCall) -> HttpReply:
     """Gone."""
     call.state.db.remove("messages", _message(call, Permission.DELETE)["id"])
-    return Reply(200040)
+    return HttpReply(200040)
 
 
-def send_alarm(call: Call) -> Reply:
+def send_alarm(call: HttpCall) -> HttpReply:
     """§2.6."""
     said = {name: need(call.data, name, str) for name in ("msg_type", "device", "name", "receiver")}
     if said["msg_type"] not in _ALARMS:
         raise SaidError(BAD_PARAMETERS, "param 'msg_type' is none of the API's")
     call.state.send("alarm", said["receiver"], said)
-    return Reply(200012, single(str(uuid.UUID(int=call.state.chance.getrandbits(128), version=4))))
+    return HttpReply(200012, single(str(uuid.UUID(int=call.state.chance.getrandbits(128), version=4))))
 
 
-def _message(call: Call, needed: Permission) -> Row:
+def _message(call: HttpCall, needed: Permission) -> Row:
     """§2.9 has no words for a message that is none: it is nobody's to see."""
     message = call.state.db.get("messages", call.number)
     if message is None:
@@ -103,7 +103,7 @@ def _message(call: Call, needed: Permission) -> Row:
     return message
 
 
-def _moment(call: Call) -> str:
+def _moment(call: HttpCall) -> str:
     moment = may(call.data, "occur_time", str)
     if moment is None:
         return call.state.stamp()
@@ -114,7 +114,7 @@ def _moment(call: Call) -> str:
     return moment
 
 
-def _content(call: Call, record: Row) -> str:
+def _content(call: HttpCall, record: Row) -> str:
     """Without a key it is 您有家人, as the API says."""
     flag, key_id = need(call.data, "flag", str), may(call.data, "key_id", int)
     if flag not in _WITH:
@@ -125,9 +125,9 @@ def _content(call: Call, record: Row) -> str:
 
 
 ROUTES: Final = (
-    Route("2.6", "POST", "/api/iot/sms/alarm/", send_alarm),
-    Route("2.9", "GET", "/api/iot/messages/", list_messages),
-    Route("2.9", "GET", "/api/iot/messages/{id}/", get_message),
-    Route("2.9", "POST", "/api/iot/messages/", create_message),
-    Route("2.9", "DELETE", "/api/iot/messages/{id}/", delete_message),
+    HttpRoute("2.6", "POST", "/api/iot/sms/alarm/", send_alarm),
+    HttpRoute("2.9", "GET", "/api/iot/messages/", list_messages),
+    HttpRoute("2.9", "GET", "/api/iot/messages/{id}/", get_message),
+    HttpRoute("2.9", "POST", "/api/iot/messages/", create_message),
+    HttpRoute("2.9", "DELETE", "/api/iot/messages/{id}/", delete_message),
 )

@@ -4,20 +4,20 @@ from datetime import datetime
 from typing import Any, Final
 
 from gatewayd.model.permission import Permission
-from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, Call, Reply, Route, SaidError, need
+from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, HttpCall, HttpReply, HttpRoute, SaidError, need
 from gatewayd.simulator.cloud.database import Row
 from gatewayd.simulator.cloud.records import VISIBLE, allowed
 
 _NOBODY: Final = 400101
 
 
-def list_passwords(call: Call) -> Reply:
+def list_passwords(call: HttpCall) -> HttpReply:
     """Those of the devices that the user sees."""
     query = f"SELECT * FROM passwords WHERE info_id IN ({VISIBLE}) ORDER BY id"  # noqa: S608  (constants alone)
-    return Reply(200036, call.page_of(query, call.account["id"], call.account["id"], shown=_shown))
+    return HttpReply(200036, call.page_of(query, call.account["id"], call.account["id"], shown=_shown))
 
 
-def create_password(call: Call) -> Reply:
+def create_password(call: HttpCall) -> HttpReply:
     """A new one."""
     said = call.data
     record = allowed(call, need(said, "info_id", int), Permission.AUTHORIZE)
@@ -40,7 +40,7 @@ def create_password(call: Call) -> Reply:
     }
     id_ = call.state.db.add("passwords", row)
     call.state.send("temporary_password", row["phone"], row["temporary_password"])
-    return Reply(200035, {"data": _shown({"id": id_, **row})})
+    return HttpReply(200035, {"data": _shown({"id": id_, **row})})
 
 
 def _moment(said: dict[str, Any], name: str) -> datetime:
@@ -56,6 +56,6 @@ def _shown(password: Row) -> Row:
 
 
 ROUTES: Final = (
-    Route("2.10", "GET", "/api/iot/temporary_passwords/", list_passwords),
-    Route("2.10", "POST", "/api/iot/temporary_passwords/", create_password),
+    HttpRoute("2.10", "GET", "/api/iot/temporary_passwords/", list_passwords),
+    HttpRoute("2.10", "POST", "/api/iot/temporary_passwords/", create_password),
 )

@@ -7,7 +7,16 @@ from typing import Any, Final
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.permission import Permission
 from gatewayd.model.record_wire import from_wire, to_wire
-from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, FORBIDDEN, NO_DEVICE, Call, Reply, Route, SaidError, need
+from gatewayd.simulator.cloud.calls import (
+    BAD_PARAMETERS,
+    FORBIDDEN,
+    NO_DEVICE,
+    HttpCall,
+    HttpReply,
+    HttpRoute,
+    SaidError,
+    need,
+)
 from gatewayd.simulator.cloud.database import Row
 
 _EXISTS: Final = 400064
@@ -24,7 +33,7 @@ VISIBLE: Final = (
 """The devices that a user sees; takes his id twice."""
 
 
-def allowed(call: Call, record_id: int, needed: Permission) -> Row:
+def allowed(call: HttpCall, record_id: int, needed: Permission) -> Row:
     """The device, if the user may do that with it. Says 400065 or 400042."""
     record = call.state.db.get("records", record_id)
     if record is None:
@@ -34,21 +43,21 @@ def allowed(call: Call, record_id: int, needed: Permission) -> Row:
     return record
 
 
-def list_records(call: Call) -> Reply:
+def list_records(call: HttpCall) -> HttpReply:
     """His own, and those that he is authorized on."""
     query = f"SELECT * FROM records WHERE id IN ({VISIBLE})"  # noqa: S608  (constants alone)
     wanted = [name for name in _FILTERS if name in call.query]
     query += "".join(f" AND {name} = ?" for name in wanted) + " ORDER BY id"
     values = [call.account["id"], call.account["id"], *(call.query[name] for name in wanted)]
-    return Reply(200016, call.page_of(query, *values, shown=lambda row: shown_to(call, row)))
+    return HttpReply(200016, call.page_of(query, *values, shown=lambda row: shown_to(call, row)))
 
 
-def get_record(call: Call) -> Reply:
+def get_record(call: HttpCall) -> HttpReply:
     """One."""
-    return Reply(200012, {"data": shown_to(call, allowed(call, call.number, Permission.QUERY))})
+    return HttpReply(200012, {"data": shown_to(call, allowed(call, call.number, Permission.QUERY))})
 
 
-def create_record(call: Call) -> Reply:
+def create_record(call: HttpCall) -> HttpReply:
     """A new one, the user's own; a uuid is in the cloud once."""
     for name in ("category", "uuid", "title"):
         if not need(call.data, name, str):
@@ -63,10 +72,10 @@ def create_record(call: Call) -> Reply:
     if "info_id" in wire["param"]:
         wire["param"] |= {"id": id_, "info_id": id_}
     call.state.db.change("records", id_, {"wire": json.dumps(wire)})
-    return Reply(200013, {"data": wire})
+    return HttpReply(200013, {"data": wire})
 
 
-def update_record(call: Call) -> Reply:
+def update_record(call: HttpCall) -> HttpReply:
     """Take over what is said; what is the cloud's own stays."""
     record = allowed(call, call.number, Permission.UPDATE)
     kept = json.loads(record["wire"])
@@ -80,16 +89,16 @@ def update_record(call: Call) -> Reply:
     wire = _complete(call, kept | said | {"param": param, "update_time": call.state.stamp()})
     columns = {name: wire.get(name) for name in _COLUMNS} | {"type_sub": wire.get("type_sub", wire.get("type"))}
     call.state.db.change("records", record["id"], columns | {"wire": json.dumps(wire)})
-    return Reply(200015, {"data": shown_to(call, record | {"wire": json.dumps(wire)})})
+    return HttpReply(200015, {"data": shown_to(call, record | {"wire": json.dumps(wire)})})
 
 
-def delete_record(call: Call) -> Reply:
+def delete_record(call: HttpCall) -> HttpReply:
     """Gone, with its keys, messages and authorizations."""
     call.state.db.remove("records", allowed(call, call.number, Permission.DELETE)["id"])
-    return Reply(200014)
+    return HttpReply(200014)
 
 
-def shown_to(call: Call, record: Row) -> Row:
+def shown_to(call: HttpCall, record: Row) -> Row:
     """The record; to somebody else than its owner with his level and what gave it to him."""
     wire: Row = json.loads(record["wire"])
     if record["user_id"] != call.account["id"]:
@@ -99,7 +108,7 @@ def shown_to(call: Call, record: Row) -> Row:
     return wire
 
 
-def leave_lost_spaces(call: Call) -> None:
+def leave_lost_spaces(call: HttpCall) -> None:
     """Devices in a space that is there no longer are nowhere."""
     for record in call.state.db.all("SELECT id, wire FROM records"):
         wire: Row = json.loads(record["wire"])
@@ -109,11 +118,11 @@ def leave_lost_spaces(call: Call) -> None:
             call.state.db.change("records", record["id"], {"wire": json.dumps(wire)})
 
 
-def _is_lost(call: Call, space_id: int | None) -> bool:
+def _is_lost(call: HttpCall, space_id: int | None) -> bool:
     return space_id is not None and call.state.db.get("spaces", space_id) is None
 
 
-def _complete(call: Call, data: Mapping[str, Any]) -> dict[str, Any]:
+def _complete(call: HttpCall, data: Mapping[str, Any]) -> dict[str, Any]:
     """`data` with every key that §12 shows for its category. Says 400003 or, for a room that is none, 400074."""
     try:
         wire = to_wire(from_wire({**data, "perm": None}))
@@ -125,9 +134,9 @@ def _complete(call: Call, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 ROUTES: Final = (
-    Route("2.1", "GET", "/api/iot/iot_manage_view/", list_records),
-    Route("2.1", "GET", "/api/iot/iot_manage_view/{id}/", get_record),
-    Route("2.1", "POST", "/api/iot/iot_manage_view/", create_record),
-    Route("2.1", "PUT", "/api/iot/iot_manage_view/{id}/", update_record),
-    Route("2.1", "DELETE", "/api/iot/iot_manage_view/{id}/", delete_record),
+    HttpRoute("2.1", "GET", "/api/iot/iot_manage_view/", list_records),
+    HttpRoute("2.1", "GET", "/api/iot/iot_manage_view/{id}/", get_record),
+    HttpRoute("2.1", "POST", "/api/iot/iot_manage_view/", create_record),
+    HttpRoute("2.1", "PUT", "/api/iot/iot_manage_view/{id}/", update_record),
+    HttpRoute("2.1", "DELETE", "/api/iot/iot_manage_view/{id}/", delete_record),
 )

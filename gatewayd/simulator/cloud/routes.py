@@ -21,7 +21,7 @@ from gatewayd.simulator.cloud import (
     spaces,
     versions,
 )
-from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, Call, Reply, Route, SaidError
+from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, HttpCall, HttpReply, HttpRoute, SaidError
 
 _ALL_DONE: Final = 200200
 _PARTLY: Final = 200201
@@ -43,17 +43,17 @@ def desc(section: str, code: int) -> str:
     return found.desc
 
 
-def send_batch(call: Call) -> Reply:
+def send_batch(call: HttpCall) -> HttpReply:
     """§2.5: each part alone, in order, with its own outcome."""
     parts = call.whole.get("data")
     if not isinstance(parts, list) or not parts:
         raise SaidError(_NONE_DONE)
     done = [_part(call, part) for part in parts]
     good = sum(one["status_sub"] // 100_000 == 2 for one in done)
-    return Reply(_ALL_DONE if good == len(done) else _PARTLY if good else _NONE_DONE, done)
+    return HttpReply(_ALL_DONE if good == len(done) else _PARTLY if good else _NONE_DONE, done)
 
 
-def _part(call: Call, part: Any) -> dict[str, Any]:
+def _part(call: HttpCall, part: Any) -> dict[str, Any]:
     seq = part.get("seq") if isinstance(part, dict) else None
     try:
         route, inner = _routed(call, part)
@@ -67,7 +67,7 @@ def _part(call: Call, part: Any) -> dict[str, Any]:
     return {"seq": seq, "status_sub": reply.code, "desc_sub": desc(route.section, reply.code), "data": data}
 
 
-def _routed(call: Call, part: Any) -> tuple[Route, Call]:
+def _routed(call: HttpCall, part: Any) -> tuple[HttpRoute, HttpCall]:
     """The route of a part and the call that it is; only §2's lists can be called so."""
     if not isinstance(part, dict) or not isinstance(part.get("method"), str) or not isinstance(part.get("url"), str):
         raise SaidError(BAD_PARAMETERS, "a part has a method and a url")
@@ -88,12 +88,12 @@ def _refused(seq: Any, section: str, said: SaidError) -> dict[str, Any]:
     return answer | ({"err": said.err} if said.err else {})
 
 
-ROUTES: Final[tuple[Route, ...]] = (
+ROUTES: Final[tuple[HttpRoute, ...]] = (
     *accounts.ROUTES,
     *records.ROUTES,
     *authorizations.ROUTES,
     *spaces.ROUTES,
-    Route("2.5", "POST", "/api/iot/patch/", send_batch),
+    HttpRoute("2.5", "POST", "/api/iot/patch/", send_batch),
     *messages.ROUTES,
     *members.ROUTES,
     *keys.ROUTES,
@@ -108,7 +108,7 @@ def token_refused(section: str) -> int:
     return _TOKEN_REFUSED.get(section, 400000)
 
 
-def found(method: str, path: str) -> tuple[Route, str]:
+def found(method: str, path: str) -> tuple[HttpRoute, str]:
     """The route of a path, and what stands in it for `{id}` or `{text}`; a slash at the end makes no difference.
 
     Says 404 or 405, which are HTTP's words and none of the API's.
@@ -123,7 +123,7 @@ def found(method: str, path: str) -> tuple[Route, str]:
 
 
 @cache
-def _patterns() -> tuple[tuple[re.Pattern[str], Route], ...]:
+def _patterns() -> tuple[tuple[re.Pattern[str], HttpRoute], ...]:
     return tuple((_pattern(route.path), route) for route in ROUTES)
 
 

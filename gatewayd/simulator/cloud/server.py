@@ -13,11 +13,11 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, Call, Reply, Route, SaidError
-from gatewayd.simulator.cloud.database import Database
-from gatewayd.simulator.cloud.faults import Faults
+from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, HttpCall, HttpReply, HttpRoute, SaidError
+from gatewayd.simulator.cloud.database import CloudDatabase
+from gatewayd.simulator.cloud.faults import CloudFaults
 from gatewayd.simulator.cloud.routes import desc, found, token_refused
-from gatewayd.simulator.cloud.state import State
+from gatewayd.simulator.cloud.state import CloudState
 
 _QUOTED: Final = frozenset({"2.4", "2.6"})
 """Sections whose examples have their status in quotes."""
@@ -33,9 +33,9 @@ class SimulatedCloud:
     """
 
     def __init__(self, *, now: Callable[[], datetime], path: Path | None = None, numbers_members: bool = False) -> None:
-        self.state = State(Database(path), now)
+        self.state = CloudState(CloudDatabase(path), now)
         self.state.numbers_members = numbers_members
-        self.faults = Faults()
+        self.faults = CloudFaults()
         self.requests: list[tuple[str, str, int]] = []
         self.base_url = ""
 
@@ -127,15 +127,15 @@ class SimulatedCloud:
         try:
             reply = await self._carried_out(route, id_, request)
         except SaidError as said:
-            return _envelope(route.section, Reply(said.code), said.err)
+            return _envelope(route.section, HttpReply(said.code), said.err)
         return _file(request, reply) if reply.is_file else _envelope(route.section, reply)
 
-    async def _carried_out(self, route: Route, id_: str, request: web.Request) -> Reply:
+    async def _carried_out(self, route: HttpRoute, id_: str, request: web.Request) -> HttpReply:
         token = request.headers.get("Authorization", "").removeprefix("Token ")
         if route.has_token and self.state.account_of(token) is None:
             raise SaidError(token_refused(route.section))
         body = _decoded(await request.read())
-        return route.handler(Call(self.state, request.query, body, id_, token))
+        return route.handler(HttpCall(self.state, request.query, body, id_, token))
 
 
 def _decoded(content: bytes) -> Any:
@@ -145,7 +145,7 @@ def _decoded(content: bytes) -> Any:
         raise SaidError(BAD_PARAMETERS, "the body is no JSON") from error
 
 
-def _envelope(section: str, reply: Reply, err: str | None = None) -> web.Response:
+def _envelope(section: str, reply: HttpReply, err: str | None = None) -> web.Response:
     status = str(reply.code) if section in _QUOTED and reply.code // 100_000 == 2 else reply.code
     envelope = {"msg": reply.msg, "status": status, "desc": desc(section, reply.code)}
     if err is not None:
@@ -153,7 +153,7 @@ def _envelope(section: str, reply: Reply, err: str | None = None) -> web.Respons
     return web.Response(body=msgspec.json.encode(envelope), content_type="application/json")
 
 
-def _file(request: web.Request, reply: Reply) -> web.Response:
+def _file(request: web.Request, reply: HttpReply) -> web.Response:
     """The whole of it, or from the byte on that `Range` asks for."""
     if reply.file is None:
         return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")

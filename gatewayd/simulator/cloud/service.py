@@ -4,18 +4,18 @@ from typing import Any, Final
 
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.record_wire import from_wire
-from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, Call, Reply, Route, SaidError, need
+from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, HttpCall, HttpReply, HttpRoute, SaidError, need
 
 _UNMATCHED: Final = 400049
 _CATEGORIES: Final = range(1, 12)
 
 
-def timestamp(call: Call) -> Reply:
+def timestamp(call: HttpCall) -> HttpReply:
     """The cloud's clock, in seconds."""
-    return Reply(200049, {"data": {"timestamp": int(call.state.time().timestamp())}})
+    return HttpReply(200049, {"data": {"timestamp": int(call.state.time().timestamp())}})
 
 
-def create_feedback(call: Call) -> Reply:
+def create_feedback(call: HttpCall) -> HttpReply:
     """What somebody has to say; pictures are answered as addresses."""
     category, content = need(call.data, "category", int), need(call.data, "content", str)
     if category not in _CATEGORIES:
@@ -24,29 +24,29 @@ def create_feedback(call: Call) -> Reply:
     created = call.state.stamp().partition(" ")[0]
     said = {"category": category, "contact": call.data.get("contact"), "content": content}
     call.state.send("feedback", "", said)
-    return Reply(200048, {"data": said | {"images": images, "created_time": created}})
+    return HttpReply(200048, {"data": said | {"images": images, "created_time": created}})
 
 
-def share(call: Call) -> Reply:
+def share(call: HttpCall) -> HttpReply:
     """Where to get the app, by SMS."""
     receiver, platform = need(call.data, "receiver", str), need(call.data, "platform", str)
     if platform not in {"ios", "android"}:
         raise SaidError(BAD_PARAMETERS, "param 'platform' is ios or android")
     call.state.send("share", receiver, platform)
-    return Reply(200050, {"data": "send success"})
+    return HttpReply(200050, {"data": "send success"})
 
 
-def send_sms(call: Call) -> Reply:
+def send_sms(call: HttpCall) -> HttpReply:
     """§11: about a device."""
     return _about_device(call, "sms")
 
 
-def send_push(call: Call) -> Reply:
+def send_push(call: HttpCall) -> HttpReply:
     """§11: about a device."""
     return _about_device(call, "push")
 
 
-def _about_device(call: Call, kind: str) -> Reply:
+def _about_device(call: HttpCall, kind: str) -> HttpReply:
     for name in ("category", "uuid", "title"):
         need(call.whole, name, str)
     try:
@@ -56,10 +56,10 @@ def _about_device(call: Call, kind: str) -> Reply:
     if not record.title:
         raise SaidError(_UNMATCHED)
     call.state.send(kind, call.account["username"], call.whole)
-    return Reply(200013, call.whole)
+    return HttpReply(200013, call.whole)
 
 
-def _address(call: Call, number: int, image: Any) -> str:
+def _address(call: HttpCall, number: int, image: Any) -> str:
     if not isinstance(image, dict):
         raise SaidError(BAD_PARAMETERS, "param 'images' has no picture")
     need(image, "code", str)
@@ -67,9 +67,9 @@ def _address(call: Call, number: int, image: Any) -> str:
 
 
 ROUTES: Final = (
-    Route("2.13", "GET", "/api/iot/get_timestamp/", timestamp),
-    Route("2.13", "POST", "/api/iot/feedback/", create_feedback),
-    Route("2.15", "POST", "/api/iot/share/", share),
-    Route("11.1", "POST", "/api/sms/sms_manage_view/", send_sms),
-    Route("11.2", "POST", "/api/push/push_manage_view/", send_push),
+    HttpRoute("2.13", "GET", "/api/iot/get_timestamp/", timestamp),
+    HttpRoute("2.13", "POST", "/api/iot/feedback/", create_feedback),
+    HttpRoute("2.15", "POST", "/api/iot/share/", share),
+    HttpRoute("11.1", "POST", "/api/sms/sms_manage_view/", send_sms),
+    HttpRoute("11.2", "POST", "/api/push/push_manage_view/", send_push),
 )

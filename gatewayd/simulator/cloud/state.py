@@ -9,16 +9,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gatewayd.model.permission import Permission
-from gatewayd.simulator.cloud.database import Database, Row
+from gatewayd.simulator.cloud.database import CloudDatabase, Row
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(slots=True)
-class State:
+class CloudState:
     """The database, the clock, and chance (for tokens and codes)."""
 
-    db: Database
+    db: CloudDatabase
     now: Callable[[], datetime]
     clock_offset: timedelta = timedelta()
     numbers_members: bool = False

@@ -1,14 +1,22 @@
 """A Zigbee coordinator and its devices, simulated down to the wire: ASH and EZSP 13 over TCP or a pty."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Endpoint, Executed, Reply
+from gatewayd.simulator.radio.device import (
+    Attribute,
+    Cluster,
+    Description,
+    Device,
+    ExecutedCommand,
+    SimulatedEndpoint,
+    ZclReply,
+)
 from gatewayd.simulator.radio.devices.climate import ClimateSensor, climate_sensor
 from gatewayd.simulator.radio.devices.contact import Contact, contact
 from gatewayd.simulator.radio.devices.curtain import Curtain, curtain
 from gatewayd.simulator.radio.devices.lock import Lock, lock
 from gatewayd.simulator.radio.devices.socket import Socket, socket
 from gatewayd.simulator.radio.devices.switch import Switch, switch
-from gatewayd.simulator.radio.faults import Faults
-from gatewayd.simulator.radio.simulated_network import House, JoiningNotPermittedError
+from gatewayd.simulator.radio.faults import RadioFaults
+from gatewayd.simulator.radio.simulated_network import JoiningNotPermittedError, SimulatedNetwork
 
 __all__ = [
     "Attribute",
@@ -18,15 +26,15 @@ __all__ = [
     "Curtain",
     "Description",
     "Device",
-    "Endpoint",
-    "Executed",
-    "Faults",
-    "House",
+    "ExecutedCommand",
     "JoiningNotPermittedError",
     "Lock",
-    "Reply",
+    "RadioFaults",
+    "SimulatedEndpoint",
+    "SimulatedNetwork",
     "Socket",
     "Switch",
+    "ZclReply",
     "climate_sensor",
     "contact",
     "curtain",

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gatewayd.simulator.radio import general, zcl, zdo
 from gatewayd.simulator.radio.reporting import Reporter
-from gatewayd.simulator.radio.scheduler import Agenda
+from gatewayd.simulator.radio.scheduler import Scheduler
 from gatewayd.simulator.radio.zcl import DataType, Value
 
 HOME_AUTOMATION = 0x0104
@@ -27,14 +27,14 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ZclReply:
     """A cluster's own answer to a command."""
 
     command: int
     payload: bytes = b""
 
 
-Handler = Callable[[Any, int, bytes], Reply | int]
+Handler = Callable[[Any, int, bytes], ZclReply | int]
 """What a command does: (device, endpoint, payload) → an answer, or a ZCL status for the default response."""
 
 
@@ -48,7 +48,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class SimulatedEndpoint:
     id: int
     device_type: int
     clusters: tuple[Cluster, ...]
@@ -69,23 +69,23 @@ class Description(Generic[D_co]):
     """A kind of device with its address (16 hex digits). `lives_as` is what it becomes in a house."""
 
     ieee: str
-    endpoints: tuple[Endpoint, ...]
-    lives_as: Callable[["Description[D_co]", int, "Surroundings"], D_co]
+    endpoints: tuple[SimulatedEndpoint, ...]
+    lives_as: Callable[["Description[D_co]", int, "DeviceNetwork"], D_co]
     poll_interval_s: float | None = None
     """A sleepy device asks its parent for messages this often; None: it always listens."""
     manufacturer_code: int = 0x1049
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Surroundings(Protocol):
+class DeviceNetwork(Protocol):
     """What a device sees of the house that it stands in."""
 
-    agenda: Agenda
+    agenda: Scheduler
 
     def from_device(self, device: "Device", endpoint: int, cluster: int, payload: bytes, target: int) -> None:
         """Radio a message to the coordinator's endpoint `target`."""
 
-    def executed(self, device: "Device", entry: "Executed") -> None:
+    def executed(self, device: "Device", entry: "ExecutedCommand") -> None:
         """A command was executed."""
 
     def local_time(self) -> int:
@@ -96,7 +96,7 @@ class Surroundings(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Executed:
+class ExecutedCommand:
     """A cluster command that a device carried out: `at` on the house's clock, `args` as on the wire."""
 
     at: float
@@ -113,14 +113,14 @@ Key = tuple[int, int, int]
 class Device:
     """A live device: attribute values, bindings, reporting, and the log of what it executed."""
 
-    def __init__(self, description: "Description[Any]", nwk: int, house: Surroundings) -> None:
+    def __init__(self, description: "Description[Any]", nwk: int, house: DeviceNetwork) -> None:
         self.ieee = description.ieee
         self.address = bytes.fromhex(description.ieee)[::-1]
         self.description = description
         self.nwk = nwk
         self.joined = False
         self.bindings: list[zdo.Binding] = []
-        self.executed: list[Executed] = []
+        self.executed: list[ExecutedCommand] = []
         self.descriptors = {end.id: end.descriptor for end in description.endpoints}
         self.manufacturer_code = description.manufacturer_code
         self.sleepy = description.poll_interval_s is not None
@@ -205,14 +205,14 @@ class Device:
         handler = self._handler(endpoint, cluster, frame)
         if isinstance(handler, int):
             return frame.default_response(handler)
-        entry = Executed(self.house.agenda.now(), endpoint, cluster, frame.command, frame.payload)
+        entry = ExecutedCommand(self.house.agenda.now(), endpoint, cluster, frame.command, frame.payload)
         self.executed.append(entry)
         self.house.executed(self, entry)
         try:
             result = handler(self, endpoint, frame.payload)
         except (zcl.ShortDataError, struct.error):
             return frame.default_response(zcl.MALFORMED)
-        if isinstance(result, Reply):
+        if isinstance(result, ZclReply):
             return frame.answer(result.command, result.payload, general=False)
         if result == zcl.SUCCESS and frame.no_default_response:
             return None

@@ -75,7 +75,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class EzspCommand:
     id: int
     name: str
     takes: Layout
@@ -83,7 +83,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Callback:
+class EzspCallback:
     id: int
     carries: Layout = field(repr=False)
 
@@ -156,27 +156,27 @@ _ROWS = """
 """
 
 
-def _rows() -> dict[int, Command]:
+def _rows() -> dict[int, EzspCommand]:
     table = {}
     for line in _ROWS.split("\n"):
         if line.strip():
             number, name, takes, gives = line.split()
             layouts = (Layout(text.removesuffix("-")) for text in (takes, gives))
-            table[int(number, 16)] = Command(int(number, 16), name, *layouts)
+            table[int(number, 16)] = EzspCommand(int(number, 16), name, *layouts)
     return table
 
 
 COMMANDS = _rows()
 
-INVALID_COMMAND = Callback(0x0058, Layout("B"))
-STACK_STATUS = Callback(0x0019, Layout("B"))
-ENERGY_SCAN_RESULT = Callback(0x0048, Layout("Bb"))
-SCAN_COMPLETE = Callback(0x001C, Layout("BB"))
-CHILD_JOIN = Callback(0x0023, Layout("BBH8sB"))
-TRUST_CENTER_JOIN = Callback(0x0024, Layout("H8sBBH"))
-MESSAGE_SENT = Callback(0x003F, Layout("BH" + _APS + "BBv"))
-ROUTE_ERROR = Callback(0x0080, Layout("BH"))
-ID_CONFLICT = Callback(0x007C, Layout("H"))
+INVALID_COMMAND = EzspCallback(0x0058, Layout("B"))
+STACK_STATUS = EzspCallback(0x0019, Layout("B"))
+ENERGY_SCAN_RESULT = EzspCallback(0x0048, Layout("Bb"))
+SCAN_COMPLETE = EzspCallback(0x001C, Layout("BB"))
+CHILD_JOIN = EzspCallback(0x0023, Layout("BBH8sB"))
+TRUST_CENTER_JOIN = EzspCallback(0x0024, Layout("H8sBBH"))
+MESSAGE_SENT = EzspCallback(0x003F, Layout("BH" + _APS + "BBv"))
+ROUTE_ERROR = EzspCallback(0x0080, Layout("BH"))
+ID_CONFLICT = EzspCallback(0x007C, Layout("H"))
 
 _INCOMING = struct.Struct("<BBBHB" + _APS + "BbHBBB")
 _INCOMING_ID = 0x0045
@@ -195,7 +195,7 @@ def incoming_message(
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EzspRequest:
     sequence: int
     command: int
     parameters: bytes
@@ -207,10 +207,10 @@ class Request:
         return struct.pack("<BBBH", self.sequence, _RESPONSE, _EXTENDED, command) + parameters
 
 
-def parse_request(frame: bytes) -> Request | None:
+def parse_request(frame: bytes) -> EzspRequest | None:
     """A host's frame; None if it is none. Only `version` may come in the old, short form."""
     if len(frame) == 4 and frame[2] == 0x00:
-        return Request(frame[0], 0x0000, frame[3:], legacy=True)
+        return EzspRequest(frame[0], 0x0000, frame[3:], legacy=True)
     if len(frame) < 5:
         return None
-    return Request(frame[0], frame[3] | frame[4] << 8, frame[5:], legacy=False)
+    return EzspRequest(frame[0], frame[3] | frame[4] << 8, frame[5:], legacy=False)

@@ -13,7 +13,7 @@ from gatewayd.simulator.radio import ash, ezsp
 Way = Literal["both", "to_host", "from_host"]
 
 
-class Line(Protocol):
+class HostConnection(Protocol):
     """A connected host, as the faults see it."""
 
     def reset(self, reason: int) -> None: ...
@@ -21,7 +21,7 @@ class Line(Protocol):
     def cut(self) -> None: ...
 
 
-class Door(Protocol):
+class Listener(Protocol):
     """A listening port, as the faults see it."""
 
     def refuse(self) -> None: ...
@@ -29,7 +29,7 @@ class Door(Protocol):
 
 
 @dataclass(slots=True)
-class _Lane:
+class _FrameFaults:
     """What happens to the next frames of one direction."""
 
     drop: int = 0
@@ -59,19 +59,19 @@ def _flip_one_bit(frame: bytes, chance: random.Random) -> bytes:
 
 
 @dataclass(slots=True)
-class Faults:
+class RadioFaults:
     """All faults of a house. Counted ones wear off by themselves; `clear` ends the others."""
 
     chance: random.Random
     now: Callable[[], float]
-    lines: list[Line] = field(default_factory=list)
+    lines: list[HostConnection] = field(default_factory=list)
     silent: bool = False
-    doors: list[Door] = field(default_factory=list)
+    doors: list[Listener] = field(default_factory=list)
     line_delay_s: float = 0.0
     delivery_timeout_s: float = 0.1
     """How long the coordinator tries before it says that a device did not acknowledge."""
-    _to_host: _Lane = field(default_factory=_Lane)
-    _from_host: _Lane = field(default_factory=_Lane)
+    _to_host: _FrameFaults = field(default_factory=_FrameFaults)
+    _from_host: _FrameFaults = field(default_factory=_FrameFaults)
     _busy: int = 0
     _busy_status: int = ezsp.MAX_MESSAGE_LIMIT_REACHED
     _unreachable: dict[str, float] = field(default_factory=dict)
@@ -159,7 +159,7 @@ class Faults:
         self.silent = False
         self.refuse_connections(False)
         self.line_delay_s = 0.0
-        self._to_host, self._from_host = _Lane(), _Lane()
+        self._to_host, self._from_host = _FrameFaults(), _FrameFaults()
         self._busy = self._duplicates = self._garbled = 0
         self._unreachable.clear()
         self._slow.clear()
@@ -208,7 +208,7 @@ class Faults:
         self._garbled -= 1
         return self.chance.randbytes(self.chance.randrange(40))
 
-    def _lanes(self, way: Way) -> list[_Lane]:
+    def _lanes(self, way: Way) -> list[_FrameFaults]:
         return {
             "both": [self._to_host, self._from_host],
             "to_host": [self._to_host],

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from gatewayd.simulator.radio import ezsp, zdo
 from gatewayd.simulator.radio.device import HOME_AUTOMATION, Device
-from gatewayd.simulator.radio.faults import Faults
+from gatewayd.simulator.radio.faults import RadioFaults
 from gatewayd.simulator.radio.ncp import Aps, Ncp, Ticket
-from gatewayd.simulator.radio.scheduler import Agenda, Entry
+from gatewayd.simulator.radio.scheduler import ScheduledAction, Scheduler
 
 _SENT_DIRECT = 0x00
 _DEVICE_OPTIONS = 0x0140
@@ -21,33 +21,33 @@ AWAKE_S = 10.0
 
 
 @dataclass(slots=True, eq=False)
-class Waiting:
+class BufferedMessage:
     arrive: Callable[[], None]
-    expiry: Entry | None = None
+    expiry: ScheduledAction | None = None
 
 
 @dataclass(slots=True)
-class Mailbox:
+class ParentBuffer:
     """What a sleepy device's parent keeps for it."""
 
     interval: float
     phase: float
     awake_until: float = 0.0
-    waiting: deque[Waiting] = field(default_factory=deque)
-    poll: Entry | None = None
+    waiting: deque[BufferedMessage] = field(default_factory=deque)
+    poll: ScheduledAction | None = None
 
 
-class Air:
-    def __init__(self, ncp: Ncp, agenda: Agenda, faults: Faults, latency_s: float) -> None:
+class RadioMedium:
+    def __init__(self, ncp: Ncp, agenda: Scheduler, faults: RadioFaults, latency_s: float) -> None:
         self.latency_s = latency_s
         self.by_nwk: dict[int, Device] = {}
         self.by_address: dict[bytes, Device] = {}
         self._ncp = ncp
         self._agenda = agenda
         self._faults = faults
-        self._mailboxes: dict[str, Mailbox] = {}
+        self._mailboxes: dict[str, ParentBuffer] = {}
         self._counter = 0
-        self._coordinator = Coordinator(ncp)
+        self._coordinator = CoordinatorNode(ncp)
         ncp.sky = self
 
     def put(self, device: Device) -> None:
@@ -55,7 +55,7 @@ class Air:
         self.by_address[device.address] = device
         interval = device.description.poll_interval_s
         if interval is not None:
-            self._mailboxes[device.ieee] = Mailbox(interval, self._faults.chance.uniform(0, interval))
+            self._mailboxes[device.ieee] = ParentBuffer(interval, self._faults.chance.uniform(0, interval))
 
     def move(self, device: Device, nwk: int) -> None:
         """The device has another address from now on."""
@@ -221,18 +221,18 @@ class Air:
         if now < box.awake_until:
             arrive()
             return
-        message = Waiting(arrive)
+        message = BufferedMessage(arrive)
         message.expiry = self._agenda.after(_INDIRECT_TIMEOUT_S, lambda: self._expire(box, message, fail))
         box.waiting.append(message)
         if box.poll is None:
             rounds = math.ceil((now - box.phase) / box.interval)
             box.poll = self._agenda.at(box.phase + rounds * box.interval, lambda: self._hand_over(box))
 
-    def _expire(self, box: Mailbox, message: Waiting, fail: Callable[[], None]) -> None:
+    def _expire(self, box: ParentBuffer, message: BufferedMessage, fail: Callable[[], None]) -> None:
         box.waiting.remove(message)
         fail()
 
-    def _hand_over(self, box: Mailbox) -> None:
+    def _hand_over(self, box: ParentBuffer) -> None:
         """The device has asked its parent: it gets what waits."""
         if box.poll is not None:
             box.poll.cancel()
@@ -248,7 +248,7 @@ class Air:
         return self._counter
 
 
-class Coordinator:
+class CoordinatorNode:
     """The coordinator as a node of its own network, as ZDO sees it."""
 
     role = zdo.COORDINATOR

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gatewayd.simulator.radio import ezsp, zdo
-from gatewayd.simulator.radio.ezsp import SUCCESS, Callback, Field
-from gatewayd.simulator.radio.network import Flash, Network
-from gatewayd.simulator.radio.scheduler import Agenda
+from gatewayd.simulator.radio.ezsp import SUCCESS, EzspCallback, Field
+from gatewayd.simulator.radio.network import Flash, NetworkParameters
+from gatewayd.simulator.radio.scheduler import Scheduler
 
 Aps = tuple[int, int, int, int, int, int, int]
 """profile, cluster, source endpoint, destination endpoint, options, group, sequence"""
@@ -62,7 +62,7 @@ class Host(Protocol):
         """Send an unasked frame to the host."""
 
 
-class Sky(Protocol):
+class Medium(Protocol):
     """What the coordinator needs of the air around it."""
 
     def unicast(self, nwk: int, aps: Aps, tag: int, payload: bytes, ticket: Ticket) -> int:
@@ -75,11 +75,11 @@ class Sky(Protocol):
 
 
 class Ncp:
-    def __init__(self, address: bytes, flash: Flash, agenda: Agenda) -> None:
+    def __init__(self, address: bytes, flash: Flash, agenda: Scheduler) -> None:
         self._factory_address = address
         self.flash = flash
         self._agenda = agenda
-        self.sky: Sky
+        self.sky: Medium
         self.host: Host | None = None
         self._handlers = {row.id: (row, getattr(self, row.name)) for row in ezsp.COMMANDS.values()}
         self._queued: list[bytes] = []
@@ -139,7 +139,7 @@ class Ncp:
             for frame in queued:
                 self.host.callback(frame)
 
-    def tell(self, callback: Callback, *fields: Field) -> None:
+    def tell(self, callback: EzspCallback, *fields: Field) -> None:
         self._out(callback.frame(self._sequence, *fields))
 
     def deliver(self, kind: int, aps: Aps, sender: int, payload: bytes) -> None:
@@ -258,7 +258,7 @@ class Ncp:
     def form_network(self, *parameters: Any) -> tuple[Field, ...]:
         if self.running:
             return (ezsp.INVALID_CALL,)
-        self.flash.network = Network(*parameters)
+        self.flash.network = NetworkParameters(*parameters)
         self.flash.save()
         self._come_up()
         return (SUCCESS,)

@@ -9,7 +9,7 @@ WELL_KNOWN_LINK_KEY = b"ZigBeeAlliance09"
 
 
 @dataclass(slots=True)
-class Network:
+class NetworkParameters:
     """A formed network. Addresses and keys are bytes as on the wire."""
 
     extended_pan_id: bytes
@@ -32,7 +32,7 @@ class Network:
 class Flash:
     """The coordinator's lasting memory."""
 
-    network: Network | None = None
+    network: NetworkParameters | None = None
     network_key: bytes = bytes(16)
     network_key_sequence: int = 0
     link_key: bytes = WELL_KNOWN_LINK_KEY
@@ -48,7 +48,7 @@ class Flash:
         kept = json.loads(file.read_text())
         network = kept["network"]
         if network is not None:
-            network = Network(**{**network, "extended_pan_id": bytes.fromhex(network["extended_pan_id"])})
+            network = NetworkParameters(**{**network, "extended_pan_id": bytes.fromhex(network["extended_pan_id"])})
         return cls(
             network=network,
             network_key=bytes.fromhex(kept["network_key"]),
@@ -66,7 +66,7 @@ class Flash:
         network = self.network
         kept = {
             "network": network
-            and dict(zip(Network.__slots__, network.fields(), strict=True))
+            and dict(zip(NetworkParameters.__slots__, network.fields(), strict=True))
             | {"extended_pan_id": network.extended_pan_id.hex()},
             "network_key": self.network_key.hex(),
             "network_key_sequence": self.network_key_sequence,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gatewayd.simulator.radio.scheduler import Agenda, Entry
+from gatewayd.simulator.radio.scheduler import ScheduledAction, Scheduler
 from gatewayd.simulator.radio.zcl import Value
 
 NEVER = 0xFFFF
@@ -19,7 +19,7 @@ class Reporting:
     change: int | None
     value: Value
     sent_at: float
-    next: Entry | None = None
+    next: ScheduledAction | None = None
 
 
 def is_worth_reporting(before: Value, after: Value, change: int | None) -> bool:
@@ -31,7 +31,7 @@ def is_worth_reporting(before: Value, after: Value, change: int | None) -> bool:
 class Reporter:
     """One device's configured reports. `send` says whether a report could go out."""
 
-    def __init__(self, agenda: Agenda, value_of: Callable[[Key], Value], send: Callable[[Key], bool]) -> None:
+    def __init__(self, agenda: Scheduler, value_of: Callable[[Key], Value], send: Callable[[Key], bool]) -> None:
         self._agenda = agenda
         self._value_of = value_of
         self._send = send

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 _FEW = 64
 
 
-class Entry:
+class ScheduledAction:
     """Something planned; cancelled entries are swept out once they are many."""
 
     __slots__ = ("_agenda", "action", "at")
 
-    def __init__(self, agenda: "Agenda", at: float, action: Callable[[], None]) -> None:
+    def __init__(self, agenda: "Scheduler", at: float, action: Callable[[], None]) -> None:
         self._agenda = agenda
         self.at = at
         self.action: Callable[[], None] | None = action
@@ -29,11 +29,11 @@ class Entry:
             self._agenda.note_cancelled()
 
 
-class Agenda:
+class Scheduler:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
         """Seconds on the clock that entries are set by (the event loop's own by default)."""
-        self._heap: list[tuple[float, int, Entry]] = []
+        self._heap: list[tuple[float, int, ScheduledAction]] = []
         self._numbers = itertools.count()
         self._cancelled = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -43,14 +43,14 @@ class Agenda:
         """How much is planned, what was cancelled but not yet swept out included."""
         return len(self._heap)
 
-    def at(self, when: float, action: Callable[[], None]) -> Entry:
-        entry = Entry(self, when, action)
+    def at(self, when: float, action: Callable[[], None]) -> ScheduledAction:
+        entry = ScheduledAction(self, when, action)
         heapq.heappush(self._heap, (when, next(self._numbers), entry))
         if self._heap[0][2] is entry:
             self._arm()
         return entry
 
-    def after(self, delay: float, action: Callable[[], None]) -> Entry:
+    def after(self, delay: float, action: Callable[[], None]) -> ScheduledAction:
         return self.at(self.now() + delay, action)
 
     def run_due(self) -> None:

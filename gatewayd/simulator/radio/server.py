@@ -10,27 +10,27 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from gatewayd.simulator.radio.session import Session
+from gatewayd.simulator.radio.session import HostSession
 
 if TYPE_CHECKING:
-    from gatewayd.simulator.radio.simulated_network import House
+    from gatewayd.simulator.radio.simulated_network import SimulatedNetwork
 
 
 class _TcpHost(asyncio.Protocol):
     """A TCP connection. A new one takes the place of the one before, as serial servers do it."""
 
-    def __init__(self, house: "House", present: set["_TcpHost"]) -> None:
+    def __init__(self, house: "SimulatedNetwork", present: set["_TcpHost"]) -> None:
         self._house = house
         self._present = present
         self._transport: asyncio.Transport | None = None
-        self._session: Session | None = None
+        self._session: HostSession | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         for other in list(self._present):
             other.hang_up()
         self._present.add(self)
-        self._session = Session(self._house, self._transport.write, self._transport.abort)
+        self._session = HostSession(self._house, self._transport.write, self._transport.abort)
         self._session.begin(announce=self._house.announces_reset)
 
     def data_received(self, data: bytes) -> None:
@@ -51,7 +51,7 @@ class _TcpHost(asyncio.Protocol):
             self._transport.abort()
 
 
-class _Door:
+class _ListeningPort:
     """A listening port that can be closed and opened again at once: the kernel queues who comes before `run` is up."""
 
     def __init__(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
@@ -98,9 +98,9 @@ class _Door:
 
 
 @asynccontextmanager
-async def serve_tcp(house: "House", host: str, port: int) -> AsyncIterator[str]:
+async def serve_tcp(house: "SimulatedNetwork", host: str, port: int) -> AsyncIterator[str]:
     present: set[_TcpHost] = set()
-    door = _Door(lambda: _TcpHost(house, present), host, port)
+    door = _ListeningPort(lambda: _TcpHost(house, present), host, port)
     house.faults.doors.append(door)
     listening = asyncio.create_task(door.run())
     try:
@@ -116,7 +116,7 @@ async def serve_tcp(house: "House", host: str, port: int) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def serve_pty(house: "House") -> AsyncIterator[str]:
+async def serve_pty(house: "SimulatedNetwork") -> AsyncIterator[str]:
     """A pseudo-terminal says nothing of who opens it, so its host must begin with a reset, as on real ports."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
@@ -127,7 +127,7 @@ async def serve_pty(house: "House") -> AsyncIterator[str]:
         with contextlib.suppress(BlockingIOError):  # nobody reads: a serial line loses it just so
             os.write(ours, data)
 
-    session = Session(house, write, lambda: None)
+    session = HostSession(house, write, lambda: None)
 
     def read() -> None:
         with contextlib.suppress(BlockingIOError):

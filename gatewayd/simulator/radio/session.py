@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 from gatewayd.simulator.radio.ash import RESET_EXTERNAL, RESET_SOFTWARE, Ash, Event, FrameReader, HostReset
 from gatewayd.simulator.radio.ncp import Ticket
-from gatewayd.simulator.radio.scheduler import Agenda, Entry
+from gatewayd.simulator.radio.scheduler import ScheduledAction, Scheduler
 
 if TYPE_CHECKING:
-    from gatewayd.simulator.radio.simulated_network import House
+    from gatewayd.simulator.radio.simulated_network import SimulatedNetwork
 
 _HANGING_S = 0.1
 """How often a coordinator that hangs is looked at again: its own clocks stand still meanwhile."""
 
 
-class Lane:
+class DelayLine:
     """One direction of the line: things pass in order, at once or after the line's delay."""
 
-    def __init__(self, agenda: Agenda, passes: Callable[[bytes], None]) -> None:
+    def __init__(self, agenda: Scheduler, passes: Callable[[bytes], None]) -> None:
         self._agenda = agenda
         self._passes = passes
         self._busy_until = 0.0
@@ -35,22 +35,22 @@ class Lane:
         self._agenda.at(self._busy_until, lambda: self._passes(data))
 
 
-class Session:
+class HostSession:
     """One connected host: ASH state, and the frames between it and the coordinator."""
 
-    def __init__(self, house: "House", write: Callable[[bytes], None], abort: Callable[[], None]) -> None:
+    def __init__(self, house: "SimulatedNetwork", write: Callable[[bytes], None], abort: Callable[[], None]) -> None:
         self._house = house
         self._faults = house.faults
         self._ncp = house.ncp
         self._agenda = house.agenda
-        self._to_host = Lane(house.agenda, write)
-        self._from_host = Lane(house.agenda, self._arrived)
+        self._to_host = DelayLine(house.agenda, write)
+        self._from_host = DelayLine(house.agenda, self._arrived)
         self._abort = abort
         self._ended = False
         self._ash = Ash()
         self._reader = FrameReader()
         self._tickets: deque[tuple[int, Ticket]] = deque()
-        self._timer: Entry | None = None
+        self._timer: ScheduledAction | None = None
         self._receiving = False
 
     def begin(self, *, announce: bool) -> None:

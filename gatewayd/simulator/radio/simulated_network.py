@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from gatewayd.simulator.radio import ezsp, server
-from gatewayd.simulator.radio.device import Description, Device, Executed
-from gatewayd.simulator.radio.faults import Faults
-from gatewayd.simulator.radio.medium import AWAKE_S, Air
+from gatewayd.simulator.radio.device import Description, Device, ExecutedCommand
+from gatewayd.simulator.radio.faults import RadioFaults
+from gatewayd.simulator.radio.medium import AWAKE_S, RadioMedium
 from gatewayd.simulator.radio.ncp import Ncp
-from gatewayd.simulator.radio.network import Flash, Network
-from gatewayd.simulator.radio.scheduler import Agenda
+from gatewayd.simulator.radio.network import Flash, NetworkParameters
+from gatewayd.simulator.radio.scheduler import Scheduler
 
 D = TypeVar("D", bound=Device)
 
@@ -36,7 +36,7 @@ class JoiningNotPermittedError(Exception):
     """The coordinator lets nobody in at the moment."""
 
 
-class House:
+class SimulatedNetwork:
     """The coordinator, its devices, the air between them, and the faults of all of it.
 
     `flash` is the file that the network is kept in (None: in memory); `latency_s` what a message takes in the
@@ -56,14 +56,14 @@ class House:
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC) + timedelta(hours=8),
     ) -> None:
         self.chance = random.Random(seed)
-        self.agenda = Agenda(now)
+        self.agenda = Scheduler(now)
         self.wall_clock = wall_clock
         self.announces_reset = announces_reset
-        self.faults = Faults(self.chance, now)
+        self.faults = RadioFaults(self.chance, now)
         self.ncp = Ncp(bytes.fromhex(coordinator_ieee)[::-1], Flash.load(flash), self.agenda)
-        self.air = Air(self.ncp, self.agenda, self.faults, latency_s)
+        self.air = RadioMedium(self.ncp, self.agenda, self.faults, latency_s)
         self.devices: dict[str, Device] = {}
-        self.on_command: Callable[[Device, Executed], None] | None = None
+        self.on_command: Callable[[Device, ExecutedCommand], None] | None = None
         """Called the moment a command reaches a device; `Executed.at` is the house's (the loop's) time."""
 
     # What it stands for towards its owner.
@@ -78,7 +78,7 @@ class House:
         flash = self.ncp.flash
         mask, use_association, dbm = 1 << channel, 0, 8
         extended = self.ncp.address
-        flash.network = Network(extended, pan_id, dbm, channel, use_association, 0x0000, 0, mask)
+        flash.network = NetworkParameters(extended, pan_id, dbm, channel, use_association, 0x0000, 0, mask)
         flash.network_key = self.chance.randbytes(16)
         flash.save()
 
@@ -152,7 +152,7 @@ class House:
     def from_device(self, device: Device, endpoint: int, cluster: int, payload: bytes, target: int) -> None:
         self.air.from_device(device, endpoint, cluster, payload, target)
 
-    def executed(self, device: Device, entry: Executed) -> None:
+    def executed(self, device: Device, entry: ExecutedCommand) -> None:
         if self.on_command is not None:
             self.on_command(device, entry)
 

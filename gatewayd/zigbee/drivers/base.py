@@ -18,7 +18,7 @@ Convert = Callable[[int], Scalar]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class AttributeReport:
     """An attribute that is bound and reported: how it becomes a field, and how often it may come.
 
     `minimum` and `maximum` are seconds, `change` is in the attribute's own unit (ZCL 2.5.7). With `per_channel` the
@@ -36,7 +36,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class StatusNotification:
     """A command by which a device tells unasked what an attribute tells: `argument` is that attribute's raw value."""
 
     cluster: int
@@ -46,7 +46,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
+class ZoneEnrollment:
     """A command that a device waits for before it tells anything; with `asked_by` it asks for it."""
 
     cluster: int
@@ -55,12 +55,12 @@ class Greeting:
     asked_by: int
 
 
-class Coordinator:
+class CoordinatorAddress:
     """Stands, in what is written, for the coordinator's own address."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ZclCommand:
     """One ZCL command to one endpoint, and what is known of the device once it has said yes."""
 
     endpoint: int
@@ -71,14 +71,14 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class DeviceState:
     """What a driver may look at when it decides: the record's param, and which endpoint is which channel."""
 
     param: Param
     channels: Mapping[int, int]  # channel: endpoint
 
 
-Obey = Callable[[Operate, Situation], tuple[Order, ...]]
+BuildCommands = Callable[[Operate, DeviceState], tuple[ZclCommand, ...]]
 """The commands that carry out an `Operate`. Raises RefusedError for what the device does not have."""
 
 
@@ -90,20 +90,20 @@ class Driver:
     """
 
     category: Category
-    readings: tuple[Reading, ...]
-    obey: Obey
+    readings: tuple[AttributeReport, ...]
+    build_commands: BuildCommands
     make_param: Callable[[int], Param]  # from the number of channels
     write: tuple[tuple[int, int, Any], ...] = ()
-    notices: tuple[Notice, ...] = ()
-    greetings: tuple[Greeting, ...] = ()
+    notices: tuple[StatusNotification, ...] = ()
+    greetings: tuple[ZoneEnrollment, ...] = ()
     extra_bindings: tuple[int, ...] = ()
     has_lock_events: bool = False
-    by_attribute: Mapping[tuple[int, int], tuple[Reading, ...]] = field(init=False)
+    by_attribute: Mapping[tuple[int, int], tuple[AttributeReport, ...]] = field(init=False)
     setup: bytes = field(init=False)
     """What a device of this kind is told, in short: whoever was told otherwise is told anew."""
 
     def __post_init__(self) -> None:
-        table: dict[tuple[int, int], tuple[Reading, ...]] = {}
+        table: dict[tuple[int, int], tuple[AttributeReport, ...]] = {}
         for reading in self.readings:
             place = reading.cluster, reading.attribute
             table[place] = (*table.get(place, ()), reading)
@@ -135,4 +135,4 @@ def battery(raw: int) -> Scalar:
     return None if raw > 200 else raw // 2
 
 
-BATTERY: Final = Reading(0x0001, 0x0021, "battery", battery, HOUR, 6 * HOUR, 2)
+BATTERY: Final = AttributeReport(0x0001, 0x0021, "battery", battery, HOUR, 6 * HOUR, 2)

@@ -8,7 +8,7 @@ from gatewayd.model.change import Change, Scalar
 from gatewayd.model.ids import Category
 from gatewayd.model.record import CurtainParam
 from gatewayd.model.request import Operate
-from gatewayd.zigbee.drivers.base import Driver, Order, Reading, Situation
+from gatewayd.zigbee.drivers.base import AttributeReport, DeviceState, Driver, ZclCommand
 
 COVERING: Final = 0x0102
 _GO_TO_LIFT: Final = 0x05
@@ -22,18 +22,18 @@ def position(raw: int) -> Scalar:
     return None if raw > 100 else 100 - raw
 
 
-def obey(asked: Operate, situation: Situation) -> tuple[Order, ...]:
+def build_commands(asked: Operate, situation: DeviceState) -> tuple[ZclCommand, ...]:
     """Open, close, stop, or go to a position. Where it is, it says itself while it moves."""
     endpoint = situation.channels[1]
     effect = (Change("operate", asked.operate),)
     if asked.position is not None:
-        return (Order(endpoint, COVERING, _GO_TO_LIFT, (100 - asked.position,), effect),)
-    return (Order(endpoint, COVERING, _COMMANDS[asked.operate], effect=effect),)
+        return (ZclCommand(endpoint, COVERING, _GO_TO_LIFT, (100 - asked.position,), effect),)
+    return (ZclCommand(endpoint, COVERING, _COMMANDS[asked.operate], effect=effect),)
 
 
 DRIVER: Final = Driver(
     category=Category.CURTAIN,
-    readings=(Reading(COVERING, 0x0008, "position", position, 0, 600, 1),),
-    obey=obey,
+    readings=(AttributeReport(COVERING, 0x0008, "position", position, 0, 600, 1),),
+    build_commands=build_commands,
     make_param=lambda count: CurtainParam(),
 )

@@ -8,7 +8,7 @@ from gatewayd.model.change import Change, Scalar
 from gatewayd.model.ids import Category
 from gatewayd.model.record import LockParam
 from gatewayd.model.request import Operate
-from gatewayd.zigbee.drivers.base import BATTERY, Driver, Order, Reading, Situation
+from gatewayd.zigbee.drivers.base import BATTERY, AttributeReport, DeviceState, Driver, ZclCommand
 
 DOOR_LOCK: Final = 0x0101
 ALARMS: Final = 0x0009
@@ -24,20 +24,20 @@ def lock_state(raw: int) -> Scalar:
     return {0: 1, 1: 0, 2: 1}.get(raw)
 
 
-def obey(asked: Operate, situation: Situation) -> tuple[Order, ...]:
+def build_commands(asked: Operate, situation: DeviceState) -> tuple[ZclCommand, ...]:
     """Lock, unlock, or hold open; with the PIN where the lock wants one (text: zigpy writes bytes' repr otherwise)."""
     endpoint = situation.channels[1]
     pin = () if asked.pin is None else (asked.pin,)
     effect = (Change("operate", asked.operate),)
     if asked.operate == 2:
-        return (Order(endpoint, DOOR_LOCK, _UNLOCK_WITH_TIMEOUT, (_HELD_OPEN_S, *pin), effect),)
-    return (Order(endpoint, DOOR_LOCK, _COMMANDS[asked.operate], pin, effect),)
+        return (ZclCommand(endpoint, DOOR_LOCK, _UNLOCK_WITH_TIMEOUT, (_HELD_OPEN_S, *pin), effect),)
+    return (ZclCommand(endpoint, DOOR_LOCK, _COMMANDS[asked.operate], pin, effect),)
 
 
 DRIVER: Final = Driver(
     category=Category.LOCK,
-    readings=(Reading(DOOR_LOCK, 0x0000, "operate", lock_state, 0, 3600, 1), BATTERY),
-    obey=obey,
+    readings=(AttributeReport(DOOR_LOCK, 0x0000, "operate", lock_state, 0, 3600, 1), BATTERY),
+    build_commands=build_commands,
     make_param=lambda count: LockParam(),
     write=(
         (DOOR_LOCK, 0x0020, True),  # enable logging: what happens while the gateway is away can be read later

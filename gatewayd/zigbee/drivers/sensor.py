@@ -9,17 +9,17 @@ from gatewayd.model.errors import RefusedError
 from gatewayd.model.ids import Category
 from gatewayd.model.record import SensorParam
 from gatewayd.model.request import Operate
-from gatewayd.model.status import Operation
+from gatewayd.model.status import OperationStatus
 from gatewayd.zigbee.drivers.base import (
     BATTERY,
+    AttributeReport,
     Convert,
-    Coordinator,
+    CoordinatorAddress,
+    DeviceState,
     Driver,
-    Greeting,
-    Notice,
-    Order,
-    Reading,
-    Situation,
+    StatusNotification,
+    ZclCommand,
+    ZoneEnrollment,
     scaled,
 )
 
@@ -41,29 +41,29 @@ def bit(mask: int) -> Convert:
     return lambda raw: bool(raw & mask)
 
 
-def _zone(field: str, mask: int) -> Reading:
-    return Reading(ZONE, _STATUS, field, bit(mask), 0, 3600, 1)
+def _zone(field: str, mask: int) -> AttributeReport:
+    return AttributeReport(ZONE, _STATUS, field, bit(mask), 0, 3600, 1)
 
 
-def _obey(_asked: Operate, _situation: Situation) -> tuple[Order, ...]:
-    raise RefusedError("a sensor cannot be told to do anything", Operation.BAD_PARAMETERS)
+def _refuse(_asked: Operate, _situation: DeviceState) -> tuple[ZclCommand, ...]:
+    raise RefusedError("a sensor cannot be told to do anything", OperationStatus.BAD_PARAMETERS)
 
 
 DRIVER: Final = Driver(
     category=Category.SENSOR,
     readings=(
-        Reading(0x0402, 0x0000, "temperature", scaled(100, digits=2, invalid=frozenset({-0x8000})), 5, 600, 10),
-        Reading(0x0405, 0x0000, "humidity", scaled(100, digits=2, invalid=frozenset({0xFFFF})), 5, 600, 100),
-        Reading(0x0400, 0x0000, "illuminance", lux, 5, 600, 500),
-        Reading(0x0406, 0x0000, "occupancy", bit(1), 0, 600, 1),
+        AttributeReport(0x0402, 0x0000, "temperature", scaled(100, digits=2, invalid=frozenset({-0x8000})), 5, 600, 10),
+        AttributeReport(0x0405, 0x0000, "humidity", scaled(100, digits=2, invalid=frozenset({0xFFFF})), 5, 600, 100),
+        AttributeReport(0x0400, 0x0000, "illuminance", lux, 5, 600, 500),
+        AttributeReport(0x0406, 0x0000, "occupancy", bit(1), 0, 600, 1),
         _zone("alarm", 0x0003),
         _zone("tamper", 0x0004),
         _zone("low_battery", 0x0008),
         BATTERY,
     ),
-    notices=(Notice(ZONE, _STATUS_CHANGED, "zone_status", _STATUS),),
-    write=((ZONE, _CONTROLLER, Coordinator),),  # whom it tells
-    greetings=(Greeting(ZONE, 0x00, _ENROLLED, asked_by=_ENROL),),
-    obey=_obey,
+    notices=(StatusNotification(ZONE, _STATUS_CHANGED, "zone_status", _STATUS),),
+    write=((ZONE, _CONTROLLER, CoordinatorAddress),),  # whom it tells
+    greetings=(ZoneEnrollment(ZONE, 0x00, _ENROLLED, asked_by=_ENROL),),
+    build_commands=_refuse,
     make_param=lambda count: SensorParam(),
 )

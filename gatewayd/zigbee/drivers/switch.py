@@ -8,8 +8,8 @@ from gatewayd.model.errors import RefusedError
 from gatewayd.model.ids import Category
 from gatewayd.model.record import Channel, SwitchParam
 from gatewayd.model.request import Operate
-from gatewayd.model.status import Operation
-from gatewayd.zigbee.drivers.base import Driver, Order, Reading, Situation
+from gatewayd.model.status import OperationStatus
+from gatewayd.zigbee.drivers.base import AttributeReport, DeviceState, Driver, ZclCommand
 
 ON_OFF: Final = 0x0006
 OFF, ON, TOGGLE = 0, 1, 2  # the API's `operate`; the first two are ZCL's commands as well
@@ -21,10 +21,10 @@ def value(raw: int) -> Scalar:
     return _ON_VALUE if raw else 0
 
 
-ON_OFF_READING: Final = Reading(ON_OFF, 0x0000, "value", value, 0, 600, 1, per_channel=True)
+ON_OFF_READING: Final = AttributeReport(ON_OFF, 0x0000, "value", value, 0, 600, 1, per_channel=True)
 
 
-def obey(asked: Operate, situation: Situation) -> tuple[Order, ...]:
+def build_commands(asked: Operate, situation: DeviceState) -> tuple[ZclCommand, ...]:
     """Off or on, for one channel or all. A toggle becomes what it means now: sent again it must not undo itself."""
     return tuple(
         _order(channel, endpoint, _command(asked.operate, channel, situation))
@@ -32,17 +32,18 @@ def obey(asked: Operate, situation: Situation) -> tuple[Order, ...]:
     )
 
 
-def _meant(channel: int, situation: Situation) -> Iterable[tuple[int, int]]:
+def _meant(channel: int, situation: DeviceState) -> Iterable[tuple[int, int]]:
     if channel == 0:
         return situation.channels.items()
     if channel not in situation.channels:
         raise RefusedError(
-            f"channel {channel}: this device has {', '.join(map(str, situation.channels))}", Operation.BAD_PARAMETERS
+            f"channel {channel}: this device has {', '.join(map(str, situation.channels))}",
+            OperationStatus.BAD_PARAMETERS,
         )
     return ((channel, situation.channels[channel]),)
 
 
-def _command(operate: int, channel: int, situation: Situation) -> int:
+def _command(operate: int, channel: int, situation: DeviceState) -> int:
     if operate != TOGGLE:
         return operate
     assert isinstance(situation.param, SwitchParam)
@@ -50,13 +51,13 @@ def _command(operate: int, channel: int, situation: Situation) -> int:
     return OFF if now else ON
 
 
-def _order(channel: int, endpoint: int, command: int) -> Order:
+def _order(channel: int, endpoint: int, command: int) -> ZclCommand:
     effect = (
         Change("value", value(command), channel),
         Change("operate", command),
         Change("operate_channel_id", channel),
     )
-    return Order(endpoint, ON_OFF, command, effect=effect)
+    return ZclCommand(endpoint, ON_OFF, command, effect=effect)
 
 
 def channels(count: int) -> tuple[Channel, ...]:
@@ -67,6 +68,6 @@ def channels(count: int) -> tuple[Channel, ...]:
 DRIVER: Final = Driver(
     category=Category.SWITCH,
     readings=(ON_OFF_READING,),
-    obey=obey,
+    build_commands=build_commands,
     make_param=lambda count: SwitchParam(channel=channels(count)),
 )

@@ -17,7 +17,7 @@ import zigpy.config
 from bellows.types import EmberNetworkStatus
 from bellows.zigbee.application import ControllerApplication
 
-from gatewayd.config import Radio
+from gatewayd.config import RadioSettings
 from gatewayd.model.errors import RadioUnavailableError
 from gatewayd.store.opening import set_aside
 
@@ -85,7 +85,7 @@ def _damage(path: Path) -> str | None:
     return faults[0] if faults else None
 
 
-def configuration(settings: Radio, database: Path) -> dict[str, Any]:
+def configuration(settings: RadioSettings, database: Path) -> dict[str, Any]:
     """zigpy's configuration for these settings."""
     network = {"channel": settings.channel} if settings.channel else {}
     return {

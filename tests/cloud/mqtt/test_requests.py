@@ -12,58 +12,62 @@ from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import SwitchParam
 from gatewayd.model.request import Query, Request
-from gatewayd.model.status import Operation
-from gatewayd.simulator.app_client import Phone, Seen
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient, ReceivedMessage
 from gatewayd.simulator.broker import Broker
-from gatewayd.store.outbox import Lane
+from gatewayd.store.outbox import Route
 from tests.common.cloud import GATEWAY, GUEST, LOCK, OWNER, PASSWORD, SWITCH, Gateway, running
 
 ON = {"operate": 1, "operate_channel_id": 1}
 
 
-async def ask_switch(phone: Phone, **fields: object) -> Seen:
+async def ask_switch(phone: AppClient, **fields: object) -> ReceivedMessage:
     return await phone.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, param=ON, **fields)
 
 
-def about(sn: str, seen: Seen) -> bool:
+def about(sn: str, seen: ReceivedMessage) -> bool:
     return seen.sn == sn and not (seen.meaning is not None and seen.meaning.is_request)
 
 
-async def test_a_request_gets_progress_and_then_one_final_answer(gateway: Gateway, phone: Phone) -> None:
+async def test_a_request_gets_progress_and_then_one_final_answer(gateway: Gateway, phone: AppClient) -> None:
     answer = await ask_switch(phone, sn="sn-1")
-    assert answer.meaning is Operation.CONTROLLED
+    assert answer.meaning is OperationStatus.CONTROLLED
     assert answer.msg["uuid"] == SWITCH
     await ask_switch(phone, sn="sn-2")
     said = [seen.meaning for seen in phone.seen if about("sn-1", seen)]
-    assert said == [Operation.CONTROLLING, Operation.CONTROLLED]
+    assert said == [OperationStatus.CONTROLLING, OperationStatus.CONTROLLED]
     assert gateway.bench.ran == ["sn-1", "sn-2"]
 
 
-async def test_the_same_request_again_gets_its_answer_and_is_not_carried_out(gateway: Gateway, phone: Phone) -> None:
+async def test_the_same_request_again_gets_its_answer_and_is_not_carried_out(
+    gateway: Gateway, phone: AppClient
+) -> None:
     await ask_switch(phone, sn="same")
     again = asyncio.get_running_loop().time()
     await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, sn="same", param=ON)
     repeated = await phone.expect(lambda seen: seen.sn == "same" and seen.is_final, since=again)
-    assert repeated.meaning is Operation.CONTROLLED
+    assert repeated.meaning is OperationStatus.CONTROLLED
     assert gateway.bench.ran == ["same"]
 
 
-async def test_a_repeat_while_it_runs_is_not_carried_out_and_not_answered_twice(gateway: Gateway, phone: Phone) -> None:
+async def test_a_repeat_while_it_runs_is_not_carried_out_and_not_answered_twice(
+    gateway: Gateway, phone: AppClient
+) -> None:
     gateway.bench.gate.clear()
     for _ in range(3):
         await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, sn="busy", param=ON)
-    await phone.expect(lambda seen: seen.sn == "busy" and seen.meaning is Operation.CONTROLLING)
+    await phone.expect(lambda seen: seen.sn == "busy" and seen.meaning is OperationStatus.CONTROLLING)
     gateway.bench.gate.set()
     await ask_switch(phone, sn="next")
     assert gateway.bench.ran == ["busy", "next"]
 
 
-async def test_a_device_does_one_thing_at_a_time_and_others_do_not_wait(gateway: Gateway, phone: Phone) -> None:
+async def test_a_device_does_one_thing_at_a_time_and_others_do_not_wait(gateway: Gateway, phone: AppClient) -> None:
     gateway.bench.gate.clear()
     for sn in ("first", "second"):
         await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, sn=sn, param=ON)
     await phone.send(Category.LOCK, LOCK, ExecType.CONTROL, sn="other", param={"operate": 0})
-    await phone.expect(lambda seen: seen.sn == "other" and seen.meaning is Operation.CONTROLLING)
+    await phone.expect(lambda seen: seen.sn == "other" and seen.meaning is OperationStatus.CONTROLLING)
     assert gateway.bench.ran == ["first", "other"]
     gateway.bench.gate.set()
     await phone.expect(lambda seen: seen.sn == "second" and seen.is_final)
@@ -71,78 +75,78 @@ async def test_a_device_does_one_thing_at_a_time_and_others_do_not_wait(gateway:
 
 
 async def test_who_waits_too_long_for_his_turn_is_answered_in_time_and_not_carried_out(
-    broker: Broker, phone: Phone, tmp_path: Path
+    broker: Broker, phone: AppClient, tmp_path: Path
 ) -> None:
     async with running(broker, tmp_path / "house.db", deadline_s=ENOUGH_S + 0.5) as gateway:
-        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is Operation.NORMAL)
+        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL)
         gateway.bench.gate.clear()
         for sn in ("slow", "waiting"):
             await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, sn=sn, param=ON)
         for sn in ("waiting", "slow"):
             final = await phone.expect(lambda seen, sn=sn: seen.sn == sn and seen.is_final)  # type: ignore[misc]
-            assert final.meaning is Operation.NODE_NOT_RESPONDING
+            assert final.meaning is OperationStatus.NODE_NOT_RESPONDING
         assert gateway.bench.ran == ["slow"]
         gateway.bench.gate.set()
-        assert (await ask_switch(phone)).meaning is Operation.CONTROLLED
+        assert (await ask_switch(phone)).meaning is OperationStatus.CONTROLLED
 
 
-async def test_what_was_done_is_answered_although_the_database_refuses(gateway: Gateway, phone: Phone) -> None:
+async def test_what_was_done_is_answered_although_the_database_refuses(gateway: Gateway, phone: AppClient) -> None:
     async def let_write(allowed: bool) -> None:
         await gateway.store._database.read(lambda raw: raw.execute(f"PRAGMA query_only = {not allowed}"))
 
     gateway.bench.gate.clear()
     sn = await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, param=ON)
-    await phone.expect(lambda seen: seen.sn == sn and seen.meaning is Operation.CONTROLLING)
+    await phone.expect(lambda seen: seen.sn == sn and seen.meaning is OperationStatus.CONTROLLING)
     await let_write(False)
     gateway.bench.gate.set()
-    await phone.expect(lambda seen: seen.sn == sn and seen.meaning is Operation.CONTROLLED)
-    assert (await ask_switch(phone)).meaning is Operation.LOCAL_STORAGE_ERROR
+    await phone.expect(lambda seen: seen.sn == sn and seen.meaning is OperationStatus.CONTROLLED)
+    assert (await ask_switch(phone)).meaning is OperationStatus.LOCAL_STORAGE_ERROR
     await let_write(True)
-    assert (await ask_switch(phone)).meaning is Operation.CONTROLLED
+    assert (await ask_switch(phone)).meaning is OperationStatus.CONTROLLED
 
 
-async def test_a_retained_unlock_is_not_executed(broker: Broker, phone: Phone, tmp_path: Path) -> None:
+async def test_a_retained_unlock_is_not_executed(broker: Broker, phone: AppClient, tmp_path: Path) -> None:
     await phone.send(Category.LOCK, LOCK, ExecType.CONTROL, sn="old", retain=True, param={"operate": 1})
     async with running(broker, tmp_path / "house.db") as gateway:
-        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is Operation.NORMAL)
+        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL)
         answer = await ask_switch(phone, sn="new")
-        assert answer.meaning is Operation.CONTROLLED
+        assert answer.meaning is OperationStatus.CONTROLLED
         assert gateway.bench.ran == ["new"]
 
 
-async def test_a_request_that_is_too_old_by_the_clouds_clock_is_refused(gateway: Gateway, phone: Phone) -> None:
+async def test_a_request_that_is_too_old_by_the_clouds_clock_is_refused(gateway: Gateway, phone: AppClient) -> None:
     answer = await ask_switch(phone, create_time="2018-04-12 12:01:02")
-    assert answer.meaning is Operation.FAILED
+    assert answer.meaning is OperationStatus.FAILED
     assert gateway.bench.ran == []
 
 
 async def test_a_guest_may_look_and_not_touch_whatever_he_claims(gateway: Gateway, broker: Broker) -> None:
-    async with Phone.connect(broker.host, broker.port, GUEST, PASSWORD) as guest:
+    async with AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest:
         refused = await ask_switch(guest, perm=7)
-        assert refused.meaning is Operation.PERMISSION_DENIED
+        assert refused.meaning is OperationStatus.PERMISSION_DENIED
         looked = await guest.ask(Category.SWITCH, SWITCH, ExecType.QUERY)
-        assert looked.meaning is Operation.CONTROLLED  # what the bench says to everything
+        assert looked.meaning is OperationStatus.CONTROLLED  # what the bench says to everything
     assert len(gateway.bench.ran) == 1
 
 
-async def test_a_device_that_is_silent_is_said_to_be(gateway: Gateway, phone: Phone) -> None:
+async def test_a_device_that_is_silent_is_said_to_be(gateway: Gateway, phone: AppClient) -> None:
     gateway.bench.failing = DeviceUnreachableError("no answer")
-    assert (await ask_switch(phone)).meaning is Operation.NODE_NOT_RESPONDING
+    assert (await ask_switch(phone)).meaning is OperationStatus.NODE_NOT_RESPONDING
 
 
-async def test_a_fault_of_ours_is_an_answer_and_not_the_end(gateway: Gateway, phone: Phone) -> None:
+async def test_a_fault_of_ours_is_an_answer_and_not_the_end(gateway: Gateway, phone: AppClient) -> None:
     gateway.bench.failing = ZeroDivisionError("a bug")
-    assert (await ask_switch(phone)).meaning is Operation.UNKNOWN_ERROR
+    assert (await ask_switch(phone)).meaning is OperationStatus.UNKNOWN_ERROR
     gateway.bench.failing = None
-    assert (await ask_switch(phone)).meaning is Operation.CONTROLLED
+    assert (await ask_switch(phone)).meaning is OperationStatus.CONTROLLED
 
 
-async def test_an_unknown_device_does_not_exist_for_anybody(gateway: Gateway, phone: Phone) -> None:
+async def test_an_unknown_device_does_not_exist_for_anybody(gateway: Gateway, phone: AppClient) -> None:
     foreign = {"sn": "sn-7", "uuid": "f" * 16, "param": ON}
     payload = {"msg": foreign, "status": 200503, "desc": "请求控制设备"}
     await phone.publish("switch", SWITCH, "control", msgspec.json.encode(payload))
     answer = await phone.expect(lambda seen: seen.sn == "sn-7" and seen.is_final)
-    assert answer.meaning is Operation.BAD_PARAMETERS
+    assert answer.meaning is OperationStatus.BAD_PARAMETERS
     await gateway.store.mirror.remove(LOCK)
     assert gateway.store.mirror.get(LOCK) is None
 
@@ -163,43 +167,45 @@ async def test_an_unknown_device_does_not_exist_for_anybody(gateway: Gateway, ph
     ],
 )
 async def test_what_cannot_be_read_is_counted_and_answered_where_it_can_be(
-    gateway: Gateway, phone: Phone, payload: bytes, *, answered: bool
+    gateway: Gateway, phone: AppClient, payload: bytes, *, answered: bool
 ) -> None:
     await phone.publish("switch", SWITCH, "control", payload)
     if answered:
         answer = await phone.expect(lambda seen: seen.sn == "bad" and seen.is_final)
-        assert answer.meaning is Operation.BAD_PARAMETERS
-    assert (await ask_switch(phone, sn="after")).meaning is Operation.CONTROLLED
+        assert answer.meaning is OperationStatus.BAD_PARAMETERS
+    assert (await ask_switch(phone, sn="after")).meaning is OperationStatus.CONTROLLED
     assert gateway.bench.ran == ["after"]
     said = [seen for seen in phone.seen if seen.is_final and seen.sn == "bad"]
     assert len(said) == int(answered)
 
 
-async def test_the_household_renames_its_things(gateway: Gateway, phone: Phone) -> None:
+async def test_the_household_renames_its_things(gateway: Gateway, phone: AppClient) -> None:
     answer = await phone.ask(Category.SWITCH, SWITCH, ExecType.UPDATE, title="客厅灯", param={"room_id": 3})
-    assert answer.meaning is Operation.UPDATED
+    assert answer.meaning is OperationStatus.UPDATED
     record = gateway.store.mirror.get(SWITCH)
     assert record is not None
     assert isinstance(record.param, SwitchParam)
     assert (record.title, record.param.room_id) == ("客厅灯", 3)
-    assert (await gateway.store.outbox.depth())[Lane.REST] == 1
+    assert (await gateway.store.outbox.depth())[Route.REST] == 1
 
 
-async def test_what_a_crash_cut_off_is_answered_after_the_restart(broker: Broker, phone: Phone, tmp_path: Path) -> None:
+async def test_what_a_crash_cut_off_is_answered_after_the_restart(
+    broker: Broker, phone: AppClient, tmp_path: Path
+) -> None:
     async with running(broker, tmp_path / "house.db") as gateway:
         request = Request(OWNER, Category.SWITCH, Uuid(SWITCH), ExecType.CONTROL, "cut", Query())
         await gateway.store.journal.begin(request)
     async with running(broker, tmp_path / "house.db") as gateway:
         answer = await phone.expect(lambda seen: seen.sn == "cut" and seen.is_final)
-        assert answer.meaning is Operation.FAILED
-        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is Operation.NORMAL)
-        assert (await ask_switch(phone, sn="cut")).meaning is Operation.FAILED
+        assert answer.meaning is OperationStatus.FAILED
+        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL)
+        assert (await ask_switch(phone, sn="cut")).meaning is OperationStatus.FAILED
         assert gateway.bench.ran == []
 
 
-async def test_the_gateway_is_there_and_then_it_is_not(broker: Broker, phone: Phone, tmp_path: Path) -> None:
+async def test_the_gateway_is_there_and_then_it_is_not(broker: Broker, phone: AppClient, tmp_path: Path) -> None:
     async with running(broker, tmp_path / "house.db"):
         there = await phone.expect(lambda seen: GATEWAY in seen.topic)
-        assert there.meaning is Operation.NORMAL
-    gone = await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is Operation.OFFLINE)
+        assert there.meaning is OperationStatus.NORMAL
+    gone = await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.OFFLINE)
     assert gone.msg["uuid"] == GATEWAY

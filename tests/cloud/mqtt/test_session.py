@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import Operation
-from gatewayd.simulator.app_client import Phone
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import Broker
 from gatewayd.simulator.broker.amqtt import Amqtt
 from tests.common.cloud import GATEWAY, OWNER, PASSWORD, SWITCH, Gateway, running
 
 
-async def test_it_comes_back_after_each_kill(gateway: Gateway, broker: Broker, phone: Phone) -> None:
+async def test_it_comes_back_after_each_kill(gateway: Gateway, broker: Broker, phone: AppClient) -> None:
     for number in range(2, 5):
         await broker.kill()
         await broker.restart()
@@ -23,14 +23,16 @@ async def test_it_comes_back_after_each_kill(gateway: Gateway, broker: Broker, p
         await phone.expect(lambda seen: SWITCH in seen.topic)
 
 
-async def test_a_broker_that_is_away_at_the_start_is_waited_for(broker: Broker, phone: Phone, tmp_path: Path) -> None:
+async def test_a_broker_that_is_away_at_the_start_is_waited_for(
+    broker: Broker, phone: AppClient, tmp_path: Path
+) -> None:
     await broker.kill()
     async with running(broker, tmp_path / "house.db") as gateway:
         async with asyncio.timeout(20):
             while "refused" not in str(gateway.session.trouble):
                 await asyncio.sleep(0.02)
         await broker.restart()
-        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is Operation.NORMAL, timeout_s=20)
+        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=20)
 
 
 async def test_a_wrong_password_is_said_and_tried_again(broker: Broker, tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ async def test_a_wrong_password_is_said_and_tried_again(broker: Broker, tmp_path
 async def test_it_stops_whatever_it_is_doing(broker: Broker, tmp_path: Path, after_s: float) -> None:
     async with asyncio.timeout(10), running(broker, tmp_path / "house.db"):
         await asyncio.sleep(after_s)
-    async with Phone.connect(broker.host, broker.port, OWNER, PASSWORD) as phone:
+    async with AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as phone:
         assert phone.user == OWNER
 
 
@@ -54,8 +56,8 @@ async def test_a_broker_that_ignores_mqtt_5_is_spoken_to_in_3_1_1(tmp_path: Path
     async with (
         Broker.start({OWNER: PASSWORD}, kinds=[Amqtt()]) as old,
         running(old, tmp_path / "house.db"),
-        Phone.connect(old.host, old.port, OWNER, PASSWORD) as phone,
+        AppClient.connect(old.host, old.port, OWNER, PASSWORD) as phone,
     ):
-        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is Operation.NORMAL, timeout_s=30)
+        await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=30)
         answer = await phone.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1})
-        assert answer.meaning is Operation.CONTROLLED
+        assert answer.meaning is OperationStatus.CONTROLLED

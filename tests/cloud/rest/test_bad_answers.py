@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint
+from gatewayd.cloud.rest.endpoints import ENDPOINTS, RestEndpoint
 from gatewayd.cloud.rest.errors import (
     CloudUnavailableError,
     RefusedByCloudError,
@@ -50,7 +50,7 @@ async def outcome(call: Awaitable[Any]) -> Any:
         return error
 
 
-def fixed_part(endpoint: Endpoint) -> str:
+def fixed_part(endpoint: RestEndpoint) -> str:
     return endpoint.path.partition("{")[0]
 
 
@@ -58,7 +58,7 @@ def answer(status: Any, msg: Any) -> str:
     return json.dumps({"msg": msg, "status": status, "desc": "…"})
 
 
-def of_another_call(endpoint: Endpoint) -> int:
+def of_another_call(endpoint: RestEndpoint) -> int:
     """A success that the API documents, of another call."""
     return next(row.code for row in STATUSES if row.is_success and row.code not in endpoint.success)
 

@@ -6,14 +6,14 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.cloud.rest.batch import Part
+from gatewayd.cloud.rest.batch import BatchPart
 from gatewayd.cloud.rest.client import EXISTS, GONE, CloudClient, Credentials
-from gatewayd.cloud.rest.errors import CloudUnavailableError, NotLetInError, RefusedByCloudError, UncertainError
+from gatewayd.cloud.rest.errors import CloudUnavailableError, LoginRefusedError, RefusedByCloudError, UncertainError
 from gatewayd.cloud.rest.messages import message_of
 from gatewayd.cloud.rest.transport import MAX_ANSWER, Transport
 from gatewayd.model.errors import CloudError
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.outbox_items import MessageDue
+from gatewayd.model.outbox_items import MessageItem
 from gatewayd.model.record import Record, SensorParam
 from gatewayd.simulator.cloud import SimulatedCloud
 from tests.common.rest import GATEWAY, LOCK, PASSWORD, USER, connected, created
@@ -89,7 +89,7 @@ async def test_an_account_that_the_cloud_does_not_know_is_registered(cloud: Simu
 
 async def test_it_is_not_registered_where_that_is_turned_off(cloud: SimulatedCloud) -> None:
     async with connected(cloud, username="gw-new", register=False) as client:
-        with pytest.raises(NotLetInError, match="not valid"):
+        with pytest.raises(LoginRefusedError, match="not valid"):
             await client.service.timestamp()
     assert "gw-new" not in cloud.mqtt_accounts()
 
@@ -101,7 +101,7 @@ async def test_a_refused_token_is_renewed_once_and_never_in_a_loop(cloud: Simula
     assert logins(cloud) == 2
     refused = '{"msg": {}, "status": 400000, "desc": "认证令牌无效。"}'
     cloud.faults.answer("/api/iot/get_timestamp/", refused, times=10)
-    with pytest.raises(NotLetInError, match="认证令牌无效"):
+    with pytest.raises(LoginRefusedError, match="认证令牌无效"):
         await client.service.timestamp()
     assert logins(cloud) == 3
 
@@ -125,7 +125,7 @@ async def test_a_token_that_is_refused_for_a_batch_is_renewed_and_each_part_done
 ) -> None:
     await client.log_in()
     cloud.revoke_tokens()
-    parts = [Part(name="records.create", about=GATEWAY), Part(name="records.create", about=LOCK)]
+    parts = [BatchPart(name="records.create", about=GATEWAY), BatchPart(name="records.create", about=LOCK)]
     assert [one.error for one in await client.batch.send(parts)] == [None, None]
     assert len(cloud.records(USER)) == 2
 
@@ -148,7 +148,7 @@ async def test_a_token_that_http_refuses_is_renewed_too(cloud: SimulatedCloud, c
 
 async def test_a_wrong_password_is_said_without_being_shown(cloud: SimulatedCloud) -> None:
     async with connected(cloud, password="hunter22") as client:
-        with pytest.raises(NotLetInError, match="Invalid credentials") as refused:
+        with pytest.raises(LoginRefusedError, match="Invalid credentials") as refused:
             await client.service.timestamp()
     assert "hunter22" not in str(refused.value)
     assert "hunter22" not in repr(Credentials(USER, "hunter22"))
@@ -157,17 +157,17 @@ async def test_a_wrong_password_is_said_without_being_shown(cloud: SimulatedClou
 async def test_a_refused_login_is_not_repeated_at_once_whoever_asks(cloud: SimulatedCloud) -> None:
     async with connected(cloud, password="hunter22") as client:
         for call in (client.service.timestamp, client.log_in, client.accounts.profile):
-            with pytest.raises(NotLetInError, match="Invalid credentials"):
+            with pytest.raises(LoginRefusedError, match="Invalid credentials"):
                 await call()
         assert logins(cloud) == 1
-        with pytest.raises(NotLetInError, match=r"asked again in \d+ s"):
+        with pytest.raises(LoginRefusedError, match=r"asked again in \d+ s"):
             await client.records.create(GATEWAY)
 
 
 async def test_a_login_that_is_let_in_again_goes_on_by_itself(cloud: SimulatedCloud) -> None:
     async with connected(cloud, login_pause_s=0.05) as client:
         cloud.state.db.change("accounts", 1, {"is_active": False})
-        with pytest.raises(NotLetInError, match="not active"):
+        with pytest.raises(LoginRefusedError, match="not active"):
             await client.service.timestamp()
         cloud.state.db.change("accounts", 1, {"is_active": True})
         await asyncio.sleep(0.1)
@@ -247,7 +247,7 @@ async def test_a_cloud_that_is_not_there_is_said_to_be() -> None:
 
 async def test_messages_that_look_alike_are_counted(client: CloudClient) -> None:
     info_id = await created(client)
-    message = MessageDue(
+    message = MessageItem(
         uuid=GATEWAY.uuid,
         message_type="operation_info",
         flag="password_unlock",

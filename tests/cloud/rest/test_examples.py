@@ -8,15 +8,15 @@ import msgspec
 import pytest
 
 from gatewayd.cloud.rest.authorizations import Authorization
-from gatewayd.cloud.rest.batch import Part
+from gatewayd.cloud.rest.batch import BatchPart
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
 from gatewayd.cloud.rest.errors import BadParametersError
-from gatewayd.cloud.rest.keys import Key
+from gatewayd.cloud.rest.keys import CloudKey
 from gatewayd.cloud.rest.members import Member
-from gatewayd.cloud.rest.messages import Alarm, Message
+from gatewayd.cloud.rest.messages import CloudMessage, SmsAlarm
 from gatewayd.cloud.rest.passwords import TemporaryPassword
-from gatewayd.cloud.rest.rows import Row, write_row
+from gatewayd.cloud.rest.rows import ApiRow, write_row
 from gatewayd.cloud.rest.spaces import Space
 from gatewayd.model.record import Record
 from gatewayd.model.record_wire import from_wire, to_wire
@@ -52,9 +52,9 @@ CASES = [
     Case("members.update", 0, lambda c: c.members.update(Member(id=2))),
     Case("members.create", 1, lambda c: c.members.create(Member())),
     Case("members.list", 2, lambda c: first(c.members.list())),
-    Case("keys.update", 0, lambda c: c.keys.update(Key(id=5))),
-    Case("keys.create", 1, lambda c: c.keys.create(Key())),
-    Case("messages.create", 0, lambda c: c.messages.create(Message())),
+    Case("keys.update", 0, lambda c: c.keys.update(CloudKey(id=5))),
+    Case("keys.create", 1, lambda c: c.keys.create(CloudKey())),
+    Case("messages.create", 0, lambda c: c.messages.create(CloudMessage())),
     Case("passwords.create", 0, lambda c: c.passwords.create(TemporaryPassword())),
     Case("versions.latest", 0, lambda c: c.versions.latest(1)),
     Case("service.send_feedback", 1, lambda c: c.service.send_feedback(1, "x")),
@@ -91,7 +91,7 @@ async def test_an_example_is_read_and_given_back_to_the_key(
     theirs = example["msg"].get("data", example["msg"])
     theirs = theirs[0] if isinstance(theirs, list) else theirs
     again = said_again(read)
-    also = read.ALSO if isinstance(read, Row) else {"type": "type_sub"}
+    also = read.ALSO if isinstance(read, ApiRow) else {"type": "type_sub"}
     missing = {key: value for key, value in theirs.items() if not same(value, again.get(also.get(key, key), "…"))}
     assert missing == {}
 
@@ -100,7 +100,7 @@ async def test_the_batch_example_is_read_part_by_part(cloud: SimulatedCloud, cli
     await client.log_in()
     cloud.faults.answer("/api/iot/patch/", json.dumps(answers("2.5")[0]))
     space = Space(type="unit", title="房间7")
-    made, refused = await client.batch.send([Part(name="spaces.create", about=space)] * 2)
+    made, refused = await client.batch.send([BatchPart(name="spaces.create", about=space)] * 2)
     assert made.data["id"] == 32
     assert isinstance(refused.error, BadParametersError)
     assert refused.error.reason == "if space type is room,param 'superior_id' is needed"
@@ -113,7 +113,7 @@ async def test_the_short_answers_are_read(cloud: SimulatedCloud, client: CloudCl
     cloud.faults.answer("/api/iot/sms/alarm/", json.dumps(answers("2.6")[0]))
     assert await client.service.timestamp() == 1532679058
     assert await client.service.share("13825182430", "ios") == "send success"
-    serial = await client.messages.send_alarm(Alarm.HIJACK, device="x", name="y", receiver="z")
+    serial = await client.messages.send_alarm(SmsAlarm.HIJACK, device="x", name="y", receiver="z")
     assert serial == "1116ca32-b569-4922-8c22-4e18da795e22"
 
 

@@ -20,12 +20,12 @@ from gatewayd.cloud.rest import (
     spaces,
     versions,
 )
-from gatewayd.cloud.rest.batch import Batch, Outcome, Part
+from gatewayd.cloud.rest.batch import BatchApi, BatchOutcome, BatchPart
 from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
 from gatewayd.cloud.rest.errors import UncertainError, UnreadableAnswerError
 from gatewayd.cloud.rest.records import read_record
-from gatewayd.cloud.rest.rows import Row, params_of, read_row, write_row
+from gatewayd.cloud.rest.rows import ApiRow, params_of, read_row, write_row
 from gatewayd.cloud.rest.transport import Transport
 from gatewayd.model.errors import CloudError
 from gatewayd.model.record_wire import to_wire
@@ -35,7 +35,7 @@ KINDS = [
     kind
     for module in MODULES
     for kind in vars(module).values()
-    if isinstance(kind, type) and issubclass(kind, Row) and kind is not Row and kind.__module__ == module.__name__
+    if isinstance(kind, type) and issubclass(kind, ApiRow) and kind is not ApiRow and kind.__module__ == module.__name__
 ]
 NAMES = sorted({name for kind in KINDS for name in get_type_hints(kind)} | {"superior", "authorizer", "type_id", "新"})
 
@@ -49,7 +49,7 @@ objects = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=6), json_val
 
 @settings(max_examples=400, deadline=None)
 @given(kind=st.sampled_from(KINDS), wire=objects | json_values)
-def test_whatever_comes_is_a_row_that_is_given_back_or_an_error_with_the_place(kind: type[Row], wire: Any) -> None:
+def test_whatever_comes_is_a_row_that_is_given_back_or_an_error_with_the_place(kind: type[ApiRow], wire: Any) -> None:
     try:
         row = read_row(wire, kind, "the place")
     except UnreadableAnswerError as error:
@@ -107,7 +107,7 @@ def test_unknown_keys_travel_back_with_a_change_and_what_is_the_clouds_own_does_
         "title": "小猴子",
         "未来": [1, None],
     }
-    key = read_row(wire, keys.Key, "here")
+    key = read_row(wire, keys.CloudKey, "here")
     said = params_of(ENDPOINTS["keys.update"], key)
     assert said == {"info_id": 6, "key_type": 1, "key_name": "x", "key_number": 1, "未来": [1, None]}
 
@@ -128,22 +128,22 @@ class _Told(Transport):
         return self._msg
 
 
-async def outcomes(msg: Any, parts: list[Part]) -> list[Outcome]:
+async def outcomes(msg: Any, parts: list[BatchPart]) -> list[BatchOutcome]:
     async def token() -> str:
         return "t"
 
-    return await Batch(Caller(_Told(msg), token)).send(parts)
+    return await BatchApi(Caller(_Told(msg), token)).send(parts)
 
 
 async def test_a_batch_that_does_not_speak_of_a_part_leaves_it_uncertain() -> None:
-    parts = [Part(name="keys.delete", id=1), Part(name="keys.delete", id=2)]
+    parts = [BatchPart(name="keys.delete", id=1), BatchPart(name="keys.delete", id=2)]
     done = await outcomes([{"seq": 2, "status_sub": "200032"}, {"seq": "9", "status_sub": 200032}], parts)
     assert isinstance(done[0].error, UncertainError)
     assert done[1].error is None
 
 
 async def test_a_part_that_met_a_server_error_or_an_unknown_status_did_not_succeed() -> None:
-    parts = [Part(name="keys.delete", id=number) for number in range(3)]
+    parts = [BatchPart(name="keys.delete", id=number) for number in range(3)]
     answers = [{"seq": str(seq), "status_sub": code} for seq, code in enumerate((500000, 299999, 200033), 1)]
     done = await outcomes(answers, parts)
     assert all(isinstance(one.error, CloudError) for one in done)
@@ -153,4 +153,4 @@ async def test_a_part_that_met_a_server_error_or_an_unknown_status_did_not_succe
 @pytest.mark.parametrize("msg", [None, {}, 7, [7], [{"seq": 1}], [{"seq": "1", "status_sub": "done"}]])
 async def test_a_batch_answer_that_is_none_is_an_error(msg: Any) -> None:
     with pytest.raises(UncertainError, match="/api/iot/patch/ msg"):
-        await outcomes(msg, [Part(name="keys.delete", id=1)])
+        await outcomes(msg, [BatchPart(name="keys.delete", id=1)])

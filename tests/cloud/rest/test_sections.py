@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gatewayd.cloud.rest.accounts import Avatar, Registration
 from gatewayd.cloud.rest.authorizations import Authorization
-from gatewayd.cloud.rest.batch import Part
+from gatewayd.cloud.rest.batch import BatchPart
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import (
     AlreadyThereError,
@@ -17,9 +17,9 @@ from gatewayd.cloud.rest.errors import (
     NotThereError,
     RefusedByCloudError,
 )
-from gatewayd.cloud.rest.keys import Key
+from gatewayd.cloud.rest.keys import CloudKey
 from gatewayd.cloud.rest.members import Member
-from gatewayd.cloud.rest.messages import Alarm, Message
+from gatewayd.cloud.rest.messages import CloudMessage, SmsAlarm
 from gatewayd.cloud.rest.passwords import TemporaryPassword
 from gatewayd.cloud.rest.releases import Release
 from gatewayd.cloud.rest.service import Picture
@@ -138,8 +138,8 @@ async def test_a_guest_may_with_a_device_what_his_level_says(
         assert [(one.id, one.perm, one.authorization_id) for one in seen] == (
             [(id_, level, given.id)] if level >= Permission.QUERY else []
         )
-        told = Message(info_id=id_, message_type="operation_info", flag="card_unlock")
-        key = Key(info_id=id_, key_type=2, key_name="卡", key_number=7)
+        told = CloudMessage(info_id=id_, message_type="operation_info", flag="card_unlock")
+        key = CloudKey(info_id=id_, key_type=2, key_name="卡", key_number=7)
         assert await can(guest.messages.create(told)) == (level >= Permission.CONTROL)
         assert await can(guest.records.update(replace(LOCK, id=id_, title="新"))) == (level >= Permission.UPDATE)
         assert await can(guest.keys.create(key)) == (level >= Permission.CREATE)
@@ -215,12 +215,12 @@ async def test_a_home_is_renamed(client: CloudClient) -> None:
 
 async def test_a_batch_has_an_outcome_for_each_part(cloud: SimulatedCloud, client: CloudClient) -> None:
     parts = [
-        Part(name="spaces.create", about=Space(type="unit", title="房间7")),
-        Part(name="spaces.create", about=Space(type="room", title="杂物间3")),
-        Part(name="records.create", about=GATEWAY),
-        Part(name="records.create", about=GATEWAY),
-        Part(name="records.update", about=replace(GATEWAY, title="新"), id=1),
-        Part(name="keys.delete", id=4711),
+        BatchPart(name="spaces.create", about=Space(type="unit", title="房间7")),
+        BatchPart(name="spaces.create", about=Space(type="room", title="杂物间3")),
+        BatchPart(name="records.create", about=GATEWAY),
+        BatchPart(name="records.create", about=GATEWAY),
+        BatchPart(name="records.update", about=replace(GATEWAY, title="新"), id=1),
+        BatchPart(name="keys.delete", id=4711),
     ]
     done = await client.batch.send(parts)
     assert [one.part for one in done] == parts
@@ -233,7 +233,7 @@ async def test_a_batch_has_an_outcome_for_each_part(cloud: SimulatedCloud, clien
 
 
 async def test_a_batch_that_fails_as_a_whole_says_why_part_by_part(client: CloudClient) -> None:
-    done = await client.batch.send([Part(name="keys.delete", id=1), Part(name="keys.delete", id=2)])
+    done = await client.batch.send([BatchPart(name="keys.delete", id=1), BatchPart(name="keys.delete", id=2)])
     assert [type(one.error) for one in done] == [NotThereError, NotThereError]
 
 
@@ -247,7 +247,9 @@ async def test_members_hold_keys(client: CloudClient) -> None:
     with pytest.raises(AlreadyThereError, match="家庭成员已存在"):
         await client.members.create(Member(home_id=me.home_id, title="小猴子"))
     lock = await created(client, LOCK)
-    key = await client.keys.create(Key(info_id=lock, key_type=1, key_name="36586", key_number=1, member_id=monkey.id))
+    key = await client.keys.create(
+        CloudKey(info_id=lock, key_type=1, key_name="36586", key_number=1, member_id=monkey.id)
+    )
     assert (key.title, key.icon) == ("小猴子", "local:5011")
     assert monkey.id is not None
     (held,) = (await client.members.get(monkey.id)).held()
@@ -263,9 +265,9 @@ async def test_members_hold_keys(client: CloudClient) -> None:
 
 async def test_a_key_is_created_found_renamed_and_deleted_and_its_twin_refused(client: CloudClient) -> None:
     info_id = await created(client, LOCK)
-    key = await client.keys.create(Key(info_id=info_id, key_type=0, key_name="小红", key_number="12345678"))
+    key = await client.keys.create(CloudKey(info_id=info_id, key_type=0, key_name="小红", key_number="12345678"))
     with pytest.raises(AlreadyThereError, match="钥匙已存在"):
-        await client.keys.create(Key(info_id=info_id, key_type=0, key_name="twin", key_number="12345678"))
+        await client.keys.create(CloudKey(info_id=info_id, key_type=0, key_name="twin", key_number="12345678"))
     await client.keys.update(replace(key, key_name="小明"))
     found = [one.key_name async for one in client.keys.list(info_id=info_id, key_type=0, key_number="12345678")]
     assert found == ["小明"]
@@ -282,7 +284,7 @@ async def test_messages_are_filtered_and_paged(client: CloudClient) -> None:
     lock, gateway = await created(client, LOCK), await created(client)
     for number in range(120):
         await client.messages.create(
-            Message(
+            CloudMessage(
                 info_id=lock if number % 2 else gateway,
                 message_type="operation_info",
                 flag="fingerprint_unlock",
@@ -306,7 +308,7 @@ async def test_messages_are_filtered_and_paged(client: CloudClient) -> None:
 
 
 async def test_an_alarm_goes_out_as_sms(cloud: SimulatedCloud, client: CloudClient) -> None:
-    serial = await client.messages.send_alarm(Alarm.HIJACK, device="门锁", name="向先生", receiver="13825182430")
+    serial = await client.messages.send_alarm(SmsAlarm.HIJACK, device="门锁", name="向先生", receiver="13825182430")
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", serial)
     ((receiver, said),) = cloud.sent("alarm")
     assert (receiver, said["msg_type"]) == ("13825182430", "hijack")

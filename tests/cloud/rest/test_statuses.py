@@ -5,13 +5,13 @@ import json
 import pytest
 
 from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint
+from gatewayd.cloud.rest.endpoints import ENDPOINTS, RestEndpoint
 from gatewayd.cloud.rest.errors import (
     AlreadyThereError,
     BadParametersError,
     CloudUnavailableError,
     ForbiddenError,
-    NotLetInError,
+    LoginRefusedError,
     NotThereError,
     RefusedByCloudError,
     UncertainError,
@@ -27,7 +27,7 @@ REFUSALS = {
 }
 
 
-async def answered(cloud: SimulatedCloud, client: CloudClient, endpoint: Endpoint, code: int) -> Exception:
+async def answered(cloud: SimulatedCloud, client: CloudClient, endpoint: RestEndpoint, code: int) -> Exception:
     """What the call raises when the cloud answers `code`, however often it is asked."""
     body = json.dumps({"msg": {}, "status": code, "desc": "the cloud's own words"})
     cloud.faults.clear()
@@ -48,7 +48,7 @@ async def test_a_documented_refusal_is_raised_with_its_meaning(
             assert isinstance(error, UncertainError) == (not ENDPOINTS[name].is_repeatable)
             assert isinstance(error, CloudUnavailableError)
         elif row.code in TOKEN_REFUSED and ENDPOINTS[name].has_token:
-            assert isinstance(error, NotLetInError)  # twice: the token was renewed in between
+            assert isinstance(error, LoginRefusedError)  # twice: the token was renewed in between
         else:
             assert isinstance(error, RefusedByCloudError)
             assert error.known is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.cloud.rest.client import CloudClient, Credentials
-from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint
+from gatewayd.cloud.rest.endpoints import ENDPOINTS, RestEndpoint
 from gatewayd.cloud.rest.transport import Transport
 from gatewayd.model.rest_status import STATUSES
 from gatewayd.simulator.cloud.routes import ROUTES
@@ -59,7 +59,7 @@ def test_the_simulator_serves_every_endpoint_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
-def test_the_client_has_a_documented_method_of_that_name(endpoint: Endpoint) -> None:
+def test_the_client_has_a_documented_method_of_that_name(endpoint: RestEndpoint) -> None:
     if endpoint.name == "accounts.register_external":
         return  # `accounts.register` with a `wechat_service`
     section, _, method = endpoint.name.partition(".")
@@ -68,7 +68,7 @@ def test_the_client_has_a_documented_method_of_that_name(endpoint: Endpoint) -> 
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
-def test_its_path_stands_in_its_section_of_the_text(endpoint: Endpoint) -> None:
+def test_its_path_stands_in_its_section_of_the_text(endpoint: RestEndpoint) -> None:
     number = "1.2" if endpoint.section == "1.12" else endpoint.section
     text = "".join(text for section, _, text in sections() if section == number)
     path = endpoint.path.split("{")[0].rstrip("/")
@@ -76,7 +76,7 @@ def test_its_path_stands_in_its_section_of_the_text(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
-def test_its_successes_are_documented_ones(endpoint: Endpoint) -> None:
+def test_its_successes_are_documented_ones(endpoint: RestEndpoint) -> None:
     section = "1.2" if endpoint.section == "1.12" else endpoint.section
     documented = {row.code for row in STATUSES if row.section == section}
     assert set(endpoint.success) <= documented | GENERAL

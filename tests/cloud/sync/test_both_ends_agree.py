@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.cloud.rest.batch import Part
+from gatewayd.cloud.rest.batch import BatchPart
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.commands.record_edits import edit
 from gatewayd.model.change import Change
 from gatewayd.model.errors import CloudError
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.outbox_items import MessageDue, RecordDue, RemovalDue
+from gatewayd.model.outbox_items import MessageItem, RecordItem, RemovalItem
 from gatewayd.model.record import Channel, GatewayParam, LockParam, Record, SensorParam, SwitchParam
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.request import UpdateRecord
@@ -60,7 +60,7 @@ class Story:
         if self.left and self.chance.random() < 0.5:
             again = self.left.pop(self.chance.randrange(len(self.left)))
             again = replace(again, id=None, unlinked=False, edited=())
-            await self.both.store.mirror.put(again, RecordDue(uuid=again.uuid))
+            await self.both.store.mirror.put(again, RecordItem(uuid=again.uuid))
             return
         self.devices += 1
         uuid = Uuid(f"00158d00aa{self.devices:06x}")
@@ -72,12 +72,12 @@ class Story:
             )
         )
         record = Record(uuid=uuid, category=kind, title=self.word(), param=param)
-        await self.both.store.mirror.put(record, RecordDue(uuid=uuid))
+        await self.both.store.mirror.put(record, RecordItem(uuid=uuid))
 
     async def remove(self) -> None:
         record = self.any_record()
         if record is not None and self.chance.random() < 0.3:
-            removal = () if record.unlinked else (RemovalDue(uuid=record.uuid, id=record.id),)
+            removal = () if record.unlinked else (RemovalItem(uuid=record.uuid, id=record.id),)
             await self.both.store.mirror.remove(record.uuid, *removal)
             self.left.append(record)
             self.may_be_gone |= self.said_of(record)
@@ -111,33 +111,33 @@ class Story:
                 UpdateRecord({}, {"room_id": self.chance.randrange(13)}),
             )
         )
-        await self.both.store.mirror.put(edit(record, about), RecordDue(uuid=record.uuid))
+        await self.both.store.mirror.put(edit(record, about), RecordItem(uuid=record.uuid))
 
     async def edit_there(self) -> None:
         record = self.any_record()
         if record is None or record.id is None:
             return
         about = self.chance.choice(({"title": self.word()}, {"param": {"room_id": self.chance.randrange(9)}}))
-        await self.app.batch.send_alone(Part(name="records.update", about=about, id=record.id))
+        await self.app.batch.send_alone(BatchPart(name="records.update", about=about, id=record.id))
 
     async def delete_there(self) -> None:
         record = self.any_record()
         if record is not None and record.id is not None and self.chance.random() < 0.4:
             self.may_be_gone |= self.said_of(record)
-            await self.app.batch.send_alone(Part(name="records.delete", id=record.id))
+            await self.app.batch.send_alone(BatchPart(name="records.delete", id=record.id))
 
     async def link_again_there(self) -> None:
         """Somebody gives a device back to the cloud that it had forgotten."""
         unlinked = [record for record in self.both.store.mirror.all() if record.unlinked]
         if unlinked:
-            await self.app.batch.send_alone(Part(name="records.create", about=self.chance.choice(unlinked)))
+            await self.app.batch.send_alone(BatchPart(name="records.create", about=self.chance.choice(unlinked)))
 
     async def ring(self) -> None:
         record = self.any_record()
         if record is None or record.unlinked:
             return
         flag = f"flag-{self.said}-{self.chance.randrange(10**6)}"
-        due = MessageDue(
+        due = MessageItem(
             uuid=record.uuid, message_type="t", flag=flag, level=1, occur_time=f"2026-11-24 08:00:{self.said % 60:02d}"
         )
         await self.both.store.outbox.add(due)

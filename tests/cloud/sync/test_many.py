@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gatewayd.cloud.rest.batch import Part
-from gatewayd.cloud.rest.messages import Message
+from gatewayd.cloud.rest.batch import BatchPart
+from gatewayd.cloud.rest.messages import CloudMessage
 from gatewayd.model.ids import Uuid
 from tests.common.sync import AIR, OWNER, Both
 
@@ -38,7 +38,7 @@ def held_by_the_cloud() -> int:
 
 async def test_messages_come_in_pages(both: Both) -> None:
     info_id = both.mine(AIR).id
-    first = Message(info_id=info_id, message_type="t", flag="f", occur_time="2026-11-24 08:00:00")
+    first = CloudMessage(info_id=info_id, message_type="t", flag="f", occur_time="2026-11-24 08:00:00")
     await both.client.messages.create(first)
     (row,) = both.cloud.messages()
     del row["id"]
@@ -53,7 +53,7 @@ async def test_a_thousand_devices_are_synced_in_pages_and_linked(both: Both) -> 
     air = both.mine(AIR)
     devices = [replace(air, uuid=Uuid(f"00158d00dd{number:06x}"), id=None) for number in range(DEVICES)]
     for start in range(0, DEVICES, 100):
-        parts = [Part(name="records.create", about=device) for device in devices[start : start + 100]]
+        parts = [BatchPart(name="records.create", about=device) for device in devices[start : start + 100]]
         assert all(outcome.error is None for outcome in await both.client.batch.send(parts))
     for device in devices:
         await both.store.mirror.put(replace(device, title="这里的"))

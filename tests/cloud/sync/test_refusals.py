@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from gatewayd.model.change import Change
 from gatewayd.model.errors import StoreError
 from gatewayd.model.ids import Category, ExecType, Uuid
-from gatewayd.model.outbox_items import MessageDue, NoticeDue, RecordDue
+from gatewayd.model.outbox_items import MessageItem, NoticeItem, RecordItem
 from gatewayd.model.record import Channel, Record, SwitchParam
 from tests.common.small_disk import fill, four_megabytes, needs_root
 from tests.common.sync import AIR, DOOR, OWNER, Both, both_ends, now
 
 LAMP = Uuid("00158d0005000001")
-OPENED = MessageDue(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
+OPENED = MessageItem(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
 
 
 async def test_nothing_is_given_up_while_the_cloud_does_not_let_the_gateway_in(both: Both) -> None:
@@ -33,7 +33,7 @@ async def test_nothing_is_given_up_while_the_cloud_does_not_let_the_gateway_in(b
 async def in_a_room_that_is_none(both: Both) -> None:
     door = both.mine(DOOR)
     moved = replace(door, param=replace(door.param, room_id=4711), edited=("param.room_id",))
-    await both.store.mirror.put(moved, RecordDue(uuid=DOOR))
+    await both.store.mirror.put(moved, RecordItem(uuid=DOOR))
 
 
 async def reported(both: Both, battery: int) -> None:
@@ -82,12 +82,12 @@ async def test_a_record_that_is_refused_again_and_again_is_kept_once(both: Both)
 
 async def test_a_switch_that_the_cloud_has_no_longer_is_unlinked_like_any_other(both: Both) -> None:
     lamp = Record(uuid=LAMP, category=Category.SWITCH, title="灯", param=SwitchParam(channel=(Channel(id=1, value=0),)))
-    await both.store.mirror.put(lamp, RecordDue(uuid=LAMP))
+    await both.store.mirror.put(lamp, RecordItem(uuid=LAMP))
     await both.drained()
     id_ = both.mine(LAMP).id
     assert id_ is not None
     await both.client.records.delete(id_)
-    await both.store.outbox.add(RecordDue(uuid=LAMP))
+    await both.store.outbox.add(RecordItem(uuid=LAMP))
     await both.drained()
     assert both.mine(LAMP).unlinked
     assert await both.store.outbox.dead_letters() == ()
@@ -98,7 +98,7 @@ async def test_a_cloud_that_fails_at_batches_is_told_everything_in_order(both: B
     answer = "<html>" if status is None else json.dumps({"msg": {}, "status": status, "desc": ""})
     both.cloud.faults.answer("/api/iot/patch/", answer, times=10_000)
     both.cloud.faults.hang("/api/iot/iot_manage_view/", seconds=0.3)  # the others gather meanwhile
-    await both.store.outbox.add(RecordDue(uuid=DOOR))
+    await both.store.outbox.add(RecordItem(uuid=DOOR))
     openings = [replace(OPENED, occur_time=f"2026-11-24 08:00:{second:02}") for second in range(20)]
     await both.store.outbox.add(*openings)
     await both.drained()
@@ -108,14 +108,14 @@ async def test_a_cloud_that_fails_at_batches_is_told_everything_in_order(both: B
 async def test_rows_that_the_cloud_chokes_on_keep_their_pace_though_a_batch_was_lost_before(both: Both) -> None:
     both.cloud.faults.cut_after("/api/iot/patch/")
     both.cloud.faults.hang("/api/iot/iot_manage_view/", seconds=0.3)
-    await both.store.outbox.add(RecordDue(uuid=DOOR))
+    await both.store.outbox.add(RecordItem(uuid=DOOR))
     await both.store.outbox.add(*(replace(OPENED, occur_time=f"2026-11-24 08:00:{n:02}") for n in range(20)))
     async with asyncio.timeout(10):
         while not any("patch" in path for _, path, _ in both.cloud.requests):
             await asyncio.sleep(0.01)
     both.cloud.faults.fail("/api/iot/iot_manage_view/", status=500, times=10_000)
     for record in both.store.mirror.all():
-        await both.store.outbox.add(RecordDue(uuid=record.uuid))
+        await both.store.outbox.add(RecordItem(uuid=record.uuid))
     await asyncio.sleep(2)
     asked = [path for method, path, _ in both.cloud.requests if method == "PUT"]
     assert len(asked) < 40
@@ -129,7 +129,7 @@ async def test_what_the_cloud_takes_while_the_disk_is_full_is_neither_lost_nor_t
             await both.drained()
             both.cloud.faults.fail("/", status=503, times=10_000)
             lamp = replace(both.mine(AIR), uuid=LAMP, id=None)
-            await both.store.mirror.put(lamp, RecordDue(uuid=LAMP))
+            await both.store.mirror.put(lamp, RecordItem(uuid=LAMP))
             ballast = fill(disk, leave=0)
             await fill_to_the_last(both)
             both.cloud.faults.clear()
@@ -147,7 +147,7 @@ async def fill_to_the_last(both: Both) -> None:
     """Use up what the store keeps in reserve."""
     air = both.mine(AIR)
     for number in range(100_000):
-        notice = NoticeDue(
+        notice = NoticeItem(
             category=air.category, uuid=AIR, exectype=ExecType.UPDATE, sn=f"{number}", status="NORMAL", record=air
         )
         try:

@@ -6,9 +6,9 @@ from pathlib import Path
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from gatewayd.cloud.rest.keys import Key
+from gatewayd.cloud.rest.keys import CloudKey
 from gatewayd.cloud.rest.passwords import TemporaryPassword
-from gatewayd.model.outbox_items import RecordDue
+from gatewayd.model.outbox_items import RecordItem
 from tests.common.sync import DOOR, OWNER, PASSWORD, Both, both_ends
 
 KEY_NUMBER, TEMPORARY, PIN = "73519264", "86420975", "59173846"
@@ -17,7 +17,7 @@ KEY_NUMBER, TEMPORARY, PIN = "73519264", "86420975", "59173846"
 async def keys_and_passwords(both: Both) -> None:
     """A key, a temporary password and a lock's `pass`, here and there."""
     door, me = both.mine(DOOR), (await both.client.accounts.profile()).id
-    await both.client.keys.create(Key(info_id=door.id, key_type=0, key_name="妈妈", key_number=KEY_NUMBER))
+    await both.client.keys.create(CloudKey(info_id=door.id, key_type=0, key_name="妈妈", key_number=KEY_NUMBER))
     await both.client.passwords.create(
         TemporaryPassword(
             authorizer_id=me,
@@ -29,7 +29,7 @@ async def keys_and_passwords(both: Both) -> None:
             temporary_password=TEMPORARY,
         )
     )
-    await both.store.mirror.put(replace(door, param=replace(door.param, pass_=PIN)), RecordDue(uuid=DOOR))
+    await both.store.mirror.put(replace(door, param=replace(door.param, pass_=PIN)), RecordItem(uuid=DOOR))
     await both.drained()
 
 
@@ -40,7 +40,7 @@ async def everything_fails(both: Both) -> None:
         both.cloud.revoke_tokens()
         both.cloud.faults.cut_within(path, at=150, times=2)
         both.cloud.faults.answer(path, refused)
-        await both.store.outbox.add(RecordDue(uuid=DOOR))
+        await both.store.outbox.add(RecordItem(uuid=DOOR))
         await both.drained()
         await both.synced()
         both.cloud.faults.clear()
@@ -48,7 +48,7 @@ async def everything_fails(both: Both) -> None:
     both.cloud.faults.answer("/api/iot/keys/", json.dumps({"msg": {"data": rows}, "status": 200033, "desc": ""}))
     await both.synced()
     both.cloud.state.db.all("UPDATE accounts SET token = '', is_active = 0 WHERE username = ?", OWNER)
-    await both.store.outbox.add(RecordDue(uuid=DOOR))
+    await both.store.outbox.add(RecordItem(uuid=DOOR))
     await both.synced()
 
 

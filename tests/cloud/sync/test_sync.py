@@ -13,7 +13,7 @@ from gatewayd.cloud.rest.spaces import Space
 from gatewayd.cloud.sync.sync import pause_after
 from gatewayd.model.change import Change
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.outbox_items import MessageDue, RecordDue, RemovalDue
+from gatewayd.model.outbox_items import MessageItem, RecordItem, RemovalItem
 from gatewayd.model.permission import Permission
 from gatewayd.model.record import LockParam, Record
 from tests.common.sync import (
@@ -55,7 +55,7 @@ async def test_a_reading_does_not_undo_a_name_that_was_given_there(both: Both) -
 async def test_a_name_given_here_while_the_cloud_is_away_wins_when_it_is_back(both: Both) -> None:
     both.cloud.faults.fail("/", status=503, times=1000)
     edited = replace(both.mine(DOOR), title="后门", edited=("title",))
-    await both.store.mirror.put(edited, RecordDue(uuid=DOOR))
+    await both.store.mirror.put(edited, RecordItem(uuid=DOOR))
     failed = await both.synced()
     assert "503" in str(failed["record"])
     both.cloud.faults.clear()
@@ -74,7 +74,7 @@ async def test_a_name_given_here_while_the_cloud_was_saying_the_old_one_stays(bo
         while not any(step.name == "record" and step.state == "running" for step in both.sync.progress.steps):
             await asyncio.sleep(0.005)
     await asyncio.sleep(0.1)  # the question is on its way
-    await both.store.mirror.put(replace(both.mine(DOOR), title="后门", edited=("title",)), RecordDue(uuid=DOOR))
+    await both.store.mirror.put(replace(both.mine(DOOR), title="后门", edited=("title",)), RecordItem(uuid=DOOR))
     await both.drained()
     assert both.mine(DOOR).edited == ()
     async with asyncio.timeout(10):
@@ -107,7 +107,7 @@ async def test_every_name_arrives_as_it_was_said_both_ways_and_after_a_restart(t
         await both.drained()
         await edit_there(both, DOOR, title=name, 新={"键": [name, None]})
         await both.synced()
-        await both.store.mirror.put(replace(both.mine(AIR), title=name, edited=("title",)), RecordDue(uuid=AIR))
+        await both.store.mirror.put(replace(both.mine(AIR), title=name, edited=("title",)), RecordItem(uuid=AIR))
         await both.drained()
         assert both.theirs(AIR)["title"] == name
     async with both_ends(tmp_path, with_records=False) as again:
@@ -134,7 +134,7 @@ async def test_a_put_that_finds_nothing_there_unlinks_and_a_message_is_buried_wi
     door = both.mine(DOOR)
     assert door.id is not None
     await both.client.records.delete(door.id)
-    message = MessageDue(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
+    message = MessageItem(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
     await both.store.outbox.add(message, replace(message, level=2))
     await both.drained()
     assert both.mine(DOOR).unlinked
@@ -250,8 +250,8 @@ async def test_many_changes_go_as_one_batch_each_with_its_own_outcome(both: Both
     await both.client.records.delete(gone.id)
     both.cloud.faults.hang("/", seconds=0.5, times=1)  # while the first is on its way, the others gather
     for sensor in sensors:
-        await both.store.mirror.put(sensor, RecordDue(uuid=sensor.uuid))
-    await both.store.outbox.add(RecordDue(uuid=DOOR))
+        await both.store.mirror.put(sensor, RecordItem(uuid=sensor.uuid))
+    await both.store.outbox.add(RecordItem(uuid=DOOR))
     await both.drained()
     assert {record["uuid"] for record in both.cloud.records(OWNER)} == {GATEWAY, AIR, *(one.uuid for one in sensors)}
     assert all(both.mine(sensor.uuid).id is not None for sensor in sensors)
@@ -265,7 +265,7 @@ async def test_when_the_cloud_is_back_what_waited_goes_at_once_as_batches(both: 
     both.cloud.faults.fail("/", status=503, times=10_000)
     uuids = [Uuid(f"00158d0005{n:06x}") for n in range(40)]
     for uuid in uuids:
-        await both.store.mirror.put(replace(both.mine(AIR), uuid=uuid, id=None), RecordDue(uuid=uuid))
+        await both.store.mirror.put(replace(both.mine(AIR), uuid=uuid, id=None), RecordItem(uuid=uuid))
     async with asyncio.timeout(20):
         while "timestamp" not in str(both.uplink.trouble):
             await asyncio.sleep(0.01)
@@ -278,8 +278,8 @@ async def test_when_the_cloud_is_back_what_waited_goes_at_once_as_batches(both: 
 
 async def test_a_row_that_the_cloud_chokes_on_holds_up_nobody_else(both: Both) -> None:
     both.cloud.faults.fail("/api/iot/iot_manage_view/", status=500, times=10_000)
-    message = MessageDue(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
-    await both.store.outbox.add(RecordDue(uuid=AIR), message)
+    message = MessageItem(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
+    await both.store.outbox.add(RecordItem(uuid=AIR), message)
     async with asyncio.timeout(20):
         while not both.cloud.messages():
             await asyncio.sleep(0.01)
@@ -288,9 +288,9 @@ async def test_a_row_that_the_cloud_chokes_on_holds_up_nobody_else(both: Both) -
 
 async def test_what_a_lock_said_before_it_was_removed_is_told_and_its_record_goes_after_that(both: Both) -> None:
     both.cloud.faults.fail("/", status=503, times=10_000)
-    message = MessageDue(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
+    message = MessageItem(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
     await both.store.outbox.add(message)
-    await both.store.mirror.remove(DOOR, RemovalDue(uuid=DOOR, id=both.mine(DOOR).id))
+    await both.store.mirror.remove(DOOR, RemovalItem(uuid=DOOR, id=both.mine(DOOR).id))
     both.cloud.faults.clear()
     await both.drained()
     calls = [f"{method} {path.split('/')[3]}" for method, path, _ in both.cloud.requests]
@@ -301,11 +301,11 @@ async def test_what_a_lock_said_before_it_was_removed_is_told_and_its_record_goe
 async def test_a_record_that_may_have_been_taken_is_looked_for_when_its_device_is_removed(both: Both) -> None:
     lamp = replace(both.mine(AIR), uuid=Uuid("00158d0005000001"), id=None)
     both.cloud.faults.cut_after("/api/iot/iot_manage_view/")
-    await both.store.mirror.put(lamp, RecordDue(uuid=lamp.uuid))
+    await both.store.mirror.put(lamp, RecordItem(uuid=lamp.uuid))
     async with asyncio.timeout(10):
         while lamp.uuid not in {record["uuid"] for record in both.cloud.records(OWNER)}:
             await asyncio.sleep(0.01)
-    await both.store.mirror.remove(lamp.uuid, RemovalDue(uuid=lamp.uuid, id=None))
+    await both.store.mirror.remove(lamp.uuid, RemovalItem(uuid=lamp.uuid, id=None))
     await both.drained()
     assert lamp.uuid not in {record["uuid"] for record in both.cloud.records(OWNER)}
 
@@ -328,7 +328,7 @@ async def test_a_board_whose_clock_jumps_goes_on_telling(tmp_path: Path, hours: 
 
 
 async def test_a_poison_row_is_buried_with_its_reason_and_the_rest_goes_on(both: Both) -> None:
-    bad = MessageDue(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="no time at all")
+    bad = MessageItem(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="no time at all")
     good = replace(bad, occur_time="2026-11-24 08:00:00")
     await both.store.outbox.add(bad, good)
     await both.drained()

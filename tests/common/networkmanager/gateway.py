@@ -5,28 +5,32 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gatewayd.model.wifi import Link
+from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.service import Ports, Provisioning, Surroundings
+from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
 from tests.common.provisioning import LOOPBACK, RECORD, Drawer, free_port, nobody_cares
 
 
 @asynccontextmanager
 async def gateway_on(
-    wifi: NetworkManagerWifi, joined: list[Link] | None = None, ports: Ports | None = None, *, sealed_only: bool = False
+    wifi: NetworkManagerWifi,
+    joined: list[WifiLink] | None = None,
+    ports: Ports | None = None,
+    *,
+    sealed_only: bool = False,
 ) -> AsyncIterator[int]:
     """A gateway on that Wi-Fi; gives the port that it hears."""
 
     async def is_newest() -> bool:
         return True
 
-    async def on_joined(link: Link) -> None:
+    async def on_joined(link: WifiLink) -> None:
         if joined is not None:
             joined.append(link)
 
-    around = Surroundings(lambda: RECORD, lambda: (LOOPBACK,), is_newest, on_joined, nobody_cares, time.monotonic)
+    around = GatewayContext(lambda: RECORD, lambda: (LOOPBACK,), is_newest, on_joined, nobody_cares, time.monotonic)
     ports = ports or Ports(0, free_port())
-    room = await Provisioning.load(
+    room = await ProvisioningService.load(
         around, wifi, Drawer(), ports=ports, announce_interval_s=3600, sealed_only=sealed_only
     )
     async with asyncio.TaskGroup() as tasks:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.provisioning.networkmanager.bus import BusError, open_bus
-from gatewayd.provisioning.networkmanager.objects import World
+from gatewayd.provisioning.networkmanager.objects import NetworkManagerObjects
 from tests.common.networkmanager.private_bus import find, need, private_bus, running
 
 # /sys is read-only so that NetworkManager does not wait for a udev that is not there; /run is its own.
@@ -95,7 +95,7 @@ async def until_ready(address: str, process: Process) -> None:
     while process.returncode is None:
         try:
             async with open_bus(address, timeout_s=10) as bus:
-                if (await World.read(bus)).path_of("gw0") is not None:
+                if (await NetworkManagerObjects.read(bus)).path_of("gw0") is not None:
                     return
         except BusError:
             pass  # not there yet

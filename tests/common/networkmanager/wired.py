@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 from dbus_fast import Variant
 
-from gatewayd.provisioning.networkmanager.bus import NM, Bus, Match, Signals
-from gatewayd.provisioning.networkmanager.objects import DEVICE, MANAGER, State, World
+from gatewayd.provisioning.networkmanager.bus import NM, Bus, SignalMatch, Signals
+from gatewayd.provisioning.networkmanager.objects import DEVICE, MANAGER, NetworkManagerObjects, NmDeviceState
 from gatewayd.provisioning.networkmanager.security import Settings
 
 IN_MEMORY, BLOCK_AUTOCONNECT = 0x2, 0x20
@@ -22,14 +22,14 @@ async def add(bus: Bus, settings: Settings) -> str:
 
 async def veth(bus: Bus) -> str:
     """The path of our end of it."""
-    path = (await World.read(bus)).path_of("gw0")
+    path = (await NetworkManagerObjects.read(bus)).path_of("gw0")
     assert path is not None
     return path
 
 
-async def states(bus: Bus) -> Match:
+async def states(bus: Bus) -> SignalMatch:
     """Its states alone: NetworkManager brings loopback up as well, when it likes."""
-    return Match(DEVICE, "StateChanged", await veth(bus))
+    return SignalMatch(DEVICE, "StateChanged", await veth(bus))
 
 
 async def activate_wired(bus: Bus, ipv4: dict[str, Variant]) -> tuple[UUID, str]:
@@ -43,7 +43,7 @@ async def activate_wired(bus: Bus, ipv4: dict[str, Variant]) -> tuple[UUID, str]
     return uuid, str(path)
 
 
-async def until(signals: Signals, state: State) -> int:
+async def until(signals: Signals, state: NmDeviceState) -> int:
     """Wait for the device to come to a state; gives the reason."""
     async with asyncio.timeout(20):
         while True:

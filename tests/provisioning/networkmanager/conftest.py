@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.networkmanager.limits import Limits
+from gatewayd.provisioning.networkmanager.limits import JoinTimeouts
 from tests.common.networkmanager.mock_radio import Air, breathing
 from tests.common.networkmanager.private_bus import mock_network_manager, need_dbusmock, private_bus
 
@@ -35,5 +35,7 @@ async def air(bus: str) -> AsyncIterator[Air]:
 
 @pytest.fixture
 async def wifi(bus: str) -> AsyncIterator[NetworkManagerWifi]:
-    async with NetworkManagerWifi("wlan0", address=bus, limits=Limits(call=10, scan=10, join=10, restore=10)) as wifi:
+    async with NetworkManagerWifi(
+        "wlan0", address=bus, limits=JoinTimeouts(call=10, scan=10, join=10, restore=10)
+    ) as wifi:
         yield wifi

@@ -6,8 +6,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from gatewayd.model.wifi import Auth, Encryption, Link
-from gatewayd.provisioning.client.client import Patience, Phone, RefusedByGatewayError
+from gatewayd.model.wifi import Auth, Encryption, WifiLink
+from gatewayd.provisioning.client.client import Patience, ProvisioningClient, RefusedByGatewayError
 from gatewayd.provisioning.client.datagrams import Offer
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.service import Ports
@@ -21,12 +21,12 @@ PATIENCE = Patience(announcement=5, networks=10, join=20, firmware=5)
 
 
 @asynccontextmanager
-async def phone_in_the_hallway(wifi: NetworkManagerWifi, joined: list[Link]) -> AsyncIterator[Phone]:
+async def phone_in_the_hallway(wifi: NetworkManagerWifi, joined: list[WifiLink]) -> AsyncIterator[ProvisioningClient]:
     """A gateway on that Wi-Fi, and an installer's phone beside it."""
     ports, here = Ports(0, free_port()), (IPv4Address("127.0.0.1"),)
     async with (
         gateway_on(wifi, joined, ports, sealed_only=True) as port,
-        Phone.open(here, gateway_port=port, announce_port=ports.announce, patience=PATIENCE) as phone,
+        ProvisioningClient.open(here, gateway_port=port, announce_port=ports.announce, patience=PATIENCE) as phone,
     ):
         yield phone
 
@@ -36,7 +36,7 @@ async def test_a_phone_puts_the_gateway_on_a_network_that_nmcli_then_shows(
 ) -> None:
     await air.add_network(HOME.ssid.encode(), strength=80, rsn=WPA2)
     await air.add_network(b"cafe", strength=60)
-    joined: list[Link] = []
+    joined: list[WifiLink] = []
     async with phone_in_the_hallway(wifi, joined) as phone:
         (found,) = await phone.find(0.2)
         assert [offer.ssid for offer in await phone.networks(found)] == [HOME.ssid, "cafe"]

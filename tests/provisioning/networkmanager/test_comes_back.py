@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, ScanError
+from gatewayd.model.wifi import Auth, Encryption, JoinError, JoinFailure, ScanError, WifiCredentials
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from tests.common.networkmanager.mock_radio import MANAGER, NM, TO_AUTHENTICATION, WPA2, breathing
 from tests.common.networkmanager.private_bus import mock_network_manager, need_dbusmock, private_bus
 
-CHOICE = Choice(b"home", Auth.WPA2PSK, Encryption.AES, "correct horse battery")
+CHOICE = WifiCredentials(b"home", Auth.WPA2PSK, Encryption.AES, "correct horse battery")
 
 
 async def test_networkmanager_that_is_away_is_said_and_used_once_it_is_there(

@@ -4,29 +4,29 @@ import pytest
 
 from gatewayd.model.wifi import JoinFailure
 from gatewayd.provisioning.networkmanager.failure_reasons import Reason, device_reason, failure_at, failure_of, name_of
-from gatewayd.provisioning.networkmanager.objects import State
+from gatewayd.provisioning.networkmanager.objects import NmDeviceState
 
 
 @pytest.mark.parametrize(
     ("reason", "stage", "is_secured", "was_heard", "failure"),
     [
-        (Reason.NO_SECRETS, State.NEED_AUTH, True, True, JoinFailure.WRONG_PASSPHRASE),
-        (Reason.SUPPLICANT_DISCONNECT, State.CONFIG, True, True, JoinFailure.WRONG_PASSPHRASE),
-        (Reason.SUPPLICANT_TIMEOUT, State.CONFIG, True, True, JoinFailure.WRONG_PASSPHRASE),
-        (Reason.SUPPLICANT_TIMEOUT, State.CONFIG, True, False, JoinFailure.NOT_FOUND),
-        (Reason.SUPPLICANT_TIMEOUT, State.CONFIG, False, True, JoinFailure.LOST),
-        (Reason.SUPPLICANT_TIMEOUT, State.CONFIG, False, False, JoinFailure.NOT_FOUND),
-        (Reason.SUPPLICANT_DISCONNECT, State.IP_CONFIG, True, True, JoinFailure.LOST),
-        (Reason.IP_CONFIG_UNAVAILABLE, State.IP_CONFIG, True, True, JoinFailure.NO_ADDRESS),
-        (Reason.DHCP_FAILED, State.IP_CONFIG, False, True, JoinFailure.NO_ADDRESS),
-        (Reason.SSID_NOT_FOUND, State.CONFIG, True, False, JoinFailure.NOT_FOUND),
-        (Reason.SSID_NOT_FOUND, State.CONFIG, True, True, JoinFailure.LOST),
-        (Reason.CARRIER, State.IP_CONFIG, True, True, JoinFailure.LOST),
-        (Reason.REMOVED, State.CONFIG, True, True, JoinFailure.UNAVAILABLE),
-        (Reason.SUPPLICANT_FAILED, State.CONFIG, True, True, JoinFailure.UNAVAILABLE),
-        (Reason.USER_REQUESTED, State.IP_CONFIG, True, True, JoinFailure.UNAVAILABLE),
-        (Reason.UNKNOWN, State.CONFIG, True, True, JoinFailure.LOST),
-        (999, State.CONFIG, True, True, JoinFailure.LOST),
+        (Reason.NO_SECRETS, NmDeviceState.NEED_AUTH, True, True, JoinFailure.WRONG_PASSPHRASE),
+        (Reason.SUPPLICANT_DISCONNECT, NmDeviceState.CONFIG, True, True, JoinFailure.WRONG_PASSPHRASE),
+        (Reason.SUPPLICANT_TIMEOUT, NmDeviceState.CONFIG, True, True, JoinFailure.WRONG_PASSPHRASE),
+        (Reason.SUPPLICANT_TIMEOUT, NmDeviceState.CONFIG, True, False, JoinFailure.NOT_FOUND),
+        (Reason.SUPPLICANT_TIMEOUT, NmDeviceState.CONFIG, False, True, JoinFailure.LOST),
+        (Reason.SUPPLICANT_TIMEOUT, NmDeviceState.CONFIG, False, False, JoinFailure.NOT_FOUND),
+        (Reason.SUPPLICANT_DISCONNECT, NmDeviceState.IP_CONFIG, True, True, JoinFailure.LOST),
+        (Reason.IP_CONFIG_UNAVAILABLE, NmDeviceState.IP_CONFIG, True, True, JoinFailure.NO_ADDRESS),
+        (Reason.DHCP_FAILED, NmDeviceState.IP_CONFIG, False, True, JoinFailure.NO_ADDRESS),
+        (Reason.SSID_NOT_FOUND, NmDeviceState.CONFIG, True, False, JoinFailure.NOT_FOUND),
+        (Reason.SSID_NOT_FOUND, NmDeviceState.CONFIG, True, True, JoinFailure.LOST),
+        (Reason.CARRIER, NmDeviceState.IP_CONFIG, True, True, JoinFailure.LOST),
+        (Reason.REMOVED, NmDeviceState.CONFIG, True, True, JoinFailure.UNAVAILABLE),
+        (Reason.SUPPLICANT_FAILED, NmDeviceState.CONFIG, True, True, JoinFailure.UNAVAILABLE),
+        (Reason.USER_REQUESTED, NmDeviceState.IP_CONFIG, True, True, JoinFailure.UNAVAILABLE),
+        (Reason.UNKNOWN, NmDeviceState.CONFIG, True, True, JoinFailure.LOST),
+        (999, NmDeviceState.CONFIG, True, True, JoinFailure.LOST),
     ],
 )
 def test_a_reason_becomes_a_failure(

@@ -7,10 +7,10 @@ import pytest
 from dbus_fast import Variant
 from structlog.testing import capture_logs
 
-from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, Link
+from gatewayd.model.wifi import Auth, Encryption, JoinError, JoinFailure, WifiCredentials, WifiLink
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.networkmanager.failure_reasons import Reason
-from gatewayd.provisioning.networkmanager.limits import Limits
+from gatewayd.provisioning.networkmanager.limits import JoinTimeouts
 from tests.common.networkmanager.mock_radio import (
     ACTIVATED,
     CONFIG,
@@ -29,7 +29,7 @@ from tests.common.networkmanager.mock_radio import (
 
 SSID = "不要上我"
 PASSPHRASE = "correct horse battery"
-CHOICE = Choice(SSID.encode(), Auth.WPA2PSK, Encryption.AES, PASSPHRASE)
+CHOICE = WifiCredentials(SSID.encode(), Auth.WPA2PSK, Encryption.AES, PASSPHRASE)
 
 
 async def test_a_join_ends_with_the_address_and_a_profile_that_stays(air: Air, wifi: NetworkManagerWifi) -> None:
@@ -37,7 +37,7 @@ async def test_a_join_ends_with_the_address_and_a_profile_that_stays(air: Air, w
 
     link = await wifi.join(CHOICE)
 
-    assert link == Link("wlan0", SSID.encode(), IPv4Interface("192.168.7.20/24"))
+    assert link == WifiLink("wlan0", SSID.encode(), IPv4Interface("192.168.7.20/24"))
     (profile,) = await air.profiles()
     assert await air.get(profile, CONNECTION, "Unsaved") is False
     assert await wifi.link() == link
@@ -66,7 +66,7 @@ async def test_an_open_network_of_32_odd_bytes_is_joined(air: Air, wifi: Network
     name = bytes(range(224, 256))
     await air.add_network(name)
 
-    link = await wifi.join(Choice(name, Auth.OPEN, Encryption.NONE))
+    link = await wifi.join(WifiCredentials(name, Auth.OPEN, Encryption.NONE))
 
     assert link.ssid == name
     assert "802-11-wireless-security" not in await air.settings((await air.profiles())[0])
@@ -113,7 +113,7 @@ async def test_a_join_without_an_outcome_is_given_up(air: Air, bus: str) -> None
     air.way = ((PREPARE, 0), (IP_CONFIG, 0))
 
     with pytest.raises(JoinError, match="no outcome") as raised:
-        await NetworkManagerWifi("wlan0", address=bus, limits=Limits(join=0.5)).join(CHOICE)
+        await NetworkManagerWifi("wlan0", address=bus, limits=JoinTimeouts(join=0.5)).join(CHOICE)
 
     assert raised.value.failure is JoinFailure.NO_ADDRESS
     assert await air.profiles() == [former]
@@ -175,7 +175,7 @@ async def test_a_join_has_succeeded_also_where_the_old_profile_may_not_be_delete
 
 async def test_a_network_is_known_as_soon_as_it_has_given_an_address(air: Air, wifi: NetworkManagerWifi) -> None:
     await air.add_former("former")
-    former = Link("wlan0", b"former", IPv4Interface("192.168.1.9/24"))
+    former = WifiLink("wlan0", b"former", IPv4Interface("192.168.1.9/24"))
     for state, link in ((NEED_AUTH, None), (IP_CHECK, former), (ACTIVATED, former), (110, None)):
         await air.to_state(state, 0)
         assert await wifi.link() == link
@@ -196,7 +196,7 @@ async def test_a_wrong_passphrase_for_the_network_that_is_joined_leaves_it_joine
 
 async def test_a_passphrase_of_the_wrong_shape_disturbs_nothing(air: Air, wifi: NetworkManagerWifi) -> None:
     with pytest.raises(JoinError, match="takes 8 to 63") as raised:
-        await wifi.join(Choice(b"home", Auth.WPA2PSK, Encryption.AES, "short"))
+        await wifi.join(WifiCredentials(b"home", Auth.WPA2PSK, Encryption.AES, "short"))
 
     assert raised.value.failure is JoinFailure.BAD_PASSPHRASE
     assert not [member for member, _ in air.calls if "Activate" in member]

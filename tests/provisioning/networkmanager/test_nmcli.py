@@ -1,11 +1,11 @@
 """nmcli, which nobody here wrote, sees what we see."""
 
-from gatewayd.model.wifi import Auth, Choice, Encryption
+from gatewayd.model.wifi import Auth, Encryption, WifiCredentials
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from tests.common.networkmanager.mock_radio import WPA1, WPA2, Air
 from tests.common.networkmanager.nmcli import nmcli
 
-PLAIN = Choice("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, "correct horse battery")
+PLAIN = WifiCredentials("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, "correct horse battery")
 
 
 async def test_nmcli_lists_the_same_networks_with_the_same_signal(air: Air, bus: str, wifi: NetworkManagerWifi) -> None:

@@ -7,16 +7,16 @@ from uuid import uuid4
 import pytest
 from dbus_fast import Variant
 
-from gatewayd.model.wifi import Auth, Choice, Encryption
+from gatewayd.model.wifi import Auth, Encryption, WifiCredentials
 from gatewayd.provisioning.networkmanager import profiles
 from gatewayd.provisioning.networkmanager.bus import NM, BusError, open_bus
-from gatewayd.provisioning.networkmanager.objects import MANAGER, State
+from gatewayd.provisioning.networkmanager.objects import MANAGER, NmDeviceState
 from gatewayd.provisioning.networkmanager.security import settings_for
 from tests.common.networkmanager.guarded_manager import as_user, guarded_network_manager
 from tests.common.networkmanager.real_manager import RealManager
 from tests.common.networkmanager.wired import activate_wired, add, states, until, veth
 
-CHOICE = Choice(b"home", Auth.WPA2PSK, Encryption.AES, "correct horse battery")
+CHOICE = WifiCredentials(b"home", Auth.WPA2PSK, Encryption.AES, "correct horse battery")
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ async def test_the_services_user_can_make_every_call_that_a_join_takes(guarded: 
             bus.listening(await states(bus)) as signals,
         ):
             uuid, path = await activate_wired(bus, ipv4)
-            await until(signals, State.ACTIVATED)
+            await until(signals, NmDeviceState.ACTIVATED)
             await profiles.keep(bus, path)
             await bus.call(MANAGER, NM, "ActivateConnection", "ooo", path, await veth(bus), "/")
-            await until(signals, State.ACTIVATED)
+            await until(signals, NmDeviceState.ACTIVATED)
     assert str(uuid) in "".join(guarded.written().values())
 
     with as_user("gatewayd"):

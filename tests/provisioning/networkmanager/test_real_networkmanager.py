@@ -9,26 +9,26 @@ from uuid import uuid4
 import pytest
 from dbus_fast import Variant
 
-from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, ScanError
+from gatewayd.model.wifi import Auth, Encryption, JoinError, JoinFailure, ScanError, WifiCredentials
 from gatewayd.provisioning.networkmanager import profiles
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.networkmanager.bus import NM, Bus, Match, open_bus
+from gatewayd.provisioning.networkmanager.bus import NM, Bus, SignalMatch, open_bus
 from gatewayd.provisioning.networkmanager.failure_reasons import Reason
-from gatewayd.provisioning.networkmanager.objects import ACTIVE, DEVICE, MANAGER, State
+from gatewayd.provisioning.networkmanager.objects import ACTIVE, DEVICE, MANAGER, NmDeviceState
 from gatewayd.provisioning.networkmanager.security import settings_for
 from tests.common.networkmanager.private_bus import need
 from tests.common.networkmanager.real_manager import RealManager, real_network_manager
 from tests.common.networkmanager.wired import activate_wired, add, states, until, veth
 
 CHOICES = [
-    Choice("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, "correct horse battery"),
-    Choice(b"mixed", Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES, "0aF" * 21 + "f"),
-    Choice(b"old", Auth.WPAPSK, Encryption.TKIP, "a" * 8),
-    Choice(b"older", Auth.OPEN, Encryption.WEP, "abcde"),
-    Choice(b"oldest", Auth.SHARED, Encryption.WEP, "ab" * 13),
-    Choice(b"cafe", Auth.OPEN, Encryption.NONE),
-    Choice(bytes(range(224, 256)), Auth.OPEN, Encryption.NONE),
-    Choice(b"\0zero\n", Auth.OPEN, Encryption.NONE),
+    WifiCredentials("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, "correct horse battery"),
+    WifiCredentials(b"mixed", Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES, "0aF" * 21 + "f"),
+    WifiCredentials(b"old", Auth.WPAPSK, Encryption.TKIP, "a" * 8),
+    WifiCredentials(b"older", Auth.OPEN, Encryption.WEP, "abcde"),
+    WifiCredentials(b"oldest", Auth.SHARED, Encryption.WEP, "ab" * 13),
+    WifiCredentials(b"cafe", Auth.OPEN, Encryption.NONE),
+    WifiCredentials(bytes(range(224, 256)), Auth.OPEN, Encryption.NONE),
+    WifiCredentials(b"\0zero\n", Auth.OPEN, Encryption.NONE),
 ]
 
 
@@ -90,12 +90,12 @@ async def test_address_settings_of_a_former_profile_are_taken_over_as_they_are_g
 
 
 async def test_a_volatile_profile_is_gone_when_its_activation_fails(manager: RealManager, bus: Bus) -> None:
-    async with bus.listening(await states(bus), Match(ACTIVE, "StateChanged")) as signals:
+    async with bus.listening(await states(bus), SignalMatch(ACTIVE, "StateChanged")) as signals:
         no_server = {"method": Variant("s", "auto"), "may-fail": Variant("b", False), "dhcp-timeout": Variant("i", 1)}
         _, path = await activate_wired(bus, no_server)
 
-        assert await until(signals, State.FAILED) == Reason.IP_CONFIG_UNAVAILABLE
-        await until(signals, State.DISCONNECTED)
+        assert await until(signals, NmDeviceState.FAILED) == Reason.IP_CONFIG_UNAVAILABLE
+        await until(signals, NmDeviceState.DISCONNECTED)
 
     (paths,) = await bus.call(f"{MANAGER}/Settings", f"{NM}.Settings", "ListConnections")
     assert path not in paths
@@ -107,10 +107,10 @@ async def test_a_volatile_profile_that_is_kept_outlives_its_activation(manager: 
         address = {"address": Variant("s", "192.168.7.9"), "prefix": Variant("u", 24)}
         ipv4 = {"method": Variant("s", "manual"), "address-data": Variant("aa{sv}", [address])}
         uuid, path = await activate_wired(bus, ipv4)
-        await until(signals, State.ACTIVATED)
+        await until(signals, NmDeviceState.ACTIVATED)
         await profiles.keep(bus, path)
         await bus.call(await veth(bus), DEVICE, "Disconnect")
-        await until(signals, State.DISCONNECTED)
+        await until(signals, NmDeviceState.DISCONNECTED)
 
     (written,) = manager.written().values()
     assert str(uuid) in written

@@ -3,9 +3,9 @@
 import pytest
 from dbus_fast import Variant
 
-from gatewayd.model.wifi import Auth, Encryption, Network, ScanError
+from gatewayd.model.wifi import Auth, Encryption, ScanError, WifiNetwork
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.networkmanager.limits import Limits
+from gatewayd.provisioning.networkmanager.limits import JoinTimeouts
 from gatewayd.provisioning.networkmanager.security import Security
 from tests.common.networkmanager.mock_radio import DEVICE, MANAGER, NM, WIRELESS, WPA1, WPA2, Air
 
@@ -17,9 +17,9 @@ async def test_networks_are_listed_strongest_first_each_ssid_once(air: Air, wifi
     await air.add_network(b"old", strength=10, wpa=WPA1)
 
     assert await wifi.scan() == (
-        Network(b"cafe", Auth.OPEN, Encryption.NONE, 90),
-        Network("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, 70),
-        Network(b"old", Auth.WPAPSK, Encryption.TKIP, 10),
+        WifiNetwork(b"cafe", Auth.OPEN, Encryption.NONE, 90),
+        WifiNetwork("不要上我".encode(), Auth.WPA2PSK, Encryption.AES, 70),
+        WifiNetwork(b"old", Auth.WPAPSK, Encryption.TKIP, 10),
     )
 
 
@@ -64,7 +64,7 @@ async def test_a_scan_just_made_by_another_is_used(air: Air, bus: str) -> None:
 async def test_a_scan_that_never_ends_is_given_up(air: Air, bus: str) -> None:
     air.scans = False
 
-    async with NetworkManagerWifi("wlan0", address=bus, limits=Limits(scan=0.2)) as wifi:
+    async with NetworkManagerWifi("wlan0", address=bus, limits=JoinTimeouts(scan=0.2)) as wifi:
         with pytest.raises(ScanError, match=r"wlan0 did not finish a scan in 0\.2 s"):
             await wifi.scan()
 

@@ -4,8 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayd.model.wifi import Auth, Choice, Encryption, JoinError, JoinFailure, Network
-from gatewayd.provisioning.networkmanager.security import AccessPoint, Security, check_choice, networks, security_of
+from gatewayd.model.wifi import Auth, Encryption, JoinError, JoinFailure, WifiCredentials, WifiNetwork
+from gatewayd.provisioning.networkmanager.security import (
+    AccessPointSecurity,
+    Security,
+    check_choice,
+    networks,
+    security_of,
+)
 
 TKIP, CCMP = Security.PAIR_TKIP | Security.GROUP_TKIP, Security.PAIR_CCMP | Security.GROUP_CCMP
 PSK, SAE, OWE, EAP = Security.PSK, Security.SAE, Security.OWE, Security.IEEE_802_1X
@@ -38,20 +44,20 @@ PRIVACY = 1
 def test_an_access_points_flags_become_the_apis_words(
     flags: int, wpa: int, rsn: int, words: tuple[Auth, Encryption] | None
 ) -> None:
-    assert security_of(AccessPoint(b"x", 50, flags, wpa, rsn)) == words
+    assert security_of(AccessPointSecurity(b"x", 50, flags, wpa, rsn)) == words
 
 
 def test_a_louder_open_twin_does_not_stand_in_for_the_real_network() -> None:
-    real, twin = AccessPoint(b"home", 20, PRIVACY, 0, PSK | CCMP), AccessPoint(b"home", 99)
+    real, twin = AccessPointSecurity(b"home", 20, PRIVACY, 0, PSK | CCMP), AccessPointSecurity(b"home", 99)
 
     assert networks([twin, real]) == networks([real, twin])
-    assert networks([twin, real]) == (Network(b"home", Auth.WPA2PSK, Encryption.AES, 20),)
+    assert networks([twin, real]) == (WifiNetwork(b"home", Auth.WPA2PSK, Encryption.AES, 20),)
 
 
 @given(
     st.lists(
         st.builds(
-            AccessPoint,
+            AccessPointSecurity,
             ssid=st.sampled_from([b"", b"\0", b"a", b"b", b"\xff"]),
             strength=st.integers(0, 255),
             flags=st.integers(0, 15),
@@ -61,7 +67,9 @@ def test_a_louder_open_twin_does_not_stand_in_for_the_real_network() -> None:
         )
     )
 )
-def test_whatever_is_in_the_air_each_name_is_listed_once_and_the_strongest_first(heard: list[AccessPoint]) -> None:
+def test_whatever_is_in_the_air_each_name_is_listed_once_and_the_strongest_first(
+    heard: list[AccessPointSecurity],
+) -> None:
     listed = networks(heard)
 
     assert len({network.ssid for network in listed}) == len(listed)
@@ -84,7 +92,7 @@ def test_whatever_is_in_the_air_each_name_is_listed_once_and_the_strongest_first
     ],
 )
 def test_a_passphrase_that_may_be_one_is_accepted(auth: Auth, encryption: Encryption, passphrase: str) -> None:
-    check_choice(Choice(b"x", auth, encryption, passphrase))
+    check_choice(WifiCredentials(b"x", auth, encryption, passphrase))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +115,7 @@ def test_a_passphrase_that_cannot_be_one_is_refused_and_not_quoted(
     auth: Auth, encryption: Encryption, passphrase: str
 ) -> None:
     with pytest.raises(JoinError) as raised:
-        check_choice(Choice(b"x", auth, encryption, passphrase))
+        check_choice(WifiCredentials(b"x", auth, encryption, passphrase))
 
     assert raised.value.failure is JoinFailure.BAD_PASSPHRASE
     assert not passphrase or passphrase not in str(raised.value)
@@ -116,4 +124,4 @@ def test_a_passphrase_that_cannot_be_one_is_refused_and_not_quoted(
 @pytest.mark.parametrize("ssid", [b"", b"x" * 33])
 def test_a_name_that_no_network_has_is_refused(ssid: bytes) -> None:
     with pytest.raises(JoinError, match="1 to 32"):
-        check_choice(Choice(ssid, Auth.OPEN, Encryption.NONE))
+        check_choice(WifiCredentials(ssid, Auth.OPEN, Encryption.NONE))

@@ -7,15 +7,15 @@ import pytest
 
 from gatewayd.simulator.broker.amqtt import Amqtt
 from gatewayd.simulator.broker.broker import Broker
-from gatewayd.simulator.broker.kind import BrokerError, Kind
+from gatewayd.simulator.broker.kind import BrokerError, BrokerKind
 from gatewayd.simulator.broker.mosquitto import Mosquitto
 
 USERS = {"anna": "a-secret", "bert": "b-secret"}
 
 
 @pytest.fixture(params=[Mosquitto(), Amqtt()], ids=lambda kind: kind.name)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
+def kind(request: pytest.FixtureRequest) -> BrokerKind:
+    found: BrokerKind = request.param
     return found
 
 
@@ -28,13 +28,13 @@ async def heard_by(client: aiomqtt.Client) -> str:
         return (await anext(aiter(client.messages))).topic.value
 
 
-async def test_a_wrong_password_is_refused(kind: Kind) -> None:
+async def test_a_wrong_password_is_refused(kind: BrokerKind) -> None:
     async with Broker.start(USERS, kinds=[kind]) as broker:
         with pytest.raises(aiomqtt.MqttError):
             await client_of(broker, "anna", "b-secret").__aenter__()
 
 
-async def test_a_user_keeps_to_his_own_name_and_to_what_is_granted(kind: Kind) -> None:
+async def test_a_user_keeps_to_his_own_name_and_to_what_is_granted(kind: BrokerKind) -> None:
     async with (
         Broker.start(USERS, grants={"anna": ["bert"]}, kinds=[kind]) as broker,
         client_of(broker, "anna") as anna,
@@ -47,7 +47,7 @@ async def test_a_user_keeps_to_his_own_name_and_to_what_is_granted(kind: Kind) -
         assert await heard_by(anna) == "bert/allowed"
 
 
-async def test_it_comes_back_on_its_port_after_being_killed(kind: Kind) -> None:
+async def test_it_comes_back_on_its_port_after_being_killed(kind: BrokerKind) -> None:
     async with Broker.start(USERS, kinds=[kind]) as broker:
         await broker.kill()
         await broker.restart()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gatewayd.simulator.cloud import SimulatedCloud
-from gatewayd.simulator.cloud.calls import Call, SaidError
+from gatewayd.simulator.cloud.calls import HttpCall, SaidError
 from gatewayd.simulator.cloud.routes import found
 from tests.common.simulated_cloud import LOCK
 
@@ -34,7 +34,7 @@ class Household(RuleBasedStateMachine):
 
     def ask(self, who: int, method: str, path: str, data: object = None) -> tuple[int, Any]:
         route, id_ = found(method, path)
-        call = Call(self.cloud.state, query={"limit": "100"}, body={"data": data}, id=id_, token=self.tokens[who])
+        call = HttpCall(self.cloud.state, query={"limit": "100"}, body={"data": data}, id=id_, token=self.tokens[who])
         try:
             reply = route.handler(call)
         except SaidError as said:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatewayd.cloud.rest.endpoints import ENDPOINTS, Endpoint, Says
+from gatewayd.cloud.rest.endpoints import ENDPOINTS, In, RestEndpoint
 from gatewayd.model.rest_status import rest_status
 from gatewayd.simulator.cloud import SimulatedCloud
-from gatewayd.simulator.cloud.calls import Call, Route, SaidError
+from gatewayd.simulator.cloud.calls import HttpCall, HttpRoute, SaidError
 from gatewayd.simulator.cloud.routes import ROUTES, found
 from tests.common.simulated_cloud import ADMIN, LOCK, PASSWORD, USER, Caller, logged_in
 
-SAYING = [row for row in ENDPOINTS.values() if row.says in {Says.DATA, Says.BODY} and row.needed]
+SAYING = [row for row in ENDPOINTS.values() if row.says in {In.DATA, In.BODY} and row.needed]
 MEANT: dict[str, Any] = {
     "info_id": 1, "authorized_id": 2, "perm": 3, "type": "unit", "home_id": 1, "member_id": 1, "key_type": 1,
     "key_number": 5, "category": "gw", "authorizer_id": 1, "start_time": "2018-07-06 10:30",
@@ -23,14 +23,14 @@ MEANT: dict[str, Any] = {
 }  # fmt: skip
 
 
-def meant(endpoint: Endpoint) -> dict[str, Any]:
+def meant(endpoint: RestEndpoint) -> dict[str, Any]:
     """A request that has all that is needed."""
     said = {name: MEANT.get(name, f"some {name}") for name in endpoint.needed}
     return said | ({"category": 1} if endpoint.name == "service.send_feedback" else {})
 
 
-def body(endpoint: Endpoint, said: object) -> object:
-    return {"data": said} if endpoint.says is Says.DATA else said
+def body(endpoint: RestEndpoint, said: object) -> object:
+    return {"data": said} if endpoint.says is In.DATA else said
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def caller(cloud: SimulatedCloud, user: Caller) -> Caller:
 @pytest.mark.parametrize("endpoint", SAYING, ids=lambda endpoint: endpoint.name)
 @pytest.mark.parametrize("wrong", [[], {}, True, None], ids=["list", "object", "boolean", "nothing"])
 async def test_a_parameter_that_is_missing_or_of_another_type_is_refused(
-    caller: Caller, endpoint: Endpoint, wrong: object
+    caller: Caller, endpoint: RestEndpoint, wrong: object
 ) -> None:
     for name in endpoint.needed:
         said = {key: value for key, value in meant(endpoint).items() if key != name}
@@ -62,7 +62,7 @@ async def test_a_parameter_that_is_missing_or_of_another_type_is_refused(
 @pytest.mark.parametrize("endpoint", SAYING, ids=lambda endpoint: endpoint.name)
 @pytest.mark.parametrize("wrong", ["<html>", "", "[]", '"text"', '{"data": []}', '{"data": 7}', "null", b"\xff\xfe"],
                          ids=repr)  # fmt: skip
-async def test_a_body_that_is_no_request_is_refused(caller: Caller, endpoint: Endpoint, wrong: str | bytes) -> None:
+async def test_a_body_that_is_no_request_is_refused(caller: Caller, endpoint: RestEndpoint, wrong: str | bytes) -> None:
     headers = {"Authorization": f"Token {caller.token}"}
     path = endpoint.path.format(id=1)
     async with caller.session.request(endpoint.method, path, data=wrong, headers=headers) as response:
@@ -75,7 +75,7 @@ async def test_a_body_that_is_no_request_is_refused(caller: Caller, endpoint: En
 @pytest.mark.parametrize(
     "endpoint", [row for row in ENDPOINTS.values() if "{id}" in row.path], ids=lambda endpoint: endpoint.name
 )
-async def test_an_id_that_is_nobody_s_is_refused(caller: Caller, endpoint: Endpoint) -> None:
+async def test_an_id_that_is_nobody_s_is_refused(caller: Caller, endpoint: RestEndpoint) -> None:
     said = body(endpoint, meant(endpoint))
     answer = await caller.ask(endpoint.method, endpoint.path.format(id=4711), said)
     status = rest_status(endpoint.section, int(answer["status"]))
@@ -86,7 +86,7 @@ async def test_an_id_that_is_nobody_s_is_refused(caller: Caller, endpoint: Endpo
 FILE = 200
 
 
-def code_of(route: Route, call: Call) -> int:
+def code_of(route: HttpRoute, call: HttpCall) -> int:
     try:
         return route.handler(call).code
     except SaidError as refused:
@@ -109,12 +109,12 @@ values = st.recursive(
     query=st.dictionaries(names, st.sampled_from(["1", "0", "x", "", "99999999999999999999"]), max_size=3),
     id_=st.sampled_from(["1", "2", "99999999999999999999"]),
 )
-def test_no_request_whatever_breaks_a_route(route: Route, said: Any, query: dict[str, str], id_: str) -> None:
+def test_no_request_whatever_breaks_a_route(route: HttpRoute, said: Any, query: dict[str, str], id_: str) -> None:
     cloud = SimulatedCloud(now=lambda: datetime.now(UTC))
     account_id = cloud.register(USER, PASSWORD, is_admin=True)
     token = cloud.state.log_in(account_id)
-    found("POST", "/api/iot/iot_manage_view/")[0].handler(Call(cloud.state, body={"data": LOCK}, token=token))
+    found("POST", "/api/iot/iot_manage_view/")[0].handler(HttpCall(cloud.state, body={"data": LOCK}, token=token))
     for whole in (said, {"data": said}):
-        code = code_of(route, Call(cloud.state, query=query, body=whole, id=id_, token=token))
+        code = code_of(route, HttpCall(cloud.state, query=query, body=whole, id=id_, token=token))
         assert code == FILE or rest_status(route.section, code) is not None
     cloud.state.db.close()

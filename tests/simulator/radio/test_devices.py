@@ -5,7 +5,16 @@ import asyncio
 import pytest
 from zigpy.zcl import foundation
 
-from gatewayd.simulator.radio import Description, Device, House, climate_sensor, curtain, lock, socket, switch
+from gatewayd.simulator.radio import (
+    Description,
+    Device,
+    SimulatedNetwork,
+    climate_sensor,
+    curtain,
+    lock,
+    socket,
+    switch,
+)
 from tests.common.bellows_host import Host
 
 KINDS = [
@@ -19,7 +28,7 @@ KINDS = [
 
 @pytest.mark.parametrize(("kind", "model", "endpoints", "cluster"), KINDS, ids=[row[1] for row in KINDS])
 async def test_each_kind_is_interviewed(
-    house: House, host: Host, *, kind: Description[Device], model: str, endpoints: set[int], cluster: int
+    house: SimulatedNetwork, host: Host, *, kind: Description[Device], model: str, endpoints: set[int], cluster: int
 ) -> None:
     device = house.add(kind)
     seen = await host.take_in(house, device)
@@ -30,7 +39,7 @@ async def test_each_kind_is_interviewed(
     assert seen.node_desc.is_mains_powered is not device.sleepy
 
 
-async def test_basic_says_what_the_device_is(house: House, host: Host) -> None:
+async def test_basic_says_what_the_device_is(house: SimulatedNetwork, host: Host) -> None:
     seen = await host.take_in(house, house.add(socket("00158d0002a00004")))
     values, failures = await seen.endpoints[1].basic.read_attributes(["date_code", "power_source", "serial_number"])
     assert values["date_code"] == "20260101"
@@ -38,7 +47,7 @@ async def test_basic_says_what_the_device_is(house: House, host: Host) -> None:
     assert failures["serial_number"] == foundation.Status.UNSUPPORTED_ATTRIBUTE
 
 
-async def test_writing_changes_what_is_writable_and_nothing_else(house: House, host: Host) -> None:
+async def test_writing_changes_what_is_writable_and_nothing_else(house: SimulatedNetwork, host: Host) -> None:
     door = house.add(lock("00158d0002a00002", poll_interval_s=None))
     seen = await host.take_in(house, door)
     cluster = seen.endpoints[1].door_lock
@@ -50,13 +59,13 @@ async def test_writing_changes_what_is_writable_and_nothing_else(house: House, h
     assert door.is_locked()
 
 
-async def test_an_unknown_command_is_answered_as_unsupported(house: House, host: Host) -> None:
+async def test_an_unknown_command_is_answered_as_unsupported(house: SimulatedNetwork, host: Host) -> None:
     seen = await host.take_in(house, house.add(curtain("00158d0002a00005")))
     answer = await seen.endpoints[1].window_covering.go_to_lift_value(5)
     assert answer.status == foundation.Status.UNSUP_CLUSTER_COMMAND
 
 
-async def test_each_command_is_executed_once_and_logged(house: House, host: Host) -> None:
+async def test_each_command_is_executed_once_and_logged(house: SimulatedNetwork, host: Host) -> None:
     seen_at: list[float] = []
     house.on_command = lambda device, entry: seen_at.append(entry.at)
     light = house.add(switch("00158d0002a00001"))
@@ -68,7 +77,7 @@ async def test_each_command_is_executed_once_and_logged(house: House, host: Host
     assert [light.is_on(channel) for channel in (1, 2, 3)] == [False, False, True]
 
 
-async def test_a_press_is_reported_once_the_host_has_bound_and_configured(house: House, host: Host) -> None:
+async def test_a_press_is_reported_once_the_host_has_bound_and_configured(house: SimulatedNetwork, host: Host) -> None:
     light = house.add(switch("00158d0002a00001"))
     seen = await host.take_in(house, light)
     light.press(2)
@@ -77,7 +86,7 @@ async def test_a_press_is_reported_once_the_host_has_bound_and_configured(house:
     await host.ear.until(lambda: host.reports() == [0])
 
 
-async def test_without_a_binding_nothing_is_reported(house: House, host: Host) -> None:
+async def test_without_a_binding_nothing_is_reported(house: SimulatedNetwork, host: Host) -> None:
     light = house.add(switch("00158d0002a00001"))
     seen = await host.take_in(house, light)
     await host.listen_to(seen.endpoints[1].on_off, 0x0000, 0, 300, 1)
@@ -87,7 +96,7 @@ async def test_without_a_binding_nothing_is_reported(house: House, host: Host) -
     assert host.reports() == []
 
 
-async def test_the_reporting_that_was_configured_can_be_read_back(house: House, host: Host) -> None:
+async def test_the_reporting_that_was_configured_can_be_read_back(house: SimulatedNetwork, host: Host) -> None:
     sensor = house.add(climate_sensor("00158d0002a00003"))
     seen = await host.take_in(house, sensor)
     await host.listen_to(seen.endpoints[1].temperature, 0x0000, 10, 600, 25)
@@ -95,7 +104,7 @@ async def test_the_reporting_that_was_configured_can_be_read_back(house: House, 
     assert (reporting.minimum, reporting.maximum, reporting.change) == (10, 600, 25)
 
 
-async def test_a_sensor_reports_changes_that_are_large_enough(house: House, host: Host) -> None:
+async def test_a_sensor_reports_changes_that_are_large_enough(house: SimulatedNetwork, host: Host) -> None:
     sensor = house.add(climate_sensor("00158d0002a00003"))
     seen = await host.take_in(house, sensor)
     await host.listen_to(seen.endpoints[1].temperature, 0x0000, 0, 3600, 50)
@@ -105,7 +114,7 @@ async def test_a_sensor_reports_changes_that_are_large_enough(house: House, host
     assert host.reports() == [2160, 2090]
 
 
-async def test_a_sleeping_sensor_answers_when_it_wakes(house: House, host: Host) -> None:
+async def test_a_sleeping_sensor_answers_when_it_wakes(house: SimulatedNetwork, host: Host) -> None:
     sensor = house.add(climate_sensor("00158d0002a00003", poll_interval_s=600))
     seen = await host.take_in(house, sensor)
     house.sleep(sensor)
@@ -117,7 +126,7 @@ async def test_a_sleeping_sensor_answers_when_it_wakes(house: House, host: Host)
     assert values["measured_value"] == 2100
 
 
-async def test_a_sleeping_sensor_polls_by_itself(house: House, host: Host) -> None:
+async def test_a_sleeping_sensor_polls_by_itself(house: SimulatedNetwork, host: Host) -> None:
     sensor = house.add(climate_sensor("00158d0002a00003", poll_interval_s=0.2))
     seen = await host.take_in(house, sensor)
     house.sleep(sensor)
@@ -125,7 +134,7 @@ async def test_a_sleeping_sensor_polls_by_itself(house: House, host: Host) -> No
     assert values["measured_value"] == 5000
 
 
-async def test_a_curtain_goes_where_it_is_told_and_reports_on_the_way(house: House, host: Host) -> None:
+async def test_a_curtain_goes_where_it_is_told_and_reports_on_the_way(house: SimulatedNetwork, host: Host) -> None:
     window = house.add(curtain("00158d0002a00005"))
     window.travel_s = 0.2
     seen = await host.take_in(house, window)
@@ -137,7 +146,7 @@ async def test_a_curtain_goes_where_it_is_told_and_reports_on_the_way(house: Hou
     assert not window.moves()
 
 
-async def test_a_curtain_stops_half_way(house: House, host: Host) -> None:
+async def test_a_curtain_stops_half_way(house: SimulatedNetwork, host: Host) -> None:
     window = house.add(curtain("00158d0002a00005"))
     window.travel_s = 60.0
     seen = await host.take_in(house, window)
@@ -149,7 +158,7 @@ async def test_a_curtain_stops_half_way(house: House, host: Host) -> None:
     assert answer.status == foundation.Status.INVALID_VALUE
 
 
-async def test_a_socket_meters_what_it_feeds(house: House, host: Host) -> None:
+async def test_a_socket_meters_what_it_feeds(house: SimulatedNetwork, host: Host) -> None:
     plug = house.add(socket("00158d0002a00004"))
     seen = await host.take_in(house, plug)
     plug.plug_in(watts=1500)
@@ -162,7 +171,7 @@ async def test_a_socket_meters_what_it_feeds(house: House, host: Host) -> None:
 
 def test_energy_adds_up_over_time_while_the_socket_is_on() -> None:
     now = [0.0]
-    house = House(now=lambda: now[0])
+    house = SimulatedNetwork(now=lambda: now[0])
     plug = house.add(socket("00158d0002a00004"))
     plug.plug_in(watts=1000)
     plug.put(1, 0x0006, 0, 1)
@@ -173,7 +182,9 @@ def test_energy_adds_up_over_time_while_the_socket_is_on() -> None:
     assert plug.get(1, 0x0702, 0x0000) == 1000
 
 
-async def test_a_host_finds_out_who_speaks_among_a_thousand_devices_it_has_forgotten(house: House, host: Host) -> None:
+async def test_a_host_finds_out_who_speaks_among_a_thousand_devices_it_has_forgotten(
+    house: SimulatedNetwork, host: Host
+) -> None:
     devices = [house.add(switch(f"00158d00030{number:05x}", channels=1), joined=True) for number in range(1000)]
     assert len({device.nwk for device in devices}) == 1000
     devices[500].report_now(1, 0x0006, 0, 1)

@@ -5,7 +5,7 @@ import struct
 import pytest
 from bellows.ezsp.v13 import EZSPv13
 
-from gatewayd.simulator.radio import House, ezsp
+from gatewayd.simulator.radio import SimulatedNetwork, ezsp
 from gatewayd.simulator.radio.ezsp import COMMANDS, Layout, parse_request
 
 
@@ -18,22 +18,22 @@ def test_the_first_version_command_comes_and_is_answered_in_the_old_format() -> 
     request = parse_request(bytes((7, 0x00, 0x00, 4)))
     assert request is not None
     assert request.legacy
-    assert House().ncp.handle(bytes((7, 0x00, 0x00, 4))) == bytes((7, 0x80, 0x00, 13, 2, 0x50, 0x74))
+    assert SimulatedNetwork().ncp.handle(bytes((7, 0x00, 0x00, 4))) == bytes((7, 0x80, 0x00, 13, 2, 0x50, 0x74))
 
 
 def test_an_unknown_command_is_answered_as_invalid() -> None:
-    answer = House().ncp.handle(bytes((9, 0, 1)) + struct.pack("<H", 0x7777))
+    answer = SimulatedNetwork().ncp.handle(bytes((9, 0, 1)) + struct.pack("<H", 0x7777))
     assert answer == bytes((9, 0x80, 1, 0x58, 0x00, ezsp.EZSP_INVALID_FRAME_ID))
 
 
 def test_a_command_that_is_cut_short_is_answered_as_truncated() -> None:
-    answer = House().ncp.handle(bytes((9, 0, 1)) + struct.pack("<H", 0x0034) + b"\x00\x01")
+    answer = SimulatedNetwork().ncp.handle(bytes((9, 0, 1)) + struct.pack("<H", 0x0034) + b"\x00\x01")
     assert answer == bytes((9, 0x80, 1, 0x58, 0x00, ezsp.EZSP_TRUNCATED))
 
 
 @pytest.mark.parametrize("frame", [b"", b"\x00", b"\x01\x02\x03"])
 def test_what_is_no_frame_gets_no_answer(frame: bytes) -> None:
-    assert House().ncp.handle(frame) is None
+    assert SimulatedNetwork().ncp.handle(frame) is None
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 from zigpy.exceptions import DeliveryError, TransientConnectionError
 
-from gatewayd.simulator.radio import House, Switch, ash, ezsp, switch
+from gatewayd.simulator.radio import SimulatedNetwork, Switch, ash, ezsp, switch
 from tests.common.bellows_host import Host, bellows_on
 
 IEEE = "00158d0002a00001"
 
 
 @pytest.fixture
-def light(house: House) -> Switch:
+def light(house: SimulatedNetwork) -> Switch:
     return house.add(switch(IEEE))
 
 
 @pytest.fixture
-async def seen(house: House, host: Host, light: Switch) -> Any:
+async def seen(house: SimulatedNetwork, host: Host, light: Switch) -> Any:
     """The switch as bellows sees it, interviewed, with its first channel reported."""
     device = await host.take_in(house, light)
     await host.listen_to(device.endpoints[1].on_off, 0x0000, 0, 3600, 1)
@@ -28,7 +28,7 @@ async def seen(house: House, host: Host, light: Switch) -> Any:
 @pytest.mark.parametrize("way", ["to_host", "from_host"])
 @pytest.mark.parametrize("fault", ["drop_frames", "corrupt_frames", "duplicate_frames"])
 async def test_a_bad_line_is_healed_and_no_command_runs_twice(
-    house: House, light: Switch, seen: Any, *, fault: str, way: str
+    house: SimulatedNetwork, light: Switch, seen: Any, *, fault: str, way: str
 ) -> None:
     getattr(house.faults, fault)(1, way)
     answer = await seen.endpoints[1].on_off.toggle()
@@ -37,14 +37,14 @@ async def test_a_bad_line_is_healed_and_no_command_runs_twice(
     assert light.is_on()
 
 
-async def test_a_report_survives_a_bad_line(house: House, host: Host, light: Switch, seen: Any) -> None:
+async def test_a_report_survives_a_bad_line(house: SimulatedNetwork, host: Host, light: Switch, seen: Any) -> None:
     house.faults.corrupt_frames(1, "to_host")
     light.press()
     light.press()
     await host.ear.until(lambda: host.reports() == [1, 0])
 
 
-async def test_a_slow_line_only_takes_longer(house: House, light: Switch, seen: Any) -> None:
+async def test_a_slow_line_only_takes_longer(house: SimulatedNetwork, light: Switch, seen: Any) -> None:
     house.faults.delay_line(0.02)
     answer = await seen.endpoints[1].on_off.on()
     assert answer.status == 0
@@ -53,7 +53,9 @@ async def test_a_slow_line_only_takes_longer(house: House, light: Switch, seen: 
     assert [one.command for one in light.executed] == [1, 0]
 
 
-async def test_a_reset_by_itself_is_told_to_the_host_and_a_new_start_heals_it(house: House, light: Switch) -> None:
+async def test_a_reset_by_itself_is_told_to_the_host_and_a_new_start_heals_it(
+    house: SimulatedNetwork, light: Switch
+) -> None:
     async with house.serve() as url:
         async with bellows_on(url) as host:
             house.faults.reset_ncp(ash.RESET_WATCHDOG)
@@ -64,7 +66,9 @@ async def test_a_reset_by_itself_is_told_to_the_host_and_a_new_start_heals_it(ho
             assert house.ncp.running
 
 
-async def test_an_error_frame_is_told_to_the_host_and_a_new_start_heals_it(house: House, light: Switch) -> None:
+async def test_an_error_frame_is_told_to_the_host_and_a_new_start_heals_it(
+    house: SimulatedNetwork, light: Switch
+) -> None:
     async with house.serve() as url:
         async with bellows_on(url) as host:
             house.faults.fail_ncp(0x51)
@@ -74,7 +78,7 @@ async def test_an_error_frame_is_told_to_the_host_and_a_new_start_heals_it(house
 
 
 async def test_a_silent_coordinator_answers_nothing_until_it_speaks_again(
-    house: House, light: Switch, seen: Any
+    house: SimulatedNetwork, light: Switch, seen: Any
 ) -> None:
     house.faults.silence()
     command = asyncio.create_task(seen.endpoints[1].on_off.on())
@@ -87,7 +91,9 @@ async def test_a_silent_coordinator_answers_nothing_until_it_speaks_again(
     assert len(light.executed) == 1
 
 
-async def test_a_cut_line_is_lost_and_a_new_connection_finds_the_network(house: House, light: Switch) -> None:
+async def test_a_cut_line_is_lost_and_a_new_connection_finds_the_network(
+    house: SimulatedNetwork, light: Switch
+) -> None:
     async with house.serve() as url:
         async with bellows_on(url) as host:
             house.faults.cut_line()
@@ -96,7 +102,7 @@ async def test_a_cut_line_is_lost_and_a_new_connection_finds_the_network(house: 
             await host.take_in(house, light)
 
 
-async def test_refused_connections_fail_until_they_are_let_in_again(house: House) -> None:
+async def test_refused_connections_fail_until_they_are_let_in_again(house: SimulatedNetwork) -> None:
     async with house.serve() as url:
         house.faults.refuse_connections()
         with pytest.raises(TransientConnectionError):
@@ -107,13 +113,13 @@ async def test_refused_connections_fail_until_they_are_let_in_again(house: House
             assert host.app.is_controller_running
 
 
-async def test_a_second_host_takes_the_line_from_the_first(house: House) -> None:
+async def test_a_second_host_takes_the_line_from_the_first(house: SimulatedNetwork) -> None:
     async with house.serve() as url, bellows_on(url) as first, bellows_on(url) as second:
         assert second.app.is_controller_running
         await first.ear.until(lambda: first.ear.count("connection_lost") > 0)
 
 
-async def test_an_unreachable_device_fails_and_comes_back(house: House, light: Switch, seen: Any) -> None:
+async def test_an_unreachable_device_fails_and_comes_back(house: SimulatedNetwork, light: Switch, seen: Any) -> None:
     house.faults.delivery_timeout_s = 0.01
     house.faults.make_unreachable(IEEE)
     with pytest.raises(DeliveryError):
@@ -124,7 +130,7 @@ async def test_an_unreachable_device_fails_and_comes_back(house: House, light: S
     assert (await seen.endpoints[1].on_off.on()).status == 0
 
 
-async def test_a_slow_device_obeys_at_once_and_answers_late(house: House, light: Switch, seen: Any) -> None:
+async def test_a_slow_device_obeys_at_once_and_answers_late(house: SimulatedNetwork, light: Switch, seen: Any) -> None:
     house.faults.make_slow(IEEE, 0.1)
     command = asyncio.create_task(seen.endpoints[1].on_off.on())
     await asyncio.sleep(0.05)
@@ -134,7 +140,7 @@ async def test_a_slow_device_obeys_at_once_and_answers_late(house: House, light:
 
 
 async def test_a_lost_answer_leaves_the_command_done_and_the_host_waiting(
-    house: House, light: Switch, seen: Any
+    house: SimulatedNetwork, light: Switch, seen: Any
 ) -> None:
     house.faults.lose_answers(IEEE)
     with pytest.raises(TimeoutError):
@@ -145,7 +151,7 @@ async def test_a_lost_answer_leaves_the_command_done_and_the_host_waiting(
 
 @pytest.mark.parametrize("status", [ezsp.MAX_MESSAGE_LIMIT_REACHED, ezsp.NETWORK_BUSY])
 async def test_a_busy_network_refuses_and_the_hosts_next_try_succeeds(
-    house: House, light: Switch, seen: Any, *, status: int
+    house: SimulatedNetwork, light: Switch, seen: Any, *, status: int
 ) -> None:
     house.faults.be_busy(1, status)
     with pytest.raises(DeliveryError):
@@ -157,7 +163,7 @@ async def test_a_busy_network_refuses_and_the_hosts_next_try_succeeds(
 
 
 async def test_a_doubled_report_carries_the_same_counters(
-    house: House, host: Host, light: Switch, seen: Any, *, monkeypatch: pytest.MonkeyPatch
+    house: SimulatedNetwork, host: Host, light: Switch, seen: Any, *, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames: list[bytes] = []
     assert house.ncp.host is not None
@@ -175,7 +181,9 @@ async def test_a_doubled_report_carries_the_same_counters(
     assert frames[0] == frames[1]
 
 
-async def test_garbage_from_a_device_harms_nothing(house: House, host: Host, light: Switch, seen: Any) -> None:
+async def test_garbage_from_a_device_harms_nothing(
+    house: SimulatedNetwork, host: Host, light: Switch, seen: Any
+) -> None:
     for payload in (b"", b"\x18", b"\x18\x01\x0a\x00", b"\xff" * 60, b"\x18\x01\x0a\x00\x00\xee\x01"):
         light.send(1, 0x0006, payload)
     house.faults.garble_reports(20)

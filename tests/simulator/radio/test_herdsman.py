@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gatewayd.simulator.radio import House, switch
+from gatewayd.simulator.radio import SimulatedNetwork, switch
 
 HERE = Path(__file__).parent / "herdsman"
 CACHE = Path(__file__).parents[3] / ".cache" / "herdsman"
@@ -73,7 +73,7 @@ async def herdsman_on(url: str, folder: Path) -> AsyncIterator[Herdsman]:
 
 
 async def test_herdsman_forms_a_network_interviews_a_switch_commands_it_and_hears_it(tmp_path: Path) -> None:
-    house = House()
+    house = SimulatedNetwork()
     light = house.add(switch("00158d0002a00001", channels=3))
     async with asyncio.timeout(PATIENCE_S), house.serve() as url, herdsman_on(url, tmp_path) as herdsman:
         assert (await herdsman.until("started"))["how"] == "reset"
@@ -95,7 +95,7 @@ async def test_herdsman_forms_a_network_interviews_a_switch_commands_it_and_hear
 async def test_herdsman_finds_its_network_again_after_both_have_restarted(tmp_path: Path) -> None:
     flash = tmp_path / "flash.json"
     for how in ("reset", "resumed"):
-        house = House(flash=flash)
+        house = SimulatedNetwork(flash=flash)
         async with asyncio.timeout(PATIENCE_S), house.serve() as url, herdsman_on(url, tmp_path) as herdsman:
             assert (await herdsman.until("started"))["how"] == how
             await herdsman.until("permitted")

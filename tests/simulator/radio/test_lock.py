@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from gatewayd.simulator.radio import House, Lock, lock
-from gatewayd.simulator.radio.devices.lock import Alarm, Event, Source, UserStatus, UserType
+from gatewayd.simulator.radio import Lock, SimulatedNetwork, lock
+from gatewayd.simulator.radio.devices.lock import AlarmCode, EventSource, OperationCode, UserStatus, UserType
 from gatewayd.simulator.radio.devices.lock.codes import (
     AUTO_RELOCK_TIME,
     DOOR_LOCK,
     NOBODY,
     OPERATING_MODE,
-    Kind,
-    Programming,
+    LogEventType,
+    ProgrammingCode,
 )
-from gatewayd.simulator.radio.devices.lock.event_log import Journal
-from gatewayd.simulator.radio.devices.lock.user_codes import Book, Outcome, Verdict
+from gatewayd.simulator.radio.devices.lock.event_log import LockLog
+from gatewayd.simulator.radio.devices.lock.user_codes import CodeCheck, SetPinStatus, UserCodes
 from tests.common.bellows_host import Host
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -42,7 +42,7 @@ class Door:
 
 
 @pytest.fixture
-async def door(house: House, host: Host) -> Door:
+async def door(house: SimulatedNetwork, host: Host) -> Door:
     house.wall_clock = lambda: NOON
     device = house.add(lock("00158d0002a00002"))
     seen = await host.take_in(house, device)
@@ -59,7 +59,10 @@ async def test_a_lock_is_locked_and_unlocked_by_radio(door: Door) -> None:
     assert (await door.cluster.lock_door()).status == 0
     assert door.lock.is_locked()
     await door.host.ear.until(lambda: len(door.operations()) == 2)
-    assert door.operations() == [(Source.RF, Event.UNLOCK, NOBODY), (Source.RF, Event.LOCK, NOBODY)]
+    assert door.operations() == [
+        (EventSource.RF, OperationCode.UNLOCK, NOBODY),
+        (EventSource.RF, OperationCode.LOCK, NOBODY),
+    ]
 
 
 async def test_a_lock_that_wants_a_pin_by_radio_refuses_without_it(door: Door) -> None:
@@ -73,9 +76,9 @@ async def test_a_lock_that_wants_a_pin_by_radio_refuses_without_it(door: Door) -
 
 
 async def test_a_pin_that_is_set_opens_the_door_and_the_lock_says_who(door: Door) -> None:
-    assert await door.set_pin(3, "123456") == Outcome.SET.value
+    assert await door.set_pin(3, "123456") == SetPinStatus.SET.value
     assert door.lock.enter_pin("123456")
-    await door.host.ear.until(lambda: (Source.KEYPAD, Event.UNLOCK, 3) in door.operations())
+    await door.host.ear.until(lambda: (EventSource.KEYPAD, OperationCode.UNLOCK, 3) in door.operations())
     heard = [args for command, args in door.host.ear.all("command") if command == 0x20]
     assert heard[-1].local_time == NOON_ZCL
     assert heard[-1].pin == ""
@@ -90,7 +93,7 @@ async def test_pins_are_read_back_and_cleared(door: Door) -> None:
     assert (gone.user_status, gone.code) == (0, "")
     assert not door.lock.enter_pin("123456")
     programmed = [args.program_event_code for command, args in door.host.ear.all("command") if command == 0x21]
-    assert programmed == [Programming.PIN_ADDED, Programming.PIN_DELETED]
+    assert programmed == [ProgrammingCode.PIN_ADDED, ProgrammingCode.PIN_DELETED]
 
 
 async def test_a_disabled_user_stays_outside(door: Door) -> None:
@@ -100,7 +103,7 @@ async def test_a_disabled_user_stays_outside(door: Door) -> None:
     assert not door.lock.enter_pin("123456")
 
 
-async def test_a_year_day_user_enters_in_his_time_alone(house: House, door: Door) -> None:
+async def test_a_year_day_user_enters_in_his_time_alone(house: SimulatedNetwork, door: Door) -> None:
     await door.set_pin(4, "445566", UserType.YEAR_DAY)
     assert (await door.cluster.set_year_day_schedule(0, 4, NOON_ZCL, NOON_ZCL + 3600)).status == 0
     kept = await door.cluster.get_year_day_schedule(0, 4)
@@ -109,7 +112,9 @@ async def test_a_year_day_user_enters_in_his_time_alone(house: House, door: Door
 
     house.wall_clock = lambda: NOON.replace(hour=14)
     assert not door.lock.enter_pin("445566")
-    await door.host.ear.until(lambda: (Source.KEYPAD, Event.UNLOCK_OUT_OF_SCHEDULE, 4) in door.operations())
+    await door.host.ear.until(
+        lambda: (EventSource.KEYPAD, OperationCode.UNLOCK_OUT_OF_SCHEDULE, 4) in door.operations()
+    )
 
     house.wall_clock = lambda: NOON
     assert (await door.cluster.clear_year_day_schedule(0, 4)).status == 0
@@ -119,16 +124,16 @@ async def test_a_year_day_user_enters_in_his_time_alone(house: House, door: Door
 async def test_too_many_wrong_codes_raise_an_alarm_and_close_the_keypad(door: Door) -> None:
     await door.set_pin(1, "123456")
     door.lock.wrong_pins(5)
-    await door.host.ear.until(lambda: door.alarm_codes() == [Alarm.WRONG_CODE_LIMIT])
-    assert door.operations().count((Source.KEYPAD, Event.UNLOCK_WRONG_PIN, NOBODY)) == 5
+    await door.host.ear.until(lambda: door.alarm_codes() == [AlarmCode.WRONG_CODE_LIMIT])
+    assert door.operations().count((EventSource.KEYPAD, OperationCode.UNLOCK_WRONG_PIN, NOBODY)) == 5
     assert not door.lock.enter_pin("123456")
 
 
 async def test_a_duress_code_opens_as_usual_and_alarms(door: Door) -> None:
     await door.set_pin(9, "999111", UserType.FORCED)
     assert door.lock.enter_pin("999111")
-    await door.host.ear.until(lambda: door.alarm_codes() == [Alarm.FORCED_USER])
-    assert (Source.KEYPAD, Event.UNLOCK, 9) in door.operations()
+    await door.host.ear.until(lambda: door.alarm_codes() == [AlarmCode.FORCED_USER])
+    assert (EventSource.KEYPAD, OperationCode.UNLOCK, 9) in door.operations()
 
 
 async def test_prying_jamming_and_forcing_alarm(door: Door) -> None:
@@ -136,14 +141,14 @@ async def test_prying_jamming_and_forcing_alarm(door: Door) -> None:
     door.lock.jam()
     door.lock.force_open()
     await door.host.ear.until(lambda: len(door.alarm_codes()) == 3)
-    assert door.alarm_codes() == [Alarm.ESCUTCHEON_REMOVED, Alarm.JAMMED, Alarm.FORCED_OPEN]
+    assert door.alarm_codes() == [AlarmCode.ESCUTCHEON_REMOVED, AlarmCode.JAMMED, AlarmCode.FORCED_OPEN]
 
 
 async def test_a_masked_alarm_stays_silent(door: Door) -> None:
     await door.cluster.write_attributes({"alarm_mask": 0x0020})
     door.lock.jam()
     door.lock.pry()
-    await door.host.ear.until(lambda: door.alarm_codes() == [Alarm.ESCUTCHEON_REMOVED])
+    await door.host.ear.until(lambda: door.alarm_codes() == [AlarmCode.ESCUTCHEON_REMOVED])
 
 
 async def test_fingers_keys_and_knobs_say_where_they_came_from(door: Door) -> None:
@@ -152,23 +157,23 @@ async def test_fingers_keys_and_knobs_say_where_they_came_from(door: Door) -> No
     door.lock.turn_knob()
     await door.host.ear.until(lambda: len(door.operations()) == 3)
     assert door.operations() == [
-        (Source.FINGERPRINT, Event.UNLOCK, 2),
-        (Source.MANUAL, Event.KEY_LOCK, NOBODY),
-        (Source.MANUAL, Event.MANUAL_UNLOCK, NOBODY),
+        (EventSource.FINGERPRINT, OperationCode.UNLOCK, 2),
+        (EventSource.MANUAL, OperationCode.KEY_LOCK, NOBODY),
+        (EventSource.MANUAL, OperationCode.MANUAL_UNLOCK, NOBODY),
     ]
 
 
 async def test_an_unlock_with_a_timeout_locks_again_by_itself(door: Door) -> None:
     await door.cluster.unlock_with_timeout(1)
     assert not door.lock.is_locked()
-    await door.host.ear.until(lambda: (Source.INDETERMINATE, Event.AUTO_LOCK, NOBODY) in door.operations())
+    await door.host.ear.until(lambda: (EventSource.INDETERMINATE, OperationCode.AUTO_LOCK, NOBODY) in door.operations())
     assert door.lock.is_locked()
 
 
 @pytest.mark.parametrize(("mode", "locks_again"), [(0, True), (4, False)], ids=["normal", "passage"])
 def test_a_door_locks_by_itself_unless_it_is_a_passage(mode: int, locks_again: bool) -> None:
     now = [0.0]
-    house = House(now=lambda: now[0])
+    house = SimulatedNetwork(now=lambda: now[0])
     door = house.add(lock("00158d0002a00002"), joined=True)
     door.put(1, DOOR_LOCK, AUTO_RELOCK_TIME, 30)
     door.put(1, DOOR_LOCK, OPERATING_MODE, mode)
@@ -182,13 +187,13 @@ async def test_the_lock_tells_its_limits(door: Door) -> None:
     wanted = ["num_of_pin_users_supported", "max_pin_len", "min_pin_len", "num_of_lock_records_supported"]
     values, _ = await door.cluster.read_attributes(wanted)
     assert [values[name] for name in wanted] == [20, 10, 4, 50]
-    assert await door.set_pin(1, "123") == Outcome.FAILED.value
-    assert await door.set_pin(1, "123456") == Outcome.SET.value
-    assert await door.set_pin(2, "123456") == Outcome.DUPLICATE.value
-    assert await door.set_pin(99, "654321") == Outcome.FAILED.value
+    assert await door.set_pin(1, "123") == SetPinStatus.FAILED.value
+    assert await door.set_pin(1, "123456") == SetPinStatus.SET.value
+    assert await door.set_pin(2, "123456") == SetPinStatus.DUPLICATE.value
+    assert await door.set_pin(99, "654321") == SetPinStatus.FAILED.value
 
 
-async def test_a_host_that_was_away_reads_what_happened_from_the_log(house: House, door: Door) -> None:
+async def test_a_host_that_was_away_reads_what_happened_from_the_log(house: SimulatedNetwork, door: Door) -> None:
     await door.set_pin(3, "123456")
     house.faults.make_unreachable(door.lock.ieee)
     door.lock.enter_pin("123456")
@@ -196,9 +201,17 @@ async def test_a_host_that_was_away_reads_what_happened_from_the_log(house: Hous
     house.faults.clear()
 
     newest = await door.cluster.get_log_record(0)
-    assert (newest.log_entry_id, newest.event_type, newest.event_id_or_alarm_code) == (3, 2, Alarm.ESCUTCHEON_REMOVED)
+    assert (newest.log_entry_id, newest.event_type, newest.event_id_or_alarm_code) == (
+        3,
+        2,
+        AlarmCode.ESCUTCHEON_REMOVED,
+    )
     before = await door.cluster.get_log_record(2)
-    assert (before.event_type, before.source, before.event_id_or_alarm_code) == (0, Source.KEYPAD, Event.UNLOCK)
+    assert (before.event_type, before.source, before.event_id_or_alarm_code) == (
+        0,
+        EventSource.KEYPAD,
+        OperationCode.UNLOCK,
+    )
     assert (before.user_id, before.timestamp) == (3, NOON_ZCL)
     missing = await door.cluster.get_log_record(99)
     assert missing.status == 0x8B
@@ -211,9 +224,9 @@ async def test_a_lock_with_logging_off_keeps_no_log(door: Door) -> None:
 
 
 def test_a_full_journal_writes_over_the_oldest() -> None:
-    journal = Journal(3)
+    journal = LockLog(3)
     for code in range(5):
-        journal.write(1000 + code, Kind.OPERATION, 0, code, user=1, pin=b"")
+        journal.write(1000 + code, LogEventType.OPERATION, 0, code, user=1, pin=b"")
     assert [record.index for record in journal.records] == [3, 1, 2]
     assert journal.read(4) is None
     newest = journal.read(0)
@@ -224,18 +237,18 @@ def test_a_full_journal_writes_over_the_oldest() -> None:
 @pytest.mark.parametrize(
     ("kind", "at", "verdict"),
     [
-        (UserType.UNRESTRICTED, 0, Verdict.WELCOME),
-        (UserType.YEAR_DAY, 50, Verdict.NOT_NOW),
-        (UserType.YEAR_DAY, 100, Verdict.WELCOME),
-        (UserType.YEAR_DAY, 200, Verdict.WELCOME),
-        (UserType.YEAR_DAY, 201, Verdict.NOT_NOW),
-        (UserType.NON_ACCESS, 150, Verdict.NOT_NOW),
-        (UserType.FORCED, 0, Verdict.WELCOME),
+        (UserType.UNRESTRICTED, 0, CodeCheck.WELCOME),
+        (UserType.YEAR_DAY, 50, CodeCheck.NOT_NOW),
+        (UserType.YEAR_DAY, 100, CodeCheck.WELCOME),
+        (UserType.YEAR_DAY, 200, CodeCheck.WELCOME),
+        (UserType.YEAR_DAY, 201, CodeCheck.NOT_NOW),
+        (UserType.NON_ACCESS, 150, CodeCheck.NOT_NOW),
+        (UserType.FORCED, 0, CodeCheck.WELCOME),
     ],
 )
-def test_who_may_enter_when(kind: UserType, at: int, verdict: Verdict) -> None:
-    book = Book(slots=20, shortest=4, longest=10, schedules=2)
-    assert book.set_pin(1, UserStatus.ENABLED, kind, b"1234") is Outcome.SET
+def test_who_may_enter_when(kind: UserType, at: int, verdict: CodeCheck) -> None:
+    book = UserCodes(slots=20, shortest=4, longest=10, schedules=2)
+    assert book.set_pin(1, UserStatus.ENABLED, kind, b"1234") is SetPinStatus.SET
     book.users[1].schedules[0] = (100, 200)
     assert book.judge(book.find(b"1234"), at) is verdict
-    assert book.judge(book.find(b"4321"), at) is Verdict.WRONG
+    assert book.judge(book.find(b"4321"), at) is CodeCheck.WRONG

@@ -10,9 +10,9 @@ from gatewayd.simulator.radio import (
     Cluster,
     Description,
     Device,
-    Endpoint,
-    House,
     JoiningNotPermittedError,
+    SimulatedEndpoint,
+    SimulatedNetwork,
     ash,
     climate_sensor,
     switch,
@@ -24,12 +24,12 @@ from tests.common.bellows_host import Host, bellows_on
 
 async def test_bellows_forms_a_network_over_a_pty_and_a_restarted_coordinator_still_has_it(tmp_path: Path) -> None:
     flash = tmp_path / "flash.json"
-    first = House("00158d0000d04700", flash=flash)
+    first = SimulatedNetwork("00158d0000d04700", flash=flash)
     async with first.serve_pty() as path, bellows_on(path) as host:
         formed = host.app.state.network_info
         assert str(host.app.state.node_info.ieee) == "00:15:8d:00:00:d0:47:00"
 
-    second = House("00158d0000d04700", flash=flash)
+    second = SimulatedNetwork("00158d0000d04700", flash=flash)
     async with second.serve() as url, bellows_on(url) as host:
         kept = host.app.state.network_info
 
@@ -39,7 +39,7 @@ async def test_bellows_forms_a_network_over_a_pty_and_a_restarted_coordinator_st
     assert kept.network_key.key == formed.network_key.key
 
 
-async def test_a_switch_joins_is_interviewed_and_obeys(house: House, host: Host) -> None:
+async def test_a_switch_joins_is_interviewed_and_obeys(house: SimulatedNetwork, host: Host) -> None:
     light = house.add(switch("00158d0002a00001", channels=3))
     seen = await host.take_in(house, light)
 
@@ -51,14 +51,14 @@ async def test_a_switch_joins_is_interviewed_and_obeys(house: House, host: Host)
     assert [(one.endpoint, one.cluster, one.command) for one in light.executed] == [(2, 0x0006, 0x01)]
 
 
-async def test_nobody_joins_a_closed_network(house: House, host: Host) -> None:
+async def test_nobody_joins_a_closed_network(house: SimulatedNetwork, host: Host) -> None:
     light = house.add(switch("00158d0002a00001"))
     with pytest.raises(JoiningNotPermittedError):
         await house.join(light)
     assert host.ear.heard == []
 
 
-async def test_a_device_that_leaves_by_itself_is_gone_for_the_host(house: House, host: Host) -> None:
+async def test_a_device_that_leaves_by_itself_is_gone_for_the_host(house: SimulatedNetwork, host: Host) -> None:
     light = house.add(switch("00158d0002a00001"))
     await host.take_in(house, light)
     house.leave(light)
@@ -66,7 +66,7 @@ async def test_a_device_that_leaves_by_itself_is_gone_for_the_host(house: House,
     assert not light.joined
 
 
-async def test_a_device_that_the_host_removes_leaves_and_forgets(house: House, host: Host) -> None:
+async def test_a_device_that_the_host_removes_leaves_and_forgets(house: SimulatedNetwork, host: Host) -> None:
     light = house.add(switch("00158d0002a00001"))
     seen = await host.take_in(house, light)
     await seen.endpoints[1].on_off.bind()
@@ -77,7 +77,9 @@ async def test_a_device_that_the_host_removes_leaves_and_forgets(house: House, h
     assert light.bindings == []
 
 
-async def test_a_device_that_comes_back_keeps_its_bindings_and_needs_no_permission(house: House, host: Host) -> None:
+async def test_a_device_that_comes_back_keeps_its_bindings_and_needs_no_permission(
+    house: SimulatedNetwork, host: Host
+) -> None:
     sensor = house.add(climate_sensor("00158d0002a00003"))
     seen = await host.take_in(house, sensor)
     await host.listen_to(seen.endpoints[1].temperature, 0x0000, 0, 3600, 10)
@@ -88,7 +90,7 @@ async def test_a_device_that_comes_back_keeps_its_bindings_and_needs_no_permissi
 
 
 async def test_a_backup_of_the_network_is_restored_onto_another_coordinator() -> None:
-    old, new = House("00158d0000d04700", seed=1), House("00158d0000d04799", seed=2)
+    old, new = SimulatedNetwork("00158d0000d04700", seed=1), SimulatedNetwork("00158d0000d04799", seed=2)
     old.form()
     async with old.serve() as url, bellows_on(url) as host:
         backup = await host.app.backups.create_backup(load_devices=True)
@@ -101,9 +103,9 @@ async def test_a_backup_of_the_network_is_restored_onto_another_coordinator() ->
     assert new.ncp.flash.network.pan_id == old.ncp.flash.network.pan_id
 
 
-async def test_a_new_kind_of_device_is_described_in_ten_lines(house: House, host: Host) -> None:
+async def test_a_new_kind_of_device_is_described_in_ten_lines(house: SimulatedNetwork, host: Host) -> None:
     light_level = Cluster(0x0400, (Attribute(0x0000, zcl.U16, 1234, reportable=True),))
-    endpoint = Endpoint(1, 0x0106, (basic("LUX1"), light_level))
+    endpoint = SimulatedEndpoint(1, 0x0106, (basic("LUX1"), light_level))
     meter = house.add(Description("00158d0002a000ff", (endpoint,), Device))
 
     seen = await host.take_in(house, meter)
@@ -112,7 +114,7 @@ async def test_a_new_kind_of_device_is_described_in_ten_lines(house: House, host
 
 
 async def test_a_coordinator_may_wait_for_the_hosts_reset() -> None:
-    house = House(announces_reset=False)
+    house = SimulatedNetwork(announces_reset=False)
     async with house.serve() as url:
         address, port = url.removeprefix("socket://").split(":")
         reader, writer = await asyncio.open_connection(address, int(port))

@@ -3,7 +3,7 @@
 import pytest
 
 from gatewayd.simulator.radio.reporting import NEVER, Reporter, is_worth_reporting
-from gatewayd.simulator.radio.scheduler import Agenda
+from gatewayd.simulator.radio.scheduler import Scheduler
 from gatewayd.simulator.radio.zcl import Value
 
 KEY = (1, 0x0402, 0)
@@ -14,7 +14,7 @@ class World:
         self.now = 100.0
         self.value: Value = 2000
         self.sent: list[tuple[float, Value]] = []
-        self.agenda = Agenda(lambda: self.now)
+        self.agenda = Scheduler(lambda: self.now)
         self.reporter = Reporter(self.agenda, lambda key: self.value, self.send)
 
     def send(self, key: tuple[int, int, int]) -> bool:

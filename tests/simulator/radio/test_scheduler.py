@@ -2,13 +2,13 @@
 
 import asyncio
 
-from gatewayd.simulator.radio.scheduler import Agenda
+from gatewayd.simulator.radio.scheduler import Scheduler
 
 
 def test_what_is_due_happens_in_order_of_time_and_then_of_planning() -> None:
     now = [0.0]
     done: list[str] = []
-    agenda = Agenda(lambda: now[0])
+    agenda = Scheduler(lambda: now[0])
     agenda.at(2.0, lambda: done.append("second"))
     agenda.at(1.0, lambda: done.append("first"))
     agenda.at(2.0, lambda: done.append("third"))
@@ -19,7 +19,7 @@ def test_what_is_due_happens_in_order_of_time_and_then_of_planning() -> None:
 
 
 def test_what_is_cancelled_does_not_happen_and_takes_no_memory() -> None:
-    agenda = Agenda(lambda: 0.0)
+    agenda = Scheduler(lambda: 0.0)
     done: list[int] = []
     kept = agenda.at(1.0, lambda: done.append(1))
     for _ in range(10_000):
@@ -32,7 +32,7 @@ def test_what_is_cancelled_does_not_happen_and_takes_no_memory() -> None:
 
 
 async def test_the_loop_drives_it_and_an_earlier_entry_comes_first() -> None:
-    agenda = Agenda()
+    agenda = Scheduler()
     done: list[str] = []
     ended = asyncio.Event()
     with agenda.driven():

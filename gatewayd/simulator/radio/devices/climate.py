@@ -1,6 +1,6 @@
 """A battery sensor of temperature and humidity: it sleeps, and hears only when it asks its parent."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Endpoint
+from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, SimulatedEndpoint
 from gatewayd.simulator.radio.devices.common import BATTERY, BATTERY_PERCENTAGE, POWER, basic, identify, power
 from gatewayd.simulator.radio.zcl import S16, U16
 
@@ -26,5 +26,5 @@ def climate_sensor(ieee: str, poll_interval_s: float = 5.0) -> Description[Clima
         ),
         Cluster(HUMIDITY, (Attribute(0, U16, 5000, reportable=True), Attribute(1, U16, 0), Attribute(2, U16, 10000))),
     )
-    endpoint = Endpoint(1, _TEMPERATURE_SENSOR, (basic("TH1", BATTERY), power(), identify(), *measured))
+    endpoint = SimulatedEndpoint(1, _TEMPERATURE_SENSOR, (basic("TH1", BATTERY), power(), identify(), *measured))
     return Description(ieee, (endpoint,), ClimateSensor, poll_interval_s)

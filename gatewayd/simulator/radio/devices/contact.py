@@ -2,7 +2,7 @@
 
 import struct
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Endpoint, Key
+from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Key, SimulatedEndpoint
 from gatewayd.simulator.radio.devices.common import BATTERY, basic, identify
 from gatewayd.simulator.radio.zcl import ENUM8, ENUM16, IEEE, MAP16, SUCCESS, U8, Value, fields, notification
 
@@ -74,5 +74,5 @@ def contact(ieee: str, poll_interval_s: float = 5.0) -> Description[Contact]:
         {0x00: _enrolled},
     )
     return Description(
-        ieee, (Endpoint(1, _IAS_ZONE, (basic("DC1", BATTERY), identify(), zone)),), Contact, poll_interval_s
+        ieee, (SimulatedEndpoint(1, _IAS_ZONE, (basic("DC1", BATTERY), identify(), zone)),), Contact, poll_interval_s
     )

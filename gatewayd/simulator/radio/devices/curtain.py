@@ -1,8 +1,8 @@
 """A curtain motor (Window Covering): 0 % is open, 100 % closed, and the way between takes its time."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Endpoint
+from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, SimulatedEndpoint
 from gatewayd.simulator.radio.devices.common import basic, identify
-from gatewayd.simulator.radio.scheduler import Entry
+from gatewayd.simulator.radio.scheduler import ScheduledAction
 from gatewayd.simulator.radio.zcl import ENUM8, INVALID_VALUE, MAP8, SUCCESS, U8, fields
 
 COVERING, POSITION = 0x0102, 0x0008
@@ -14,7 +14,7 @@ _STEP = 5
 class Curtain(Device):
     travel_s = 1.0
     """From open to closed."""
-    _moving: Entry | None = None
+    _moving: ScheduledAction | None = None
 
     @property
     def position(self) -> int:
@@ -80,4 +80,4 @@ def curtain(ieee: str) -> Description[Curtain]:
         ),
         {0x00: _open, 0x01: _close, 0x02: _stop, 0x05: _go_to_percentage},
     )
-    return Description(ieee, (Endpoint(1, _WINDOW_COVERING, (basic("CU1"), identify(), covering)),), Curtain)
+    return Description(ieee, (SimulatedEndpoint(1, _WINDOW_COVERING, (basic("CU1"), identify(), covering)),), Curtain)

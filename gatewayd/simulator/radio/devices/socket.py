@@ -1,6 +1,6 @@
 """A wall socket that switches and meters: power and voltage follow the load, energy adds up over time."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Endpoint, Key
+from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Key, SimulatedEndpoint
 from gatewayd.simulator.radio.devices.common import ON_OFF, basic, identify, on_off
 from gatewayd.simulator.radio.zcl import ENUM8, MAP8, MAP32, S16, S24, U16, U24, U48, Value
 
@@ -95,5 +95,5 @@ def _electrical() -> Cluster:
 
 
 def socket(ieee: str) -> Description[Socket]:
-    endpoint = Endpoint(1, _SMART_PLUG, (basic("SK1"), identify(), on_off(), _metering(), _electrical()))
+    endpoint = SimulatedEndpoint(1, _SMART_PLUG, (basic("SK1"), identify(), on_off(), _metering(), _electrical()))
     return Description(ieee, (endpoint,), Socket)

@@ -1,6 +1,6 @@
 """A wall switch of one or more channels, an endpoint each."""
 
-from gatewayd.simulator.radio.device import Description, Device, Endpoint
+from gatewayd.simulator.radio.device import Description, Device, SimulatedEndpoint
 from gatewayd.simulator.radio.devices.common import ON_OFF, basic, identify, on_off
 
 _ON_OFF_SWITCH = 0x0100
@@ -17,7 +17,7 @@ class Switch(Device):
 
 def switch(ieee: str, channels: int = 3) -> Description[Switch]:
     endpoints = tuple(
-        Endpoint(channel, _ON_OFF_SWITCH, (basic(f"SW{channels}"), identify(), on_off()))
+        SimulatedEndpoint(channel, _ON_OFF_SWITCH, (basic(f"SW{channels}"), identify(), on_off()))
         for channel in range(1, channels + 1)
     )
     return Description(ieee, endpoints, Switch)

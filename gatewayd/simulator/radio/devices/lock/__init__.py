@@ -1,14 +1,32 @@
 """A door lock with PIN slots, schedules, events, alarms and a log of its own (ZCL Door Lock and Alarms)."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Endpoint
+from gatewayd.simulator.radio.device import Attribute, Cluster, Description, SimulatedEndpoint
 from gatewayd.simulator.radio.devices.common import BATTERY, basic, identify, power
 from gatewayd.simulator.radio.devices.lock import codes
-from gatewayd.simulator.radio.devices.lock.codes import Alarm, DoorState, Event, LockState, Source, UserStatus, UserType
+from gatewayd.simulator.radio.devices.lock.codes import (
+    AlarmCode,
+    DoorState,
+    EventSource,
+    LockState,
+    OperationCode,
+    UserStatus,
+    UserType,
+)
 from gatewayd.simulator.radio.devices.lock.commands import COMMANDS
 from gatewayd.simulator.radio.devices.lock.device import Lock
 from gatewayd.simulator.radio.zcl import BOOL, ENUM8, MAP16, SUCCESS, U8, U16, U32
 
-__all__ = ["Alarm", "DoorState", "Event", "Lock", "LockState", "Source", "UserStatus", "UserType", "lock"]
+__all__ = [
+    "AlarmCode",
+    "DoorState",
+    "EventSource",
+    "Lock",
+    "LockState",
+    "OperationCode",
+    "UserStatus",
+    "UserType",
+    "lock",
+]
 
 _DOOR_LOCK_DEVICE = 0x000A
 
@@ -56,4 +74,4 @@ def lock(
 ) -> Description[Lock]:
     """A battery lock; `poll_interval_s` None makes it listen always."""
     clusters = (basic("DL1", BATTERY), power(), identify(), _alarms(), _door_lock(pin_users, log_records))
-    return Description(ieee, (Endpoint(1, _DOOR_LOCK_DEVICE, clusters),), Lock, poll_interval_s)
+    return Description(ieee, (SimulatedEndpoint(1, _DOOR_LOCK_DEVICE, clusters),), Lock, poll_interval_s)

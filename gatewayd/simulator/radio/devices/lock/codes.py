@@ -34,7 +34,7 @@ class DoorState(IntEnum):
     FORCED_OPEN = 3
 
 
-class Source(IntEnum):
+class EventSource(IntEnum):
     KEYPAD = 0
     RF = 1
     MANUAL = 2
@@ -43,7 +43,7 @@ class Source(IntEnum):
     INDETERMINATE = 0xFF
 
 
-class Event(IntEnum):
+class OperationCode(IntEnum):
     LOCK = 0x01
     UNLOCK = 0x02
     LOCK_WRONG_PIN = 0x03
@@ -58,13 +58,13 @@ class Event(IntEnum):
     MANUAL_UNLOCK = 0x0E
 
 
-class Programming(IntEnum):
+class ProgrammingCode(IntEnum):
     PIN_ADDED = 0x02
     PIN_DELETED = 0x03
     PIN_CHANGED = 0x04
 
 
-class Alarm(IntEnum):
+class AlarmCode(IntEnum):
     JAMMED = 0x00
     FACTORY_RESET = 0x01
     RADIO_POWER_CYCLED = 0x03
@@ -74,7 +74,7 @@ class Alarm(IntEnum):
     FORCED_USER = 0x08  # a duress code was used; the number that Matter, ZCL's heir, gives it
 
 
-class Kind(IntEnum):
+class LogEventType(IntEnum):
     """What a log record is of."""
 
     OPERATION = 0

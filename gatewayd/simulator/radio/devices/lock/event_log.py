@@ -4,7 +4,7 @@ import struct
 from collections import deque
 from dataclasses import dataclass, field
 
-from gatewayd.simulator.radio.devices.lock.codes import Kind
+from gatewayd.simulator.radio.devices.lock.codes import LogEventType
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class LogRecord:
 
     index: int
     time: int
-    kind: Kind
+    kind: LogEventType
     source: int
     code: int
     user: int
@@ -24,7 +24,7 @@ class LogRecord:
         return head + bytes((len(self.pin),)) + self.pin
 
 
-class Journal:
+class LockLog:
     """The newest `size` records, numbered by their place in the log: from 1 to `size`, and from 1 again."""
 
     def __init__(self, size: int) -> None:
@@ -32,7 +32,7 @@ class Journal:
         self.records: deque[LogRecord] = deque(maxlen=size)
         self._last = 0
 
-    def write(self, time: int, kind: Kind, source: int, code: int, *, user: int, pin: bytes) -> None:
+    def write(self, time: int, kind: LogEventType, source: int, code: int, *, user: int, pin: bytes) -> None:
         self._last = self._last % self._size + 1
         self.records.append(LogRecord(self._last, time, kind, source, code, user, pin))
 

@@ -6,13 +6,13 @@ from enum import Enum, auto
 from gatewayd.simulator.radio.devices.lock.codes import UserStatus, UserType
 
 
-class Verdict(Enum):
+class CodeCheck(Enum):
     WELCOME = auto()
     WRONG = auto()
     NOT_NOW = auto()
 
 
-class Outcome(Enum):
+class SetPinStatus(Enum):
     """What became of setting a PIN; its value is ZCL's status for Set PIN Code."""
 
     SET = 0
@@ -21,7 +21,7 @@ class Outcome(Enum):
 
 
 @dataclass(slots=True)
-class User:
+class UserCode:
     status: UserStatus
     type: int
     pin: bytes = field(repr=False)
@@ -34,29 +34,29 @@ class User:
 
 
 @dataclass(slots=True)
-class Book:
+class UserCodes:
     """`slots` user numbers from 0 on, PINs of `shortest` to `longest` digits, `schedules` for each user."""
 
     slots: int
     shortest: int
     longest: int
     schedules: int
-    users: dict[int, User] = field(default_factory=dict)
+    users: dict[int, UserCode] = field(default_factory=dict)
 
     def has_slot(self, number: int) -> bool:
         return 0 <= number <= self.slots
 
-    def set_pin(self, number: int, status: int, kind: int, pin: bytes) -> Outcome:
+    def set_pin(self, number: int, status: int, kind: int, pin: bytes) -> SetPinStatus:
         if not self.has_slot(number) or not self.shortest <= len(pin) <= self.longest or not pin.isdigit():
-            return Outcome.FAILED
+            return SetPinStatus.FAILED
         if status not in {UserStatus.ENABLED, UserStatus.DISABLED}:
-            return Outcome.FAILED
+            return SetPinStatus.FAILED
         if any(user.pin == pin and other != number for other, user in self.users.items()):
-            return Outcome.DUPLICATE
+            return SetPinStatus.DUPLICATE
         before = self.users.get(number)
         schedules = before.schedules if before is not None else {}
-        self.users[number] = User(UserStatus(status), kind, pin, schedules)
-        return Outcome.SET
+        self.users[number] = UserCode(UserStatus(status), kind, pin, schedules)
+        return SetPinStatus.SET
 
     def clear(self, number: int) -> bool:
         """Empty a slot, its schedules too; says whether somebody was in it."""
@@ -66,9 +66,9 @@ class Book:
         found = (number for number, user in self.users.items() if user.pin == pin)
         return next((number for number in found if self.users[number].status is UserStatus.ENABLED), None)
 
-    def judge(self, number: int | None, local_time: int) -> Verdict:
+    def judge(self, number: int | None, local_time: int) -> CodeCheck:
         """Whether the user (None: nobody known) may enter at `local_time`, seconds since 2000-01-01."""
         user = None if number is None else self.users.get(number)
         if user is None or user.status is not UserStatus.ENABLED:
-            return Verdict.WRONG
-        return Verdict.WELCOME if user.may_enter(local_time) else Verdict.NOT_NOW
+            return CodeCheck.WRONG
+        return CodeCheck.WELCOME if user.may_enter(local_time) else CodeCheck.NOT_NOW

@@ -1,0 +1,43 @@
+"""Protocols of the store that several packages need, so that none of them has to import it (or another's)."""
+
+from typing import Protocol
+
+from gatewayd.model.ids import Uuid
+from gatewayd.model.outbox_items import OutboxItem
+from gatewayd.model.record import Record
+
+
+class RecordReader(Protocol):
+    """Reads the mirror; synchronous, since all records are in memory."""
+
+    def get(self, uuid: Uuid) -> Record | None:
+        """The record of `uuid`; None if there is none."""
+        ...
+
+    def all(self) -> tuple[Record, ...]:
+        """Every record."""
+        ...
+
+
+class RecordWriter(RecordReader, Protocol):
+    """Reads and writes the mirror."""
+
+    async def put(self, record: Record, *items: OutboxItem) -> None:
+        """Write `record` and `items` in one durable transaction. Raises StoreError."""
+        ...
+
+
+class FactStore(Protocol):
+    """Small durable values by name."""
+
+    def get(self, name: str) -> bytes | None:
+        """The value of `name`; None if there is none."""
+        ...
+
+    async def set(self, name: str, value: bytes) -> None:
+        """Write `value` durably. Raises StoreError."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Delete `name` durably. Raises StoreError."""
+        ...
