@@ -24,7 +24,7 @@ from bench import measures
 from bench.measures import Load, Spread
 from bench.peers import Floor, Gatewayd, Peer, Zigbee2Mqtt
 from bench.rig import OBSERVER, Rig
-from gatewayd.simulator.environment import COORDINATOR, world
+from gatewayd.simulator.environment import COORDINATOR, simulated_environment
 from gatewayd.simulator.radio import Device, SimulatedNetwork, Switch, climate_sensor, switch
 
 RATES = (50, 200, 500, 1000)
@@ -39,7 +39,7 @@ class Subject:
 
     name: str
     rig: Rig
-    house: SimulatedNetwork
+    network: SimulatedNetwork
     lamps: Sequence[Switch]
     climate: Sequence[Device]
 
@@ -58,23 +58,26 @@ class Row:
 @asynccontextmanager
 async def running(kind: type[Peer], folder: Path, *, switches: int, sensors: int) -> AsyncIterator[Subject]:
     """A peer with its devices joined, until this is left."""
-    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
-    async with world(house, users=("floor", "zigbee2mqtt", OBSERVER), everything=(OBSERVER,)) as around:
-        peer = kind(around, folder / kind.name.replace(" ", "-"))
-        lamps = [house.add(switch(f"00158d0002a0{n:04x}", channels=1), joined=False) for n in range(switches)]
+    network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
+    async with simulated_environment(
+        network, users=("floor", "zigbee2mqtt", OBSERVER), everything=(OBSERVER,)
+    ) as environment:
+        peer = kind(environment, folder / kind.name.replace(" ", "-"))
+        lamps = [network.add(switch(f"00158d0002a0{n:04x}", channels=1), joined=False) for n in range(switches)]
         climate = [
-            house.add(climate_sensor(f"00158d0004c0{n:04x}", poll_interval_s=0.2), joined=False) for n in range(sensors)
+            network.add(climate_sensor(f"00158d0004c0{n:04x}", poll_interval_s=0.2), joined=False)
+            for n in range(sensors)
         ]
         async with Rig.on(peer) as rig:
             await rig.start()
             if (permit := peer.permit_join()) is not None:
                 await rig.publish(*permit)
-            await until_open(house)
+            await until_open(network)
             for device in (*lamps, *climate):
-                await house.join(device)
+                await network.join(device)
                 await rig.until_joined(device.ieee)
             progress(f"{kind.name}: {switches + sensors} devices joined")
-            yield Subject(kind.name, rig, house, lamps, climate)
+            yield Subject(kind.name, rig, network, lamps, climate)
 
 
 async def measure(subjects: Sequence[Subject], seconds: float) -> list[Row]:
@@ -116,7 +119,7 @@ async def commands(subjects: Sequence[Subject]) -> list[Row]:
     to_state: list[list[float]] = [[] for _ in subjects]
     for _ in range(ROUNDS):
         for place, one in enumerate(subjects):
-            radio, state = await measures.commands(one.rig, one.house, one.lamps, 110)
+            radio, state = await measures.commands(one.rig, one.network, one.lamps, 110)
             to_radio[place] += radio
             to_state[place] += state
     return [
@@ -155,10 +158,10 @@ def load(what: str, found: Sequence[Load]) -> list[Row]:
     ]
 
 
-async def until_open(house: SimulatedNetwork) -> None:
+async def until_open(network: SimulatedNetwork) -> None:
     """Wait until the peer lets devices join."""
     async with asyncio.timeout(30):
-        while not house.ncp.permits_joining:
+        while not network.ncp.permits_joining:
             await asyncio.sleep(0.01)
 
 

@@ -59,7 +59,7 @@ class Load:
 
 
 async def commands(
-    rig: Rig, house: SimulatedNetwork, switches: Sequence[Switch], times: int
+    rig: Rig, network: SimulatedNetwork, switches: Sequence[Switch], times: int
 ) -> tuple[list[float], list[float]]:
     """Seconds (command → radio, command → state), one command after the other."""
     to_radio: list[float] = []
@@ -81,7 +81,7 @@ async def commands(
             if not state.done() and rig.peer.switched(topic, payload) == (device.ieee, on):
                 state.set_result(at)
 
-        house.on_command, rig.on_message = executed, said
+        network.on_command, rig.on_message = executed, said
         sent = asyncio.get_running_loop().time()
         await rig.publish(*rig.peer.command(device.ieee, on=on, number=next(_numbers)))
         try:
@@ -93,7 +93,7 @@ async def commands(
             if lost > times // 20:
                 raise BrokenPeerError(f"{rig.peer.name}: {lost} of {number + 1} commands came to nothing") from None
         await asyncio.sleep(0.005)
-    house.on_command, rig.on_message = None, lambda topic, payload, at: None
+    network.on_command, rig.on_message = None, lambda topic, payload, at: None
     return to_radio[10:], to_state[10:]  # the first warm it up
 
 

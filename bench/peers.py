@@ -22,8 +22,8 @@ class Peer(ABC):
     name: str
     subscribe: str = "#"
 
-    def __init__(self, world: Environment, state: Path) -> None:
-        self.world = world
+    def __init__(self, environment: Environment, state: Path) -> None:
+        self.environment = environment
         self.state = state
         self.state.mkdir(parents=True, exist_ok=True)
 
@@ -73,17 +73,17 @@ class Gatewayd(Peer):
 [gateway]
 state_dir = "{self.state}"
 [radio]
-path = "{self.world.radio_url}"
+path = "{self.environment.radio_url}"
 [cloud]
-base_url = "{self.world.cloud.base_url}"
+base_url = "{self.environment.cloud.base_url}"
 username = "{OWNER}"
 password_file = "{password}"
 [mqtt]
-host = "{self.world.broker.host}"
-port = {self.world.broker.port}
+host = "{self.environment.broker.host}"
+port = {self.environment.broker.port}
 [udp]
-listen_port = {self.world.udp_ports[0]}
-announce_port = {self.world.udp_ports[1]}
+listen_port = {self.environment.udp_ports[0]}
+announce_port = {self.environment.udp_ports[1]}
 interfaces = ["lo"]
 [wifi]
 backend = "none"
@@ -138,9 +138,9 @@ class Floor(Peer):
     name = "bare zigpy"
 
     def command_line(self) -> tuple[list[str], dict[str, str]]:
-        broker = self.world.broker
+        broker = self.environment.broker
         database = str(self.state / "zigbee.db")
-        script = [sys.executable, "-m", "bench.floor", self.world.radio_url, database]
+        script = [sys.executable, "-m", "bench.floor", self.environment.radio_url, database]
         return [*script, broker.host, str(broker.port), "floor", PASSWORD], {}
 
     def is_ready(self, topic: str, payload: Any) -> bool:
@@ -189,7 +189,7 @@ class Zigbee2Mqtt(Peer):
     def prepare(self) -> None:
         if (self.state / "configuration.yaml").exists():
             return
-        broker = self.world.broker
+        broker = self.environment.broker
         (self.state / "configuration.yaml").write_text(
             f"""
 version: 5
@@ -201,7 +201,7 @@ mqtt:
   user: zigbee2mqtt
   password: {PASSWORD}
 serial:
-  port: {self.world.radio_url.replace("socket://", "tcp://")}
+  port: {self.environment.radio_url.replace("socket://", "tcp://")}
   adapter: ember
 advanced:
   log_level: warning

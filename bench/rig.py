@@ -36,7 +36,7 @@ class Rig:
     @asynccontextmanager
     async def on(cls, peer: Peer) -> AsyncIterator["Rig"]:
         """A rig on the peer's broker; the peer is stopped when this is left."""
-        broker = peer.world.broker
+        broker = peer.environment.broker
         client = aiomqtt.Client(
             broker.host,
             broker.port,

@@ -21,7 +21,7 @@ from bench.peers import Gatewayd
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
-from gatewayd.simulator.environment import COORDINATOR, Environment, world
+from gatewayd.simulator.environment import COORDINATOR, Environment, simulated_environment
 from gatewayd.simulator.radio import Device, Lock, SimulatedNetwork, Switch, climate_sensor, lock, switch
 
 _PIN = "482913"
@@ -33,7 +33,7 @@ _RADIO_RESETS_EVERY_S, _BROKER_DIES_EVERY_S = 97, 151
 class Home:
     """A house that is kept busy, and the gateway's process in it."""
 
-    around: Environment
+    environment: Environment
     phone: AppClient
     process: psutil.Process
     lamps: Sequence[Switch]
@@ -44,23 +44,29 @@ class Home:
 @asynccontextmanager
 async def home(folder: Path) -> AsyncIterator[Home]:
     """Ten lamps, forty sensors and a door with a key, joined."""
-    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
-    house.form()
-    lamps = [house.add(switch(f"00158d0002a0{n:04x}", channels=1), joined=False) for n in range(10)]
-    sensors = [house.add(climate_sensor(f"00158d0004c0{n:04x}", poll_interval_s=0.5), joined=False) for n in range(40)]
-    door = house.add(lock("00158d0003b00001", poll_interval_s=0.2, log_records=100), joined=False)
-    async with world(house) as around, around.phone() as phone, gateway(Gatewayd(around, folder)) as process:
+    network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
+    network.form()
+    lamps = [network.add(switch(f"00158d0002a0{n:04x}", channels=1), joined=False) for n in range(10)]
+    sensors = [
+        network.add(climate_sensor(f"00158d0004c0{n:04x}", poll_interval_s=0.5), joined=False) for n in range(40)
+    ]
+    door = network.add(lock("00158d0003b00001", poll_interval_s=0.2, log_records=100), joined=False)
+    async with (
+        simulated_environment(network) as environment,
+        environment.phone() as phone,
+        gateway(Gatewayd(environment, folder)) as process,
+    ):
         await phone.expect(
             lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=30
         )
         await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
         for device in (*lamps, *sensors, door):
-            await house.join(device)
+            await network.join(device)
         while not any(door.ieee in seen.topic and seen.meaning is OperationStatus.CREATED for seen in phone.seen):
             await asyncio.sleep(0.1)
         key = {"keytype": 0, "key_name": "妈妈", "pass": _PIN}
         await phone.ask(Category.LOCK, door.ieee, ExecType.CREATE, param=key)
-        yield Home(around, phone, process, lamps, sensors, door)
+        yield Home(environment, phone, process, lamps, sensors, door)
 
 
 @asynccontextmanager
@@ -95,15 +101,15 @@ async def reset_radio(home: Home) -> None:
     """The coordinator restarts, again and again."""
     while True:
         await asyncio.sleep(_RADIO_RESETS_EVERY_S)
-        home.around.house.faults.reset_ncp()
+        home.environment.network.faults.reset_ncp()
 
 
 async def kill_broker(home: Home) -> None:
     """The broker dies and comes back, again and again."""
     while True:
         await asyncio.sleep(_BROKER_DIES_EVERY_S)
-        await home.around.broker.kill()
-        await home.around.broker.restart()
+        await home.environment.broker.kill()
+        await home.environment.broker.restart()
 
 
 def line(home: Home, minute: int, folder: Path) -> str:

@@ -23,8 +23,8 @@ from gatewayd.provisioning.wifi import Wifi
 from gatewayd.store.opening import make_folder
 from gatewayd.store.state_key import load_key
 from gatewayd.store.store import Store
-from gatewayd.wiring.cloud import live_in_cloud
-from gatewayd.wiring.local import build_house, look_after_house, now
+from gatewayd.wiring.cloud import run_cloud_services
+from gatewayd.wiring.local import build_local_services, now, run_local_services
 from gatewayd.wiring.provisioning import load_provisioning, wifi_of
 
 log = structlog.get_logger()
@@ -45,29 +45,29 @@ async def running(
     make_folder(settings.state_dir)
     key = load_key(Path(credentials) if credentials else None, settings.state_dir)
     async with Store.open(settings.state_dir / "gatewayd.db", now=now, zone=settings.zone, key=key) as store:
-        house = build_house(settings, store, chance)
-        await house.lock_events.remember(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
+        local = build_local_services(settings, store, chance)
+        await local.lock_events.remember(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
         clock = CloudClock(asyncio.get_running_loop().time)
-        console = Console(store, house.zigbee, owner=settings.owner, base_url=settings.cloud.base_url, started=now())
-        provisioning = await load_provisioning(settings, house, wifi or wifi_of(settings), console)
+        console = Console(store, local.zigbee, owner=settings.owner, base_url=settings.cloud.base_url, started=now())
+        provisioning = await load_provisioning(settings, local, wifi or wifi_of(settings), console)
         console.provisioning = provisioning
         server = AdminServer(Path(settings.admin.socket), console.methods())
         async with server.listening(), asyncio.TaskGroup() as tasks:
             parts = Parts(tasks)
             parts.start("store", store.run())
-            parts.start("intake", house.intake.run())
-            parts.start("house", look_after_house(settings, house))
-            parts.start("locks", house.lock_care.run())
-            parts.start("zigbee", house.zigbee.run())
+            parts.start("intake", local.recorder.run())
+            parts.start("house", run_local_services(settings, local))
+            parts.start("locks", local.lock_reconciler.run())
+            parts.start("zigbee", local.zigbee.run())
             parts.start("provisioning", provisioning.run())
             if settings.wifi.button:
                 press = partial(provisioning.open_window, _WINDOW_BY_BUTTON_S)
                 parts.start("button", Button(settings.wifi.button, settings.wifi.button_key, press).run())
-            parts.start("cloud", live_in_cloud(settings, password, house, clock, console))
+            parts.start("cloud", run_cloud_services(settings, password, local, clock, console))
             try:
                 yield console
             finally:
-                await house.intake.drained()
+                await local.recorder.drained()
                 await parts.stop()
 
 

@@ -69,7 +69,7 @@ class RestoreParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Console:
-    """The methods. `session` and `downlink` are there once the gateway knows who it is."""
+    """The methods. `session` and `listener` are there once the gateway knows who it is."""
 
     def __init__(self, store: Store, zigbee: ZigbeeController, *, owner: str, base_url: str, started: datetime) -> None:
         self._store = store
@@ -78,7 +78,7 @@ class Console:
         self._base_url = base_url
         self._started = started
         self.session: MqttSession | None = None
-        self.downlink: RequestListener | None = None
+        self.listener: RequestListener | None = None
         self.rest: RestSender | None = None
         self.firmware: FirmwareWatch | None = None
         self.sync: Sync | None = None
@@ -138,7 +138,7 @@ class Console:
             "store": {"problem": problem.reason if problem else None},
             "devices": sum(isinstance(record.param, ZigbeeParam) for record in self._store.mirror.all()),
             "outbox": await self.depths(),
-            "requests": dict(self.downlink.counters) if self.downlink else {},
+            "requests": dict(self.listener.counters) if self.listener else {},
         }
 
     async def devices(self, _params: NoParams) -> list[dict[str, Any]]:
@@ -250,11 +250,11 @@ class Console:
     async def provision_window(self, params: MinutesParams) -> dict[str, Any]:
         """Let phones put the gateway on Wi-Fi for a while; `endless` where it has never been provisioned."""
         is_open = self.open_window(params.minutes * 60)
-        room = self.provisioning
+        service = self.provisioning
         return {
             "open": is_open,
-            "endless": room is not None and room.window_has_no_end,
-            "fingerprint": None if room is None else room.fingerprint,
+            "endless": service is not None and service.window_has_no_end,
+            "fingerprint": None if service is None else service.fingerprint,
         }
 
     def open_window(self, seconds: float) -> bool:

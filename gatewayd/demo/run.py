@@ -15,22 +15,22 @@ from gatewayd.admin.console import Console, NoParams
 from gatewayd.demo.view import DemoView, page
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import KINDS, BrokerKind
-from gatewayd.simulator.environment import OWNER, PASSWORD, Environment, world
+from gatewayd.simulator.environment import OWNER, PASSWORD, Environment, simulated_environment
 from gatewayd.simulator.tour import NETWORK, PASSPHRASE, StepFailedError, Tour, TourStep
 from gatewayd.simulator.wifi import SimulatedWifi
 
 _REFRESH_S = 0.5
 
 
-def settings_for(around: Environment, folder: Path) -> config.Settings:
+def settings_for(environment: Environment, folder: Path) -> config.Settings:
     """The daemon's settings in a simulated world."""
-    heard_at, spoken_to = around.udp_ports
+    heard_at, spoken_to = environment.udp_ports
     return config.from_mapping(
         {
             "gateway": {"state_dir": str(folder)},
-            "radio": {"driver": "simulated", "path": around.radio_url},
-            "cloud": {"base_url": around.cloud.base_url, "username": OWNER},
-            "mqtt": {"host": around.broker.host, "port": around.broker.port},
+            "radio": {"driver": "simulated", "path": environment.radio_url},
+            "cloud": {"base_url": environment.cloud.base_url, "username": OWNER},
+            "mqtt": {"host": environment.broker.host, "port": environment.broker.port},
             "admin": {"socket": str(folder / "admin.sock")},
             "wifi": {"backend": "none"},
             "udp": {"listen_port": heard_at, "announce_port": spoken_to, "interfaces": ["lo"]},
@@ -43,11 +43,11 @@ def settings_for(around: Environment, folder: Path) -> config.Settings:
 async def stage(folder: Path, brokers: Sequence[BrokerKind]) -> AsyncIterator[tuple[Environment, Console, AppClient]]:
     """A world, the daemon in it, and a phone of the owner's."""
     async with (
-        world(brokers=brokers) as around,
-        daemon.running(settings_for(around, folder), PASSWORD, {}, wifi=SimulatedWifi()) as console,
-        around.phone() as phone,
+        simulated_environment(brokers=brokers) as environment,
+        daemon.running(settings_for(environment, folder), PASSWORD, {}, wifi=SimulatedWifi()) as console,
+        environment.phone() as phone,
     ):
-        yield around, console, phone
+        yield environment, console, phone
 
 
 async def play(*, once: bool, broker: str | None = None) -> int:
@@ -58,13 +58,13 @@ async def play(*, once: bool, broker: str | None = None) -> int:
     status = 0
     _end_in_order()
     with tempfile.TemporaryDirectory(prefix="gatewayd-demo-") as folder:
-        async with stage(Path(folder), brokers) as (around, console, phone):
-            tour = Tour(around, phone, console.open_window)
+        async with stage(Path(folder), brokers) as (environment, console, phone):
+            tour = Tour(environment, phone, console.open_window)
             try:
                 if once:
                     await _once(tour, screen)
                 else:
-                    await _live(tour, console, phone, screen, _addresses(around, folder))
+                    await _live(tour, console, phone, screen, _addresses(environment, folder))
             except* StepFailedError as failed:
                 screen.print(f"[red]✗[/] {failed.exceptions[0]}", highlight=False, soft_wrap=True)
                 status = 1
@@ -108,9 +108,9 @@ async def _draw(
         await asyncio.sleep(_REFRESH_S)
 
 
-def _addresses(around: Environment, folder: str) -> Mapping[str, str]:
+def _addresses(environment: Environment, folder: str) -> Mapping[str, str]:
     """Where people can take part, each with the command for it."""
-    socket, (heard_at, spoken_to) = f"{folder}/admin.sock", around.udp_ports
+    socket, (heard_at, spoken_to) = f"{folder}/admin.sock", environment.udp_ports
     return {
         "ask it": f"gatewayctl --socket {socket} status",
         "its button": f"gatewayctl --socket {socket} provision-window",

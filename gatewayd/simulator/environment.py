@@ -25,7 +25,7 @@ COORDINATOR: Final = "00158d0000d04700"
 class Environment:
     """Its parts, and where they listen."""
 
-    house: SimulatedNetwork
+    network: SimulatedNetwork
     radio_url: str  # socket://host:port
     cloud: SimulatedCloud
     broker: Broker
@@ -39,23 +39,23 @@ class Environment:
 
 
 @asynccontextmanager
-async def world(
-    house: SimulatedNetwork | None = None,
+async def simulated_environment(
+    network: SimulatedNetwork | None = None,
     *,
     users: Sequence[str] = (),
     everything: Sequence[str] = (),
     brokers: Sequence[BrokerKind] = KINDS,
 ) -> AsyncIterator[Environment]:
-    """A world that runs until it is left: `house` (or an empty one), a cloud that knows the family, a broker.
+    """A world that runs until it is left: `network` (or an empty one), a cloud that knows the family, a broker.
 
     `users` may use the broker too; those in `everything` may read and write all topics there. The first of `brokers`
     that is installed is started.
     """
-    if house is None:
-        house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
-        house.form()  # forming takes bellows eight seconds over TCP, and is not what anybody came to see
+    if network is None:
+        network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
+        network.form()  # forming takes bellows eight seconds over TCP, and is not what anybody came to see
     async with AsyncExitStack() as stack:
-        radio_url = await stack.enter_async_context(house.serve())
+        radio_url = await stack.enter_async_context(network.serve())
         cloud = await stack.enter_async_context(
             SimulatedCloud(now=lambda: datetime.now(UTC), numbers_members=True).serve()
         )
@@ -65,4 +65,4 @@ async def world(
         accounts = cloud.mqtt_accounts() | dict.fromkeys(users, PASSWORD)
         grants = {OWNER: [GUEST]} | {user: ["#"] for user in everything}
         broker = await stack.enter_async_context(Broker.start(accounts, grants=grants, kinds=brokers))
-        yield Environment(house, radio_url, cloud, broker, (free_port(SOCK_DGRAM), free_port(SOCK_DGRAM)))
+        yield Environment(network, radio_url, cloud, broker, (free_port(SOCK_DGRAM), free_port(SOCK_DGRAM)))

@@ -38,19 +38,19 @@ class StepFailedError(Exception):
 class Tour:
     """The main job, from an empty network to an unlocked door, in the order that an installer would see it."""
 
-    def __init__(self, world: Environment, phone: AppClient, open_window: Callable[[float], bool]) -> None:
+    def __init__(self, environment: Environment, phone: AppClient, open_window: Callable[[float], bool]) -> None:
         """`open_window` is the gateway's button: for so many seconds an installer may put it on a network."""
-        self._world = world
+        self._environment = environment
         self._phone = phone
         self._open_window = open_window
         self._asked_before = 0
         """So many requests the cloud had had when the gateway was put on a network."""
-        house = world.house
-        self._switch = house.add(switch(SWITCH, channels=3), joined=False)
-        self._lock = house.add(lock(LOCK), joined=False)
-        self._sensor = house.add(climate_sensor(SENSOR), joined=False)
-        self._socket = house.add(socket(SOCKET), joined=False)
-        self._curtain = house.add(curtain(CURTAIN), joined=False)
+        network = environment.network
+        self._switch = network.add(switch(SWITCH, channels=3), joined=False)
+        self._lock = network.add(lock(LOCK), joined=False)
+        self._sensor = network.add(climate_sensor(SENSOR), joined=False)
+        self._socket = network.add(socket(SOCKET), joined=False)
+        self._curtain = network.add(curtain(CURTAIN), joined=False)
 
     async def steps(self) -> AsyncIterator[TourStep]:
         """Play the tour, step by step. Raises StepFailedError with the step that did not happen."""
@@ -66,8 +66,8 @@ class Tour:
         """After the tour the house goes on: somebody switches, somebody comes home, the weather changes."""
         while True:
             self._switch.press(1)
-            self._sensor.set(temperature=20 + self._world.house.chance.randrange(100) / 10)
-            self._socket.plug_in(self._world.house.chance.choice((0, 60, 1200)))
+            self._sensor.set(temperature=20 + self._environment.network.chance.randrange(100) / 10)
+            self._socket.plug_in(self._environment.network.chance.choice((0, 60, 1200)))
             await asyncio.sleep(1.5)
             self._lock.enter_pin("482913")
             await asyncio.sleep(1.5)
@@ -100,7 +100,7 @@ class Tour:
         _demand(answer.meaning is OperationStatus.JOINABLE, f"the network stayed closed: {answer.meaning}")
         titles = []
         for device in (self._switch, self._lock, self._sensor, self._socket, self._curtain):
-            await self._world.house.join(device)
+            await self._environment.network.join(device)
         for uuid in (SWITCH, LOCK, SENSOR, SOCKET, CURTAIN):
             joined = await self._phone.expect(partial(_has_joined, uuid), timeout_s=60)
             titles.append(joined.topic.split("/")[1])
@@ -109,7 +109,7 @@ class Tour:
     async def _cloud_has_records(self) -> str:
         wanted = {COORDINATOR, SWITCH, LOCK, SENSOR, SOCKET, CURTAIN}
         async with asyncio.timeout(15):
-            while missing := wanted - {record["uuid"] for record in self._world.cloud.records(self._phone.user)}:
+            while missing := wanted - {record["uuid"] for record in self._environment.cloud.records(self._phone.user)}:
                 await asyncio.sleep(0.05)
         return f"{len(wanted - missing)} records"
 
@@ -150,7 +150,7 @@ class Tour:
             lambda seen: _is_about(seen, LOCK) and seen.meaning is OperationStatus.UNLOCK_EVENT, timeout_s=15
         )
         async with asyncio.timeout(15):
-            while not self._world.cloud.messages():
+            while not self._environment.cloud.messages():
                 await asyncio.sleep(0.02)
         return f"key {event.msg['param']['keyid']} opened it, and the cloud has the message"
 
@@ -178,14 +178,14 @@ class Tour:
     async def _network_is_joined(self) -> str:
         async with self._installer() as installer:
             self._open_window(60)
-            self._asked_before = len(self._world.cloud.requests)
+            self._asked_before = len(self._environment.cloud.requests)
             record = await installer.join(NETWORK, PASSPHRASE)
         _demand(record is not None, "the network was not joined")
         await self._phone.expect(lambda seen: _is_about(seen, COORDINATOR) and _is_on(seen, NETWORK))
         return f"it has {record['param']['ip']} on {NETWORK}, and the cloud knows" if record else ""
 
     def _installer(self) -> AbstractAsyncContextManager[Installer]:
-        return Installer.beside(self._world.udp_ports[0])
+        return Installer.beside(self._environment.udp_ports[0])
 
     async def _firmware_is_looked_up(self) -> str:
         async with asyncio.timeout(15):
@@ -194,15 +194,15 @@ class Tour:
         return f"the cloud was asked {asked[0]}"
 
     def _asked_since(self) -> list[str]:
-        return [path for _, path, _ in self._world.cloud.requests[self._asked_before :]]
+        return [path for _, path, _ in self._environment.cloud.requests[self._asked_before :]]
 
     async def _broker_comes_back(self) -> str:
         since = asyncio.get_running_loop().time()
-        await self._world.broker.kill()
+        await self._environment.broker.kill()
         self._lock.use_fingerprint(7)
         self._lock.enter_pin("482913")
         await asyncio.sleep(0.2)
-        await self._world.broker.restart()
+        await self._environment.broker.restart()
         await self._phone.expect(lambda seen: _is_opened(seen, KeyType.PASSWORD), since=since)
         arrived = [
             seen.msg["param"]["keytype"] for seen in self._phone.seen if seen.at >= since and _is_opened(seen, None)

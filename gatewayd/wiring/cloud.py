@@ -23,26 +23,26 @@ from gatewayd.provisioning.service import ProvisioningService
 from gatewayd.wiring.local import LocalServices, handlers, now
 
 
-async def live_in_cloud(
-    settings: Settings, password: str, house: LocalServices, clock: CloudClock, console: Console
+async def run_cloud_services(
+    settings: Settings, password: str, local: LocalServices, clock: CloudClock, console: Console
 ) -> None:
     """Everything that needs to know who the gateway is: waits for that, then runs uplink, downlink and session."""
-    uuid = await house.uuid
-    record = house.store.mirror.get(uuid)
+    uuid = await local.uuid
+    record = local.store.mirror.get(uuid)
     assert record is not None
-    audience = AccessControl(settings.owner, house.store.mirror)
-    downlink = RequestListener(
-        records=house.store.mirror,
-        journal=house.store.journal,
-        outbox=house.store.outbox,
-        permissions=audience,
-        handlers=handlers(house),
+    access = AccessControl(settings.owner, local.store.mirror)
+    listener = RequestListener(
+        records=local.store.mirror,
+        journal=local.store.journal,
+        outbox=local.store.outbox,
+        permissions=access,
+        handlers=handlers(local),
         cloud_now=clock.now,
         ttl=timedelta(seconds=settings.locks.command_ttl_s),
         zone=settings.zone,
         rights_changed=partial(look_up_rights, settings.owner, console),
     )
-    uplink = MqttPublisher(house.store.mirror, house.store.outbox, audience, settings.owner)
+    publisher = MqttPublisher(local.store.mirror, local.store.outbox, access, settings.owner)
     account = MqttAccount(
         settings.mqtt.host,
         settings.mqtt.port,
@@ -53,18 +53,18 @@ async def live_in_cloud(
         tls_context(settings),
     )
     will = last_will(record, settings.owner)
-    session = MqttSession(account, will, (uplink.serve, downlink.serve), chance=random.Random())  # noqa: S311  (jitter)
-    console.session, console.downlink = session, downlink
-    house.zigbee.refresh(await downlink.answer_unfinished())
+    session = MqttSession(account, will, (publisher.serve, listener.serve), chance=random.Random())  # noqa: S311  (jitter)
+    console.session, console.listener = session, listener
+    local.zigbee.refresh(await listener.answer_unfinished())
     credentials = Credentials(settings.cloud.username, password, uuid, settings.cloud.register)
     transport = Transport(settings.cloud.base_url, tls=private_ca(settings), chance=random.Random())  # noqa: S311
     async with CloudClient.connect(transport, credentials) as client, asyncio.TaskGroup() as tasks:
-        rest = RestSender(client, house.store.mirror, house.store.outbox, now=now)
+        rest = RestSender(client, local.store.mirror, local.store.outbox, now=now)
         sync = Sync(
             client,
-            house.store.mirror,
-            house.store.copies,
-            audience,
+            local.store.mirror,
+            local.store.copies,
+            access,
             clock,
             interval_s=settings.cloud.sync_interval_s,
         )
@@ -76,7 +76,7 @@ async def live_in_cloud(
         tasks.create_task(firmware.run(), name="firmware")
         tasks.create_task(sync.run(), name="sync")
         tasks.create_task(rest.run(), name="rest")
-        tasks.create_task(downlink.run(), name="downlink")
+        tasks.create_task(listener.run(), name="downlink")
         tasks.create_task(session.run(), name="session")
         if console.provisioning is not None:
             tasks.create_task(shut_window_when_reached(session, console.provisioning), name="window")

@@ -49,11 +49,11 @@ class LocalServices:
 
     store: Store
     zigbee: ZigbeeController
-    intake: EventRecorder
+    recorder: EventRecorder
     lock_events: LockEvents
-    keys: PinCodes
+    pin_codes: PinCodes
     came_up: asyncio.Event
-    lock_care: LockReconciler
+    lock_reconciler: LockReconciler
     uuid: asyncio.Future[Uuid]
     """The gateway's: from the last run where there was one, else when the radio first answers."""
 
@@ -62,7 +62,7 @@ class LocalServices:
         return self.store.mirror.get(self.uuid.result()) if self.uuid.done() else None
 
 
-def build_house(settings: Settings, store: Store, chance: random.Random) -> LocalServices:
+def build_local_services(settings: Settings, store: Store, chance: random.Random) -> LocalServices:
     """Wire the radio to the store, and the locks between them."""
     came_up = asyncio.Event()
 
@@ -71,8 +71,8 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Loca
             case RadioUp():
                 came_up.set()
             case DeviceReady(uuid=there) | AvailabilityChanged(uuid=there, online=True) if zigbee.is_lock(there):
-                lock_care.announce(there)
-        intake.take(event)
+                lock_reconciler.announce(there)
+        recorder.take(event)
 
     zigbee = ZigbeeController(
         settings.radio,
@@ -90,39 +90,39 @@ def build_house(settings: Settings, store: Store, chance: random.Random) -> Loca
         store.locks,
         store.facts,
         zigbee,
-        all_kept=lambda: intake.drained(),  # noqa: PLW0108  (it is made below)
+        all_kept=lambda: recorder.drained(),  # noqa: PLW0108  (it is made below)
         now=now,
         zone=settings.zone,
         new_sn=new_sn,
     )
-    intake = EventRecorder(store.mirror, lock_words=lock_events.heard, new_sn=new_sn)
-    keys = PinCodes(
+    recorder = EventRecorder(store.mirror, lock_words=lock_events.heard, new_sn=new_sn)
+    pin_codes = PinCodes(
         store.mirror,
         store.locks,
         zigbee,
         max_keys=settings.locks.max_keys,
-        left_unsettled=lambda lock: lock_care.announce(lock),  # noqa: PLW0108  (it is made below)
+        left_unsettled=lambda lock: lock_reconciler.announce(lock),  # noqa: PLW0108  (it is made below)
     )
 
     async def attend(uuid: Uuid) -> None:
         if zigbee.is_lock(uuid):
             await lock_events.catch_up(uuid)
-            await keys.settle(uuid)
+            await pin_codes.settle(uuid)
 
-    lock_care = LockReconciler(attend)
+    lock_reconciler = LockReconciler(attend)
     uuid: asyncio.Future[Uuid] = asyncio.get_running_loop().create_future()
     last = store.facts.get(_IDENTITY)
     if last is not None and store.mirror.get(Uuid(last.decode())) is not None:
         uuid.set_result(Uuid(last.decode()))
-    return LocalServices(store, zigbee, intake, lock_events, keys, came_up, lock_care, uuid)
+    return LocalServices(store, zigbee, recorder, lock_events, pin_codes, came_up, lock_reconciler, uuid)
 
 
-async def look_after_house(settings: Settings, house: LocalServices) -> None:
+async def run_local_services(settings: Settings, local: LocalServices) -> None:
     """Whenever the radio comes up: say who the gateway is, and look after its locks."""
-    store, zigbee = house.store, house.zigbee
+    store, zigbee = local.store, local.zigbee
     while True:
-        await house.came_up.wait()
-        house.came_up.clear()
+        await local.came_up.wait()
+        local.came_up.clear()
         if (network := zigbee.network) is None:
             continue
         known = store.mirror.get(network.coordinator)
@@ -133,26 +133,26 @@ async def look_after_house(settings: Settings, house: LocalServices) -> None:
             await store.facts.set(_IDENTITY, network.coordinator.encode())
         except StoreError as error:
             log.error("gateway_not_kept", reason=str(error), again_in_s=_KEPT_AGAIN_S)  # noqa: TRY400
-            house.came_up.set()
+            local.came_up.set()
             await asyncio.sleep(_KEPT_AGAIN_S)
             continue
-        if not house.uuid.done():
-            house.uuid.set_result(network.coordinator)
-        elif house.uuid.result() != network.coordinator:
-            log.error("coordinator_is_another", was=house.uuid.result(), found=network.coordinator, remedy="restart")
+        if not local.uuid.done():
+            local.uuid.set_result(network.coordinator)
+        elif local.uuid.result() != network.coordinator:
+            log.error("coordinator_is_another", was=local.uuid.result(), found=network.coordinator, remedy="restart")
         for one in store.mirror.all():
             if isinstance(one.param, LockParam):
-                house.lock_care.announce(one.uuid)
+                local.lock_reconciler.announce(one.uuid)
 
 
-def handlers(house: LocalServices) -> Handlers:
+def handlers(local: LocalServices) -> Handlers:
     """Who carries out what: the whole table."""
-    zigbee, keys, edits = house.zigbee, house.keys, RecordEdits(house.store.mirror)
+    zigbee, pin_codes, edits = local.zigbee, local.pin_codes, RecordEdits(local.store.mirror)
     return Handlers(
         by_category={
             (Category.GATEWAY, ExecType.CREATE): zigbee.permit,
-            (Category.LOCK, ExecType.CREATE): keys.add,
-            (Category.LOCK, ExecType.DELETE): lambda request: keys.remove_or(request, zigbee.delete),
+            (Category.LOCK, ExecType.CREATE): pin_codes.add,
+            (Category.LOCK, ExecType.DELETE): lambda request: pin_codes.remove_or(request, zigbee.delete),
         },
         default={
             ExecType.CONTROL: zigbee.control,

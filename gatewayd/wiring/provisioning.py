@@ -29,7 +29,7 @@ def wifi_of(settings: Settings) -> Wifi:
 
 
 async def load_provisioning(
-    settings: Settings, house: LocalServices, wifi: Wifi, console: Console
+    settings: Settings, local: LocalServices, wifi: Wifi, console: Console
 ) -> ProvisioningService:
     """The provisioning part, as the last run left it. Raises StoreError."""
 
@@ -39,25 +39,25 @@ async def load_provisioning(
         return not (await console.firmware.look()).is_newer
 
     async def joined(link: WifiLink) -> None:
-        known = house.record()
+        known = local.record()
         if known is not None and isinstance(known.param, GatewayParam):
             param = replace(known.param, ip=str(link.address.ip), access_ssid=to_text(link.ssid))
-            await house.store.mirror.put(replace(known, param=param), RecordItem(uuid=known.uuid))
+            await local.store.mirror.put(replace(known, param=param), RecordItem(uuid=known.uuid))
 
     async def addressed(own: tuple[Subnet, ...]) -> None:
-        known = house.record()
+        known = local.record()
         if known is None or not isinstance(known.param, GatewayParam) or not own:
             return
         addresses = [str(subnet.address.ip) for subnet in own]
         if known.param.ip not in addresses:
             param = replace(known.param, ip=addresses[0])
-            await house.store.mirror.put(replace(known, param=param), RecordItem(uuid=known.uuid))
+            await local.store.mirror.put(replace(known, param=param), RecordItem(uuid=known.uuid))
 
     own = partial(subnets, settings.udp.interfaces)
     return await ProvisioningService.load(
-        GatewayContext(house.record, own, is_newest, joined, addressed, time.monotonic),
+        GatewayContext(local.record, own, is_newest, joined, addressed, time.monotonic),
         wifi,
-        house.store.vault,
+        local.store.vault,
         ports=Ports(settings.udp.listen_port, settings.udp.announce_port),
         announce_interval_s=settings.udp.announce_interval_s,
         sealed_only=settings.wifi.sealed_only,

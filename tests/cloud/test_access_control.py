@@ -130,12 +130,12 @@ async def test_a_right_that_is_taken_back_is_gone_at_once_and_its_topics_with_it
 ) -> None:
     lamp = DEVICES[1]
     async with (
-        gateway_with(broker, tmp_path, Grant(GUEST, lamp.id or 0, Permission.CONTROL)) as (gateway, audience),
+        gateway_with(broker, tmp_path, Grant(GUEST, lamp.id or 0, Permission.CONTROL)) as (gateway, access),
         AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
         AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
     ):
         assert (await guest.ask(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)).meaning is OperationStatus.CONTROLLED
-        audience.learn([])
+        access.learn([])
         for record in gateway.store.mirror.all():
             gateway.store.mirror.changed.add(record.uuid)  # as the sync does
         since = asyncio.get_running_loop().time()

@@ -63,11 +63,11 @@ class Host:
     def device(self, device: Device) -> Any:
         return next(one for one in self.app.devices.values() if str(one.ieee).replace(":", "") == device.ieee)
 
-    async def take_in(self, house: SimulatedNetwork, device: Device) -> Any:
+    async def take_in(self, network: SimulatedNetwork, device: Device) -> Any:
         """Permit joining, let the device join, and wait until it is interviewed."""
         before = self.ear.count("initialized")
         await self.app.permit(60)
-        await house.join(device)
+        await network.join(device)
         await self.ear.until(lambda: self.ear.count("initialized") > before)
         return self.device(device)
 

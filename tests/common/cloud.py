@@ -85,7 +85,7 @@ class Gateway:
     store: Store
     bench: Bench
     session: MqttSession
-    downlink: RequestListener
+    listener: RequestListener
     cloud_time: list[datetime]
 
 
@@ -110,12 +110,12 @@ async def running(
             await store.mirror.put(Record(uuid=LOCK, category=Category.LOCK, title="门", param=LockParam(status=1)))
         for record in records:
             await store.mirror.put(record)
-        bench, audience, cloud_time = Bench(store), audience_of(store), [now()]
-        downlink = RequestListener(
+        bench, access, cloud_time = Bench(store), audience_of(store), [now()]
+        listener = RequestListener(
             records=store.mirror,
             journal=store.journal,
             outbox=store.outbox,
-            permissions=audience,
+            permissions=access,
             handlers=Handlers(
                 {},
                 dict.fromkeys(ExecType, bench.carry_out)
@@ -127,14 +127,14 @@ async def running(
             rights_changed=bench.rights_changed.append,
             deadline_s=deadline_s,
         )
-        uplink = MqttPublisher(store.mirror, store.outbox, audience, OWNER)
+        publisher = MqttPublisher(store.mirror, store.outbox, access, OWNER)
         account = MqttAccount(broker.host, broker.port, OWNER, password, GATEWAY)
         session = MqttSession(
-            account, last_will(gateway, OWNER), (uplink.serve, downlink.serve), chance=random.Random(1)
+            account, last_will(gateway, OWNER), (publisher.serve, listener.serve), chance=random.Random(1)
         )
-        await downlink.answer_unfinished()
+        await listener.answer_unfinished()
         async with asyncio.TaskGroup() as tasks:
-            parts = [tasks.create_task(part) for part in (store.run(), downlink.run(), session.run())]
-            yield Gateway(store, bench, session, downlink, cloud_time)
+            parts = [tasks.create_task(part) for part in (store.run(), listener.run(), session.run())]
+            yield Gateway(store, bench, session, listener, cloud_time)
             for part in reversed(parts):
                 part.cancel()

@@ -12,7 +12,7 @@ from gatewayd.simulator.environment import OWNER, PASSWORD, Environment
 class Daemon:
     """`gatewayd run` in a simulated world; killed when this is left, however the test ended."""
 
-    def __init__(self, world: Environment, folder: Path) -> None:
+    def __init__(self, environment: Environment, folder: Path) -> None:
         self.folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._config = folder / "gatewayd.toml"
@@ -24,17 +24,17 @@ class Daemon:
 [gateway]
 state_dir = "{folder}"
 [radio]
-path = "{world.radio_url}"
+path = "{environment.radio_url}"
 [cloud]
-base_url = "{world.cloud.base_url}"
+base_url = "{environment.cloud.base_url}"
 username = "{OWNER}"
 password_file = "{password}"
 [mqtt]
-host = "{world.broker.host}"
-port = {world.broker.port}
+host = "{environment.broker.host}"
+port = {environment.broker.port}
 [udp]
-listen_port = {world.udp_ports[0]}
-announce_port = {world.udp_ports[1]}
+listen_port = {environment.udp_ports[0]}
+announce_port = {environment.udp_ports[1]}
 interfaces = ["lo"]
 [wifi]
 backend = "none"

@@ -12,7 +12,7 @@ from gatewayd.demo.run import settings_for
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient, ReceivedMessage
-from gatewayd.simulator.environment import COORDINATOR, PASSWORD, Environment, world
+from gatewayd.simulator.environment import COORDINATOR, PASSWORD, Environment, simulated_environment
 from gatewayd.simulator.radio import Lock, SimulatedNetwork, Switch, lock, switch
 from tests.common.join_devices import join_all
 
@@ -24,7 +24,7 @@ LAMP, DOOR = "00158d0002a00001", "00158d0003b00001"
 class Home:
     """A running gateway with a lamp and a door, and a phone that looks at it."""
 
-    world: Environment
+    environment: Environment
     console: Console
     phone: AppClient
     lamp: Switch
@@ -43,16 +43,16 @@ class Home:
 
 @asynccontextmanager
 async def at_home(folder: Path) -> AsyncIterator[Home]:
-    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=3)
-    house.form()
-    lamp = house.add(switch(LAMP, channels=1), joined=False)
-    door = house.add(lock(DOOR, poll_interval_s=0.05), joined=False)
+    network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=3)
+    network.form()
+    lamp = network.add(switch(LAMP, channels=1), joined=False)
+    door = network.add(lock(DOOR, poll_interval_s=0.05), joined=False)
     async with (
-        world(house) as around,
-        daemon.running(settings_for(around, folder), PASSWORD, {}) as console,
-        around.phone() as phone,
+        simulated_environment(network) as environment,
+        daemon.running(settings_for(environment, folder), PASSWORD, {}) as console,
+        environment.phone() as phone,
     ):
-        await join_all(house, phone, (lamp, door))
+        await join_all(network, phone, (lamp, door))
         key = {"keytype": 0, "key_name": "妈妈", "pass": PIN}
         assert (await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)).meaning is OperationStatus.CREATED
-        yield Home(around, console, phone, lamp, door)
+        yield Home(environment, console, phone, lamp, door)

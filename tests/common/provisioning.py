@@ -1,14 +1,18 @@
 """A gateway's provisioning on real UDP sockets, on loopback; the air is simulated, and so is nothing else."""
 
 import asyncio
+import logging
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 import msgspec
+import pytest
+import structlog
 
 from gatewayd.model.errors import StoreError
 from gatewayd.model.ids import Category, Uuid
@@ -102,7 +106,7 @@ class Gateway:
     """A gateway's provisioning, running."""
 
     wifi: SimulatedWifi
-    room: ProvisioningService
+    service: ProvisioningService
     window: ProvisioningWindow
     key: GatewayKey
     port: int
@@ -118,7 +122,7 @@ class Gateway:
 
     def verdict_counts(self) -> dict[str, int]:
         """What became of the datagrams."""
-        return {verdict.name: count for verdict, count in self.room.verdicts.items()}
+        return {verdict.name: count for verdict, count in self.service.verdicts.items()}
 
     def now(self) -> float:
         """The clock that the gateway goes by."""
@@ -161,7 +165,7 @@ async def running(
         joined.append(link)
 
     announce_port = free_port()
-    house = GatewayContext(
+    network = GatewayContext(
         record=lambda: RECORD,
         own=lambda: (LOOPBACK,),
         is_newest=is_newest,
@@ -169,8 +173,8 @@ async def running(
         addressed=nobody_cares,
         now=time.monotonic,
     )
-    room = ProvisioningService(
-        house,
+    service = ProvisioningService(
+        network,
         wifi,
         key,
         window,
@@ -180,7 +184,24 @@ async def running(
         limits=limits,
     )
     async with asyncio.TaskGroup() as tasks:
-        part = tasks.create_task(room.run())
-        port = await asyncio.wait_for(room.bound, PATIENCE_S)
-        yield Gateway(wifi, room, window, key, port, announce_port, joined, drawer)
+        part = tasks.create_task(service.run())
+        port = await asyncio.wait_for(service.bound, PATIENCE_S)
+        yield Gateway(wifi, service, window, key, port, announce_port, joined, drawer)
         part.cancel()
+
+
+@pytest.fixture(autouse=True)
+def as_the_daemon_logs() -> Iterator[None]:
+    """From level info on, and not to where a command in this process has its results."""
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    async with running() as gateway:
+        yield gateway

@@ -44,13 +44,13 @@ async def main(uuid: str, interface: str, address: str, *, moves: bool) -> None:
     async def joined(_link: WifiLink) -> None:
         return
 
-    house = GatewayContext(
+    network = GatewayContext(
         lambda: replace(RECORD, uuid=Uuid(uuid)), subnets, is_newest, joined, nobody_cares, time.monotonic
     )
     wifi = AddressedWifi((home,), interface=interface)
     wifi.moves = moves
-    room = await ProvisioningService.load(
-        house,
+    service = await ProvisioningService.load(
+        network,
         wifi,
         Drawer(),
         ports=Ports(),
@@ -58,8 +58,8 @@ async def main(uuid: str, interface: str, address: str, *, moves: bool) -> None:
         sealed_only=True,
     )
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(room.run())
-        await room.bound
+        tasks.create_task(service.run())
+        await service.bound
         print("ready", flush=True)  # noqa: T201  (whoever started this waits for it)
 
 

@@ -45,9 +45,9 @@ class Both:
     cloud: SimulatedCloud
     store: Store
     client: CloudClient
-    audience: AccessControl
+    access: AccessControl
     sync: Sync
-    uplink: RestSender
+    sender: RestSender
 
     async def synced(self) -> dict[str, str | None]:
         """After one more sync: each section's error."""
@@ -102,14 +102,14 @@ async def both_ends(
         who = Credentials(OWNER, PASSWORD)
         connecting = CloudClient.connect(transport, who, login_pause_s=login_pause_s)
         async with connecting as client, asyncio.TaskGroup() as tasks:
-            audience = AccessControl(OWNER, store.mirror)
+            access = AccessControl(OWNER, store.mirror)
             clock = CloudClock(asyncio.get_running_loop().time)
-            sync = Sync(client, store.mirror, store.copies, audience, clock, interval_s=3600)
-            uplink = RestSender(
+            sync = Sync(client, store.mirror, store.copies, access, clock, interval_s=3600)
+            sender = RestSender(
                 client, store.mirror, store.outbox, now=board_now, record_interval=record_interval, probe_every_s=0.5
             )
-            parts = [tasks.create_task(part) for part in (store.run(), uplink.run(), sync.run())]
-            yield Both(cloud, store, client, audience, sync, uplink)
+            parts = [tasks.create_task(part) for part in (store.run(), sender.run(), sync.run())]
+            yield Both(cloud, store, client, access, sync, sender)
             for part in reversed(parts):
                 part.cancel()
 

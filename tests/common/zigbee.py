@@ -24,10 +24,10 @@ COORDINATOR = "00158d0000d04700"
 
 
 @dataclass
-class Room:
+class ZigbeeGateway:
     """The room, running, with what it said."""
 
-    house: SimulatedNetwork
+    network: SimulatedNetwork
     store: Store
     zigbee: ZigbeeController
     words: list[LockNotification] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Room:
     async def take_in(self, device: Device) -> Record:
         """Let a device join, and wait until it is set up."""
         await self.zigbee.permit_join(60)
-        await self.house.join(device)
+        await self.network.join(device)
         uuid = Uuid(device.ieee)
         await self.until(lambda: any(getattr(event, "uuid", None) == uuid for event in self.ready))
         record = self.store.mirror.get(uuid)
@@ -69,7 +69,9 @@ class Room:
 
 
 @asynccontextmanager
-async def running(house: SimulatedNetwork, url: str, folder: Path, own_rows: str = "") -> AsyncIterator[Room]:
+async def running(
+    network: SimulatedNetwork, url: str, folder: Path, own_rows: str = ""
+) -> AsyncIterator[ZigbeeGateway]:
     """The room on the coordinator at `url`; `own_rows` is a catalogue file."""
     zone = ZoneInfo("Asia/Shanghai")
 
@@ -84,13 +86,13 @@ async def running(house: SimulatedNetwork, url: str, folder: Path, own_rows: str
         async def heard(word: LockNotification) -> None:
             words.append(word)
 
-        intake = EventRecorder(store.mirror, lock_words=heard, new_sn=lambda: "sn")
+        recorder = EventRecorder(store.mirror, lock_words=heard, new_sn=lambda: "sn")
 
         def emit(event: RadioEvent) -> None:
             events.append(event)
             for heard in on_event:
                 heard(event)
-            intake.take(event)
+            recorder.take(event)
 
         zigbee = ZigbeeController(
             RadioSettings(path=url),
@@ -104,8 +106,8 @@ async def running(house: SimulatedNetwork, url: str, folder: Path, own_rows: str
             chance=random.Random(1),
         )
         async with asyncio.TaskGroup() as tasks:
-            parts = [tasks.create_task(part) for part in (store.run(), intake.run(), zigbee.run())]
-            yield Room(house, store, zigbee, words, events, on_event)
+            parts = [tasks.create_task(part) for part in (store.run(), recorder.run(), zigbee.run())]
+            yield ZigbeeGateway(network, store, zigbee, words, events, on_event)
             for part in reversed(parts):
                 part.cancel()
                 await asyncio.wait({part})

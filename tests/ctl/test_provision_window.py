@@ -20,9 +20,9 @@ class ForMinutes(msgspec.Struct):
 
 async def command(gateway: Gateway, socket: Path, *words: str) -> Result:
     async def open_window(params: ForMinutes) -> dict[str, Any]:
-        room = gateway.room
-        is_open = room.open_window(params.minutes * 60)
-        return {"open": is_open, "endless": room.window_has_no_end, "fingerprint": room.fingerprint}
+        service = gateway.service
+        is_open = service.open_window(params.minutes * 60)
+        return {"open": is_open, "endless": service.window_has_no_end, "fingerprint": service.fingerprint}
 
     async with AdminServer(socket, {"provision-window": Method(ForMinutes, open_window)}).listening():
         line = ["--socket", str(socket), "provision-window", *words]

@@ -46,7 +46,7 @@ async def test_two_thousand_openings_while_the_cloud_is_away_are_all_there_once_
         for start in range(0, EVENTS, 100):
             await both.store.outbox.add(*(opening(number) for number in range(start, min(start + 100, EVENTS))))
         async with asyncio.timeout(60):
-            while "timestamp" not in str(both.uplink.trouble):
+            while "timestamp" not in str(both.sender.trouble):
                 await asyncio.sleep(0.01)
         asked = len(both.cloud.requests)
         both.cloud.faults.clear()

@@ -14,7 +14,7 @@ import pytest
 from gatewayd import daemon
 from gatewayd.admin.console import Console, NoParams
 from gatewayd.demo.run import settings_for
-from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, Environment, world
+from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, Environment, simulated_environment
 from gatewayd.simulator.radio import Description, Device, SimulatedEndpoint, SimulatedNetwork, switch
 from gatewayd.simulator.radio.devices.common import basic
 
@@ -26,7 +26,7 @@ class Ctl:
     """gatewayctl as a process, on the socket of the daemon that runs here."""
 
     socket: Path
-    world: Environment
+    environment: Environment
     console: Console
 
     async def __call__(self, *arguments: str) -> tuple[int, str, str]:
@@ -47,18 +47,21 @@ class Ctl:
 
 @pytest.fixture
 async def ctl(tmp_path: Path) -> AsyncIterator[Ctl]:
-    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=11)
-    house.form()
-    house.add(switch(LAMP, channels=1), joined=False)
-    async with world(house) as around, daemon.running(settings_for(around, tmp_path), PASSWORD, {}) as console:
-        found = Ctl(tmp_path / "admin.sock", around, console)
+    network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=11)
+    network.form()
+    network.add(switch(LAMP, channels=1), joined=False)
+    async with (
+        simulated_environment(network) as environment,
+        daemon.running(settings_for(environment, tmp_path), PASSWORD, {}) as console,
+    ):
+        found = Ctl(tmp_path / "admin.sock", environment, console)
         await found.until_online()
         yield found
 
 
 async def test_a_device_is_let_in_looked_at_and_removed(ctl: Ctl) -> None:
     assert await ctl("permit-join", "60") == (0, "devices may join for 60 s\n", "")
-    await ctl.world.house.join(ctl.world.house.devices[LAMP])
+    await ctl.environment.network.join(ctl.environment.network.devices[LAMP])
     async with asyncio.timeout(20):
         while not json.loads((await ctl("devices", "--json"))[1]):
             await asyncio.sleep(0.1)
@@ -71,11 +74,11 @@ async def test_a_device_is_let_in_looked_at_and_removed(ctl: Ctl) -> None:
 
 
 async def test_a_device_that_nobody_knows_is_listed_shown_and_removed(ctl: Ctl) -> None:
-    device = ctl.world.house.add(
+    device = ctl.environment.network.add(
         Description("00158d0009a00001", (SimulatedEndpoint(1, 0x0100, (basic("X1"),)),), Device)
     )
     await ctl("permit-join", "60")
-    await ctl.world.house.join(device)
+    await ctl.environment.network.join(device)
     async with asyncio.timeout(20):
         while not json.loads((await ctl("devices", "--json"))[1]):
             await asyncio.sleep(0.1)
@@ -97,12 +100,12 @@ async def test_the_network_is_backed_up_for_its_owner_alone_and_restored(ctl: Ct
     file = tmp_path / "network.json"
     assert await ctl("backup", str(file)) == (0, f"{file}: the network of {COORDINATOR} on channel 15\n", "")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    key = ctl.world.house.ncp.flash.network_key
+    key = ctl.environment.network.ncp.flash.network_key
     assert json.loads(file.read_text())["network_key"]["key"] == key.hex()
-    ctl.world.house.form(pan_id=0x7777, channel=20)
+    ctl.environment.network.form(pan_id=0x7777, channel=20)
     code, out, _ = await ctl("restore", "--yes", str(file))
     assert (code, COORDINATOR in out) == (0, True)
-    assert ctl.world.house.ncp.flash.network_key == key
+    assert ctl.environment.network.ncp.flash.network_key == key
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"{", "truncated"), (b"{}", "'metadata' is missing")])
@@ -127,7 +130,7 @@ async def test_a_backup_into_a_folder_that_is_not_there_says_so(ctl: Ctl, tmp_pa
 
 async def test_the_qr_code_says_which_gateway_in_which_cloud(ctl: Ctl) -> None:
     code, out, _ = await ctl("qr")
-    text = f"{ctl.world.cloud.base_url}/api/app/AA01GW-UG/{COORDINATOR}"
+    text = f"{ctl.environment.cloud.base_url}/api/app/AA01GW-UG/{COORDINATOR}"
     assert (code, out.splitlines()[-1]) == (0, text)
     assert json.loads((await ctl("qr", "--json"))[1]) == {"text": text}
     assert "█" in out
@@ -137,7 +140,7 @@ async def test_a_sync_is_told_section_by_section_and_fails_where_one_does(ctl: C
     code, out, err = await ctl("sync")
     assert (code, err) == (0, "")
     assert [line.split(":")[0] for line in out.splitlines()][:2] == ["timestamp", "record"]
-    ctl.world.cloud.faults.fail("/api/iot/space/", status=500, times=10)
+    ctl.environment.cloud.faults.fail("/api/iot/space/", status=500, times=10)
     code, out, err = await ctl("sync", "--json")
     failed = [row["name"] for row in json.loads(out) if row["state"] == "failed"]
     assert (code, failed, len(err.splitlines())) == (1, ["space"], 1)
@@ -145,7 +148,7 @@ async def test_a_sync_is_told_section_by_section_and_fails_where_one_does(ctl: C
 
 async def in_the_cloud(ctl: Ctl, uuid: str) -> None:
     async with asyncio.timeout(60):
-        while uuid not in {record["uuid"] for record in ctl.world.cloud.records(OWNER)}:
+        while uuid not in {record["uuid"] for record in ctl.environment.cloud.records(OWNER)}:
             await asyncio.sleep(0.1)
 
 
@@ -160,14 +163,14 @@ async def dead_letters(ctl: Ctl, count: int) -> list[dict[str, Any]]:
 async def test_what_the_cloud_would_not_take_is_shown_with_its_reason_forgotten_or_sent_again(ctl: Ctl) -> None:
     await in_the_cloud(ctl, COORDINATOR)  # the gateway's own record is not what is refused
     refused = json.dumps({"msg": {}, "status": 400042, "desc": "权限不足"})
-    ctl.world.cloud.faults.answer("/api/iot/iot_manage_view/", refused, times=10_000)
+    ctl.environment.cloud.faults.answer("/api/iot/iot_manage_view/", refused, times=10_000)
     assert (await ctl("permit-join"))[0] == 0
-    await ctl.world.house.join(ctl.world.house.devices[LAMP])
+    await ctl.environment.network.join(ctl.environment.network.devices[LAMP])
     (letter,) = await dead_letters(ctl, 1)
     assert (letter["kind"], letter["uuid"], "权限不足" in letter["reason"]) == ("record", LAMP, True)
     code, out, _ = await ctl("outbox")
     assert (code, "权限不足" in out, "gatewayctl outbox retry ID" in out) == (0, True, True)
-    ctl.world.cloud.faults.clear()
+    ctl.environment.cloud.faults.clear()
     id_ = str(letter["id"])
     assert await ctl("outbox", "retry", id_) == (0, f"{id_} goes out again\n", "")
     await in_the_cloud(ctl, LAMP)

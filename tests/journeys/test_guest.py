@@ -39,10 +39,10 @@ async def synced(console: Console, after: int) -> int:
 
 async def invited(app: CloudClient, home: Home, level: int) -> Authorization:
     """The owner's app makes the guest a member of the home and lets him use the lamp."""
-    async with connected(home.world.cloud, username=GUEST, password=PASSWORD) as guests_app:
+    async with connected(home.environment.cloud, username=GUEST, password=PASSWORD) as guests_app:
         guest_id = (await guests_app.accounts.profile()).id
-    (house,) = [one async for one in app.homes.list()]
-    member = await app.members.create(Member(home_id=house.id, title="邻居"))
+    (network,) = [one async for one in app.homes.list()]
+    member = await app.members.create(Member(home_id=network.id, title="邻居"))
     await app.members.update(replace(member, user_id=guest_id))
     (lamp,) = [one async for one in app.records.list(uuid=LAMP)]
     return await app.authorizations.create(Authorization(info_id=lamp.id, authorized_id=guest_id, perm=level))
@@ -60,11 +60,11 @@ async def turned_on(home: Home, phone: AppClient, *, wait_s: float = 10) -> Oper
 async def test_a_guest_is_let_in_and_shut_out_while_the_gateway_runs(tmp_path: Path) -> None:
     async with (
         at_home(tmp_path) as home,
-        home.world.phone(GUEST) as guest,
-        connected(home.world.cloud, username=OWNER, password=PASSWORD) as app,
+        home.environment.phone(GUEST) as guest,
+        connected(home.environment.cloud, username=OWNER, password=PASSWORD) as app,
     ):
         async with asyncio.timeout(60):
-            while LAMP not in {record["uuid"] for record in home.world.cloud.records(OWNER)}:
+            while LAMP not in {record["uuid"] for record in home.environment.cloud.records(OWNER)}:
                 await asyncio.sleep(0.05)
         assert await turned_on(home, guest, wait_s=0.5) is None
         right = await invited(app, home, level=3)

@@ -12,7 +12,7 @@ import pytest
 
 from gatewayd import __version__
 from gatewayd.provisioning.networkmanager.failure_reasons import Reason
-from gatewayd.simulator.environment import COORDINATOR, OWNER, Environment, world
+from gatewayd.simulator.environment import COORDINATOR, OWNER, Environment, simulated_environment
 from gatewayd.simulator.installer import Installer
 from tests.common.daemon_process import Daemon
 from tests.common.networkmanager.mock_radio import FAILED, JOINS, TO_AUTHENTICATION, WPA2, Air, breathing
@@ -29,7 +29,7 @@ class Hallway:
     """A running daemon, the air around it, and gatewayctl in a hand."""
 
     daemon: Daemon
-    world: Environment
+    environment: Environment
     air: Air
     bus: str
 
@@ -48,7 +48,7 @@ class Hallway:
 
     async def provision(self, passphrase: str) -> tuple[int, str, str]:
         """gatewayctl as an installer's phone."""
-        heard_at, spoken_to = map(str, self.world.udp_ports)
+        heard_at, spoken_to = map(str, self.environment.udp_ports)
         way = ("--at", "127.0.0.1", "--gateway-port", heard_at, "--announce-port", spoken_to, "--seconds", "0.5")
         words = ("provision", *way, "--json", "--ssid", HOME, "--passphrase-file", "-")
         return await self.ctl(*words, typed=passphrase)
@@ -64,15 +64,15 @@ async def hallway(tmp_path: Path) -> AsyncIterator[Hallway]:
     need_dbusmock()
     with TemporaryDirectory(prefix="gw-") as folder:
         async with (
-            world() as around,
+            simulated_environment() as environment,
             private_bus(Path(folder)) as bus,
             mock_network_manager(bus),
             breathing(bus) as air,
         ):
-            around.cloud.release(__version__, DEVICE_TYPE)
+            environment.cloud.release(__version__, DEVICE_TYPE)
             await air.add_radio("wlan0")
             await air.add_network(HOME.encode(), strength=80, rsn=WPA2)
-            daemon = Daemon(around, tmp_path)
+            daemon = Daemon(environment, tmp_path)
             await daemon.start(
                 GATEWAYD_WIFI_BACKEND="networkmanager",
                 GATEWAYD_LOG_LEVEL="debug",
@@ -80,7 +80,7 @@ async def hallway(tmp_path: Path) -> AsyncIterator[Hallway]:
                 DBUS_SYSTEM_BUS_ADDRESS=bus,
             )
             try:
-                yield Hallway(daemon, around, air, bus)
+                yield Hallway(daemon, environment, air, bus)
             finally:
                 assert await daemon.stop() == 0
 
@@ -104,13 +104,13 @@ async def test_a_provisioned_gateway_moves_on_request_alone_and_keeps_no_passphr
     assert outcome["firmware_is_newest"] is True
     assert [HOME, "wlan0"] in await nmcli(hallway.bus, "--fields", "NAME,DEVICE", "connection", "show", "--active")
 
-    async with Installer.beside(hallway.world.udp_ports[0]) as old_phone:
+    async with Installer.beside(hallway.environment.udp_ports[0]) as old_phone:
         joined = await old_phone.join(HOME, IN_THE_CLEAR)
     assert joined is not None
 
     assert await hallway.daemon.stop() == 0
     assert "wifi_joined" in hallway.daemon.log()
-    (record,) = [one for one in hallway.world.cloud.records(OWNER) if one["uuid"] == COORDINATOR]
+    (record,) = [one for one in hallway.environment.cloud.records(OWNER) if one["uuid"] == COORDINATOR]
     for passphrase in (SEALED, IN_THE_CLEAR, WRONG):
         assert passphrase not in json.dumps(record)
         for file in hallway.daemon.folder.iterdir():

@@ -16,7 +16,7 @@ import pytest
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient, ReceivedMessage
-from gatewayd.simulator.environment import COORDINATOR, Environment, world
+from gatewayd.simulator.environment import COORDINATOR, Environment, simulated_environment
 from gatewayd.simulator.radio import Device, Lock, Switch, climate_sensor, lock, switch
 from tests.common.daemon_process import Daemon
 from tests.common.join_devices import join_all
@@ -71,9 +71,9 @@ class Commander:
 
 
 @pytest.fixture
-async def around() -> AsyncIterator[Environment]:
-    async with world() as around:
-        yield around
+async def environment() -> AsyncIterator[Environment]:
+    async with simulated_environment() as environment:
+        yield environment
 
 
 async def is_up_again(phone: AppClient, since: float) -> None:
@@ -82,14 +82,14 @@ async def is_up_again(phone: AppClient, since: float) -> None:
     )
 
 
-async def test_nothing_is_lost_and_nothing_happens_twice(around: Environment, tmp_path: Path) -> None:
+async def test_nothing_is_lost_and_nothing_happens_twice(environment: Environment, tmp_path: Path) -> None:
     chance = random.Random(7)
-    lamps = [around.house.add(switch(f"00158d0002a0000{n}", channels=1)) for n in range(4)]
-    door = around.house.add(lock("00158d0003b00001", log_records=200, poll_interval_s=0.01))
-    sensors = [around.house.add(climate_sensor(f"00158d0004c0000{n}", poll_interval_s=0.1)) for n in range(5)]
-    async with Daemon(around, tmp_path) as daemon, around.phone() as phone:
+    lamps = [environment.network.add(switch(f"00158d0002a0000{n}", channels=1)) for n in range(4)]
+    door = environment.network.add(lock("00158d0003b00001", log_records=200, poll_interval_s=0.01))
+    sensors = [environment.network.add(climate_sensor(f"00158d0004c0000{n}", poll_interval_s=0.1)) for n in range(5)]
+    async with Daemon(environment, tmp_path) as daemon, environment.phone() as phone:
         await daemon.start()
-        await join_all(around.house, phone, [*lamps, door, *sensors])
+        await join_all(environment.network, phone, [*lamps, door, *sensors])
         added = await phone.ask(
             Category.LOCK,
             door.ieee,
@@ -115,10 +115,10 @@ async def test_nothing_is_lost_and_nothing_happens_twice(around: Environment, tm
             await is_up_again(phone, since)
             for commander in commanders:
                 await commander.ask_the_last_again()
-            await settled(around, opened)
+            await settled(environment, opened)
         assert await daemon.stop() == 0
 
-        assert Counter(message["flag"] for message in around.cloud.messages())["password_unlock"] == opened
+        assert Counter(message["flag"] for message in environment.cloud.messages())["password_unlock"] == opened
         notices = Counter(
             seen.sn for seen in phone.seen if door.ieee in seen.topic and seen.meaning is OperationStatus.UNLOCK_EVENT
         )
@@ -152,12 +152,12 @@ async def report(sensors: Sequence[Device]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def settled(around: Environment, opened: int) -> None:
+async def settled(environment: Environment, opened: int) -> None:
     """Wait until the cloud has all the messages, and then a little for one too many; or until nothing more comes."""
     before, still = -1, 0
     while still < 50:
         await asyncio.sleep(0.1)
-        now = sum(message["flag"] == "password_unlock" for message in around.cloud.messages())
+        now = sum(message["flag"] == "password_unlock" for message in environment.cloud.messages())
         still = still + 1 if now == before else 0
         before = now
         if now >= opened:

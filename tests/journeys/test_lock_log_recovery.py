@@ -11,7 +11,7 @@ import pytest
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
-from gatewayd.simulator.environment import COORDINATOR, world
+from gatewayd.simulator.environment import COORDINATOR, simulated_environment
 from gatewayd.simulator.radio import Lock, SimulatedNetwork, lock
 from tests.common.daemon_process import Daemon
 from tests.common.join_devices import join_all
@@ -25,7 +25,7 @@ class Home:
     """A gateway that can be killed, a door with two keys, and a phone that hears who opens it."""
 
     daemon: Daemon
-    house: SimulatedNetwork
+    network: SimulatedNetwork
     door: Lock
     phone: AppClient
 
@@ -42,17 +42,21 @@ class Home:
 
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[Home]:
-    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=3)
-    house.form()
-    door = house.add(lock(DOOR, poll_interval_s=0.05), joined=False)
-    async with world(house) as around, around.phone() as phone, Daemon(around, tmp_path) as daemon:
+    network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=3)
+    network.form()
+    door = network.add(lock(DOOR, poll_interval_s=0.05), joined=False)
+    async with (
+        simulated_environment(network) as environment,
+        environment.phone() as phone,
+        Daemon(environment, tmp_path) as daemon,
+    ):
         await daemon.start()
-        await join_all(house, phone, (door,))
+        await join_all(network, phone, (door,))
         for name, pin in (("妈妈", MOTHER), ("爸爸", FATHER)):
             key = {"keytype": 0, "key_name": name, "pass": pin}
             answer = await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)
             assert answer.meaning is OperationStatus.CREATED
-        yield Home(daemon, house, door, phone)
+        yield Home(daemon, network, door, phone)
         assert await daemon.stop() == 0
 
 
@@ -60,7 +64,7 @@ async def test_an_opening_does_not_overtake_those_that_the_gateway_slept_through
     await home.daemon.kill()
     for _ in range(3):
         assert home.door.enter_pin(MOTHER)
-    home.house.faults.make_slow(DOOR, 0.4)  # its log takes a while to be read
+    home.network.faults.make_slow(DOOR, 0.4)  # its log takes a while to be read
     asked = len(home.door.executed)
     await home.daemon.start()
     async with asyncio.timeout(30):
@@ -74,7 +78,7 @@ async def test_an_opening_does_not_overtake_those_that_the_gateway_slept_through
 async def test_a_lock_whose_clock_was_set_back_is_caught_up_with_as_before(home: Home) -> None:
     assert home.door.enter_pin(MOTHER)
     await home.until_opened(1)
-    home.house.wall_clock = lambda: datetime(2003, 1, 1, tzinfo=UTC)  # its batteries were changed
+    home.network.wall_clock = lambda: datetime(2003, 1, 1, tzinfo=UTC)  # its batteries were changed
     assert home.door.enter_pin(FATHER)
     await home.until_opened(2)
     await home.daemon.kill()

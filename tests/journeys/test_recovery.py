@@ -29,7 +29,7 @@ async def test_a_reset_coordinator_is_taken_up_again(home: Home) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
         starts = home.console.radio_starts
-        home.world.house.faults.reset_ncp()
+        home.environment.network.faults.reset_ncp()
         async with asyncio.timeout(30):
             while home.console.radio_starts == starts:
                 await asyncio.sleep(0.01)
@@ -40,13 +40,13 @@ async def test_a_reset_coordinator_is_taken_up_again(home: Home) -> None:
 
 async def test_while_the_radio_is_away_a_request_is_told_so_at_once(home: Home) -> None:
     await home.until_lamp_obeys()
-    home.world.house.faults.refuse_connections()
-    home.world.house.faults.cut_line()
+    home.environment.network.faults.refuse_connections()
+    home.environment.network.faults.cut_line()
     async with asyncio.timeout(20):
         while (answer := await home.switch_lamp(on=False)).meaning is not OperationStatus.ZIGBEE_NETWORK_ERROR:
             assert answer.meaning in {OperationStatus.CONTROLLED, OperationStatus.NODE_NOT_RESPONDING}
     await home.phone.expect(lambda seen: says_of_its_network(seen) == "0")
-    home.world.house.faults.refuse_connections(False)
+    home.environment.network.faults.refuse_connections(False)
     await home.until_lamp_obeys()
     await home.phone.expect(lambda seen: says_of_its_network(seen) == "1", since=asyncio.get_running_loop().time() - 1)
 
@@ -54,46 +54,46 @@ async def test_while_the_radio_is_away_a_request_is_told_so_at_once(home: Home) 
 async def test_openings_while_the_broker_is_away_arrive_in_order_and_once(home: Home) -> None:
     total = 0
     for _ in range(TIMES):
-        await home.world.broker.kill()
+        await home.environment.broker.kill()
         for _ in range(3):
             assert home.door.enter_pin(PIN)
             total += 1
             await asyncio.sleep(0.02)
-        await home.world.broker.restart()
+        await home.environment.broker.restart()
         await all_opened(home.phone, total)
     async with asyncio.timeout(20):
-        while len(unlocks(home.world)) < total:
+        while len(unlocks(home.environment)) < total:
             await asyncio.sleep(0.05)
-    assert len(unlocks(home.world)) == total
-    times = [str(message["occur_time"]) for message in unlocks(home.world)]
+    assert len(unlocks(home.environment)) == total
+    times = [str(message["occur_time"]) for message in unlocks(home.environment)]
     assert times == sorted(times)
     assert len(opened_sns(home.phone)) == total
 
 
 async def test_what_happens_while_the_cloud_is_away_is_there_when_it_is_back(home: Home) -> None:
-    home.world.cloud.faults.fail("/", status=503, times=10_000)
+    home.environment.cloud.faults.fail("/", status=503, times=10_000)
     for _ in range(5):
         assert home.door.enter_pin(PIN)
     await all_opened(home.phone, 5)
-    assert unlocks(home.world) == []
-    home.world.cloud.faults.clear()
+    assert unlocks(home.environment) == []
+    home.environment.cloud.faults.clear()
     async with asyncio.timeout(60):
-        while len(unlocks(home.world)) < 5:
+        while len(unlocks(home.environment)) < 5:
             await asyncio.sleep(0.1)
-    assert len(unlocks(home.world)) == 5
+    assert len(unlocks(home.environment)) == 5
 
 
 async def test_an_uncertain_message_is_looked_for_and_not_posted_twice(home: Home) -> None:
     async with asyncio.timeout(20):
-        while not any(record["uuid"] == DOOR for record in home.world.cloud.records(home.phone.user)):
+        while not any(record["uuid"] == DOOR for record in home.environment.cloud.records(home.phone.user)):
             await asyncio.sleep(0.05)
-    home.world.cloud.faults.cut_after("/api/iot/messages/", times=1)
+    home.environment.cloud.faults.cut_after("/api/iot/messages/", times=1)
     for _ in range(3):
         assert home.door.enter_pin(PIN)
     async with asyncio.timeout(60):
-        while len(unlocks(home.world)) < 3 or "message" in await waiting(home.console):
+        while len(unlocks(home.environment)) < 3 or "message" in await waiting(home.console):
             await asyncio.sleep(0.1)
-    assert len(unlocks(home.world)) == 3
+    assert len(unlocks(home.environment)) == 3
 
 
 def says_of_its_network(seen: ReceivedMessage) -> str | None:
@@ -105,8 +105,8 @@ async def waiting(console: Console) -> set[str]:
     return {row["kind"] for row in (await console.outbox(NoParams()))["waiting"]}
 
 
-def unlocks(world: Environment) -> list[dict[str, object]]:
-    return [message for message in world.cloud.messages() if message["flag"] == "password_unlock"]
+def unlocks(environment: Environment) -> list[dict[str, object]]:
+    return [message for message in environment.cloud.messages() if message["flag"] == "password_unlock"]
 
 
 def opened_sns(phone: AppClient) -> set[str | None]:

@@ -11,7 +11,7 @@ from gatewayd.admin.console import Console, NoParams
 from gatewayd.demo.run import settings_for
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
-from gatewayd.simulator.environment import COORDINATOR, PASSWORD, Environment, world
+from gatewayd.simulator.environment import COORDINATOR, PASSWORD, Environment, simulated_environment
 from gatewayd.simulator.radio import SimulatedNetwork, switch
 
 LAMP = "00158d0002a00001"
@@ -19,11 +19,11 @@ LAMP = "00158d0002a00001"
 
 @asynccontextmanager
 async def a_world() -> AsyncIterator[Environment]:
-    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
-    house.form()
-    house.add(switch(LAMP, channels=1), joined=False)
-    async with world(house) as around:
-        yield around
+    network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
+    network.form()
+    network.add(switch(LAMP, channels=1), joined=False)
+    async with simulated_environment(network) as environment:
+        yield environment
 
 
 async def until(console: Console, wanted: Callable[[dict[str, Any]], bool]) -> None:
@@ -33,34 +33,34 @@ async def until(console: Console, wanted: Callable[[dict[str, Any]], bool]) -> N
 
 
 async def test_with_nothing_there_it_says_what_is_missing_and_takes_it_up_when_it_comes(tmp_path: Path) -> None:
-    async with a_world() as around:
-        around.house.faults.refuse_connections()
-        around.cloud.faults.fail("/", status=503, times=10_000)
-        await around.broker.kill()
-        async with daemon.running(settings_for(around, tmp_path), PASSWORD, {}) as console:
+    async with a_world() as environment:
+        environment.network.faults.refuse_connections()
+        environment.cloud.faults.fail("/", status=503, times=10_000)
+        await environment.broker.kill()
+        async with daemon.running(settings_for(environment, tmp_path), PASSWORD, {}) as console:
             await until(console, lambda status: "cannot start" in str(status["radio"]["trouble"]))
-            around.house.faults.refuse_connections(False)
+            environment.network.faults.refuse_connections(False)
             await until(console, lambda status: status["radio"]["up"])
             await until(console, lambda status: "refused" in str(status["mqtt"]["trouble"]))
-            await around.broker.restart()
+            await environment.broker.restart()
             await until(console, lambda status: status["mqtt"]["up"])
             await until(console, lambda status: "503" in str(status["rest"]["trouble"]))
-            around.cloud.faults.clear()
+            environment.cloud.faults.clear()
             await until(console, lambda status: status["rest"]["trouble"] is None and status["outbox"]["rest"] == 0)
-        assert [record["uuid"] for record in around.cloud.records("18900000001")] == [COORDINATOR]
+        assert [record["uuid"] for record in environment.cloud.records("18900000001")] == [COORDINATOR]
 
 
 async def test_a_known_gateway_without_its_radio_is_in_the_cloud_and_says_so_to_whoever_asks(tmp_path: Path) -> None:
-    async with a_world() as around, around.phone() as phone:
-        async with daemon.running(settings_for(around, tmp_path), PASSWORD, {}):
+    async with a_world() as environment, environment.phone() as phone:
+        async with daemon.running(settings_for(environment, tmp_path), PASSWORD, {}):
             await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL)
             await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 60})
-            await around.house.join(around.house.devices[LAMP])
+            await environment.network.join(environment.network.devices[LAMP])
             await phone.expect(lambda seen: LAMP in seen.topic and seen.meaning is OperationStatus.CREATED)
         left = asyncio.get_running_loop().time()
-        around.house.faults.refuse_connections()
-        around.house.faults.cut_line()
-        async with daemon.running(settings_for(around, tmp_path), PASSWORD, {}) as console:
+        environment.network.faults.refuse_connections()
+        environment.network.faults.cut_line()
+        async with daemon.running(settings_for(environment, tmp_path), PASSWORD, {}) as console:
             await until(console, lambda status: status["mqtt"]["up"])
             await phone.expect(
                 lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL, since=left

@@ -14,7 +14,7 @@ from gatewayd.model.lock import KeyState
 from gatewayd.model.request import AddKey, RemoveKey, Request
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.radio import Lock, SimulatedNetwork, lock
-from tests.common.zigbee import COORDINATOR, Room, running
+from tests.common.zigbee import COORDINATOR, ZigbeeGateway, running
 
 DOOR = Uuid("00158d0003b00001")
 
@@ -22,12 +22,12 @@ DOOR = Uuid("00158d0003b00001")
 class Home:
     """A lock that is set up, and its keys."""
 
-    def __init__(self, room: Room, door: Lock) -> None:
-        self.room = room
+    def __init__(self, gateway: ZigbeeGateway, door: Lock) -> None:
+        self.gateway = gateway
         self.door = door
         self.care = LockReconciler(self._settle, first_pause_s=0.2)
         self.keys = PinCodes(
-            room.store.mirror, room.store.locks, room.zigbee, max_keys=100, left_unsettled=self.care.announce
+            gateway.store.mirror, gateway.store.locks, gateway.zigbee, max_keys=100, left_unsettled=self.care.announce
         )
 
     async def _settle(self, uuid: Uuid) -> None:
@@ -40,10 +40,10 @@ class Home:
         return (await self.keys.remove(asked(ExecType.DELETE, RemoveKey(slot)))).status
 
     def opens_with(self, pin: str) -> bool:
-        return self.door.book.find(pin.encode()) is not None
+        return self.door.user_codes.find(pin.encode()) is not None
 
     def states(self) -> list[KeyState]:
-        return [key.state for key in self.room.store.locks.keys_of(DOOR)]
+        return [key.state for key in self.gateway.store.locks.keys_of(DOOR)]
 
 
 def asked(exectype: ExecType, action: AddKey | RemoveKey) -> Request:
@@ -52,22 +52,22 @@ def asked(exectype: ExecType, action: AddKey | RemoveKey) -> Request:
 
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[Home]:
-    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
-    house.form()
-    async with house.serve() as url, running(house, url, tmp_path) as room, asyncio.TaskGroup() as tasks:
-        await asyncio.wait_for(room.zigbee.radio.up.wait(), 20)
-        door = house.add(lock(DOOR, poll_interval_s=0.05))
-        await room.take_in(door)
-        home = Home(room, door)
+    network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
+    network.form()
+    async with network.serve() as url, running(network, url, tmp_path) as gateway, asyncio.TaskGroup() as tasks:
+        await asyncio.wait_for(gateway.zigbee.radio.up.wait(), 20)
+        door = network.add(lock(DOOR, poll_interval_s=0.05))
+        await gateway.take_in(door)
+        home = Home(gateway, door)
         caring = tasks.create_task(home.care.run())
         yield home
         caring.cancel()
 
 
 async def test_a_key_that_is_just_being_added_is_not_half_done(home: Home) -> None:
-    home.room.house.faults.make_slow(DOOR, 0.3)
+    home.gateway.network.faults.make_slow(DOOR, 0.3)
     adding = asyncio.create_task(home.add("妈妈", "482913"))
-    await home.room.until(lambda: home.states() == [KeyState.PENDING])
+    await home.gateway.until(lambda: home.states() == [KeyState.PENDING])
     await home.keys.settle(DOOR)
     assert await adding is OperationStatus.CREATED
     assert home.states() == [KeyState.SET]
@@ -83,23 +83,23 @@ async def test_two_keys_at_once_get_a_slot_each(home: Home) -> None:
 
 async def test_a_code_whose_answer_was_lost_is_in_no_lock_in_the_end(home: Home) -> None:
     assert await home.add("爸爸", "573024") is OperationStatus.CREATED
-    home.room.house.faults.lose_answers(DOOR, 100)
+    home.gateway.network.faults.lose_answers(DOOR, 100)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1.5):  # the phone's patience is shorter than a sleepy device's
             await home.add("妈妈", "482913")
     assert home.opens_with("482913")
-    home.room.house.faults.clear()
-    await home.room.until(lambda: home.states() == [KeyState.SET], patience_s=60)
+    home.gateway.network.faults.clear()
+    await home.gateway.until(lambda: home.states() == [KeyState.SET], patience_s=60)
     assert not home.opens_with("482913")
     assert home.opens_with("573024")
 
 
 async def test_a_key_that_could_not_be_taken_out_is_taken_out_later(home: Home) -> None:
     assert await home.add("妈妈", "482913") is OperationStatus.CREATED
-    home.room.house.faults.make_unreachable(DOOR)
+    home.gateway.network.faults.make_unreachable(DOOR)
     with pytest.raises(GatewayError):
         await home.remove(1)
     assert home.opens_with("482913")
-    home.room.house.faults.clear()
-    await home.room.until(lambda: home.states() == [])
+    home.gateway.network.faults.clear()
+    await home.gateway.until(lambda: home.states() == [])
     assert not home.opens_with("482913")

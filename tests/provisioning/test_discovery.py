@@ -74,9 +74,9 @@ async def test_a_gateway_that_does_not_know_itself_yet_stays_silent_and_speaks_u
     ports, record = Ports(0, free_port()), list[Record]()
     listener = Socket(0)
     async with listener.endpoint.bound(ports.announce), asyncio.TaskGroup() as tasks:
-        room = await wired([LOOPBACK], record, ports)
-        part = tasks.create_task(room.run())
-        phone = Socket(await room.bound)
+        service = await wired([LOOPBACK], record, ports)
+        part = tasks.create_task(service.run())
+        phone = Socket(await service.bound)
         async with phone.endpoint.bound(0):
             phone.send(ASK)
             phone.send({"status": 200552})
@@ -124,13 +124,13 @@ async def test_two_gateways_do_not_keep_each_other_talking(gateway: Gateway) -> 
 
 async def test_a_foreigner_is_not_heard() -> None:
     async with running(limits=RateLimits()) as gateway:
-        gateway.room._neighbourhood.subnets = (
+        gateway.service._neighbourhood.subnets = (
             Subnet("eth0", IPv4Interface("192.0.2.1/24"), IPv4Address("192.0.2.255")),
         )
         async with gateway.phone() as phone:
             phone.send(ASK)
             async with asyncio.timeout(PATIENCE_S):
-                while not gateway.room.verdicts[Admission.FOREIGN]:
+                while not gateway.service.verdicts[Admission.FOREIGN]:
                     await asyncio.sleep(0)
             assert phone.heard_so_far() == []
 
@@ -140,7 +140,7 @@ async def test_who_asks_too_often_is_not_answered_every_time() -> None:
         for _ in range(20):
             phone.send(ASK)
         async with asyncio.timeout(PATIENCE_S):
-            while gateway.room.verdicts[Admission.TOO_OFTEN] < 15:
+            while gateway.service.verdicts[Admission.TOO_OFTEN] < 15:
                 await asyncio.sleep(0)
         for _ in range(5):
             await phone.hears(200601)
@@ -152,14 +152,14 @@ async def test_a_port_that_is_taken_is_said_and_taken_when_it_is_free(monkeypatc
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief, capture_logs() as logs:
         thief.bind(("0.0.0.0", 0))
         port = thief.getsockname()[1]
-        room = await wired([LOOPBACK], [RECORD], Ports(port, free_port()))
+        service = await wired([LOOPBACK], [RECORD], Ports(port, free_port()))
         async with asyncio.TaskGroup() as tasks, asyncio.timeout(PATIENCE_S):
-            part = tasks.create_task(room.run())
+            part = tasks.create_task(service.run())
             while not logs:
                 await asyncio.sleep(0)
             assert (logs[0]["event"], logs[0]["port"]) == ("provisioning_not_reachable", port)
             thief.close()
-            assert await room.bound == port
+            assert await service.bound == port
             phone = Socket(port)
             async with phone.endpoint.bound(0):
                 phone.send(ASK)
@@ -169,9 +169,9 @@ async def test_a_port_that_is_taken_is_said_and_taken_when_it_is_free(monkeypatc
 
 async def test_a_gateway_without_an_address_says_so_and_what_to_look_at() -> None:
     with capture_logs() as logs:
-        room = await wired([], [RECORD], Ports(0, free_port()))
+        service = await wired([], [RECORD], Ports(0, free_port()))
         async with asyncio.TaskGroup() as tasks, asyncio.timeout(PATIENCE_S):
-            part = tasks.create_task(room.run())
+            part = tasks.create_task(service.run())
             while not any(entry["event"] == "no_address" for entry in logs):
                 await asyncio.sleep(0)
             part.cancel()

@@ -43,12 +43,12 @@ async def test_a_flood_leaves_no_trace(limits: RateLimits) -> None:
 
 async def send(gateway: Gateway, count: int, seed: int) -> None:
     """Send so many, waiting now and then until the gateway has taken them all off its socket."""
-    taken = gateway.room.verdicts.total()
+    taken = gateway.service.verdicts.total()
     async with gateway.phone() as phone:
         for number, datagram in enumerate(datagrams(random.Random(seed), count), 1):
             phone.send(datagram)
             if number % _AT_ONCE == 0 or number == count:
                 async with asyncio.timeout(PATIENCE_S):
-                    while gateway.room.verdicts.total() < taken + number:
+                    while gateway.service.verdicts.total() < taken + number:
                         await asyncio.sleep(0)
                 phone.heard_so_far()

@@ -270,7 +270,7 @@ async def test_no_passphrase_is_logged_however_it_comes() -> None:
             phone.send(b'{"status":200554,"data":{"pwd":"half-a-request')
             phone.send(join(pwd="x" * 64 + "too-long"))
             await phone.hears(400515)
-        assert "a-wrong-guess" not in repr(vars(gateway.room._joining))
+        assert "a-wrong-guess" not in repr(vars(gateway.service._joining))
     assert [entry["event"] for entry in logs].count("wifi_joined") == 1
     for word in (PASSPHRASE, "a-wrong-guess", "half-a-request", "too-long"):
         assert word not in str(logs)

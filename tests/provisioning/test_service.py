@@ -39,7 +39,7 @@ async def test_a_full_disk_does_not_keep_the_window_open_nor_end_the_daemon() ->
     with capture_logs() as logs:
         async with running() as gateway:
             gateway.drawer.broken = True
-            keeping = asyncio.create_task(gateway.room.uplink_works())
+            keeping = asyncio.create_task(gateway.service.uplink_works())
             async with asyncio.timeout(PATIENCE_S):
                 while not any(entry["event"] == "window_not_kept_shut" for entry in logs):
                     await asyncio.sleep(0)

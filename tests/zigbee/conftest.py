@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from gatewayd.simulator.radio import SimulatedNetwork
-from tests.common.zigbee import COORDINATOR, Room, running
+from tests.common.zigbee import COORDINATOR, ZigbeeGateway, running
 
 
 @pytest.fixture
-def house() -> SimulatedNetwork:
-    house = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
-    house.form()
-    return house
+def network() -> SimulatedNetwork:
+    network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
+    network.form()
+    return network
 
 
 @pytest.fixture
-async def room(house: SimulatedNetwork, tmp_path: Path) -> AsyncIterator[Room]:
-    async with house.serve() as url, running(house, url, tmp_path) as room:
-        await asyncio.wait_for(room.zigbee.radio.up.wait(), 20)
-        yield room
+async def gateway(network: SimulatedNetwork, tmp_path: Path) -> AsyncIterator[ZigbeeGateway]:
+    async with network.serve() as url, running(network, url, tmp_path) as gateway:
+        await asyncio.wait_for(gateway.zigbee.radio.up.wait(), 20)
+        yield gateway

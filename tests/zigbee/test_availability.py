@@ -7,7 +7,7 @@ import pytest
 from gatewayd.model.ids import Uuid
 from gatewayd.simulator.radio import switch
 from gatewayd.zigbee.availability import SilenceCheck, judge
-from tests.common.zigbee import Room
+from tests.common.zigbee import ZigbeeGateway
 
 MINUTE, HOUR = 60.0, 3600.0
 
@@ -29,21 +29,21 @@ def test_the_verdict_on_silence(silent_s: float, sleeps: bool, verdict: SilenceC
     assert judge(silent_s, sleeps=sleeps) is verdict
 
 
-async def test_a_dead_device_holds_up_nobody_else(room: Room) -> None:
-    dead, alive = (room.house.add(switch(ieee, channels=1)) for ieee in ("00158d0002a00001", "00158d0002a00002"))
+async def test_a_dead_device_holds_up_nobody_else(gateway: ZigbeeGateway) -> None:
+    dead, alive = (gateway.network.add(switch(ieee, channels=1)) for ieee in ("00158d0002a00001", "00158d0002a00002"))
     for device in (dead, alive):
-        await room.take_in(device)
-    asked = {uuid: room.zigbee.devices.get(Uuid(uuid)) for uuid in (dead.ieee, alive.ieee)}
+        await gateway.take_in(device)
+    asked = {uuid: gateway.zigbee.devices.get(Uuid(uuid)) for uuid in (dead.ieee, alive.ieee)}
     for hosted in asked.values():
         hosted.last_heard -= HOUR
-    room.house.faults.make_unreachable(dead.ieee)
-    room.house.faults.delivery_timeout_s = 2
+    gateway.network.faults.make_unreachable(dead.ieee)
+    gateway.network.faults.delivery_timeout_s = 2
     before = asked[alive.ieee].last_heard
     async with asyncio.TaskGroup() as tasks:
-        looking = tasks.create_task(room.zigbee.devices.look_around())
-        await room.until(lambda: asked[alive.ieee].last_heard > before)
+        looking = tasks.create_task(gateway.zigbee.devices.look_around())
+        await gateway.until(lambda: asked[alive.ieee].last_heard > before)
         assert not looking.done()
     assert [hosted.answers for hosted in asked.values()] == [False, True]
-    room.house.faults.clear()
+    gateway.network.faults.clear()
     dead.press(1)
-    await room.until(lambda: asked[dead.ieee].answers)
+    await gateway.until(lambda: asked[dead.ieee].answers)

@@ -8,40 +8,40 @@ import pytest
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.ids import Uuid
 from gatewayd.simulator.radio import SimulatedNetwork, switch
-from tests.common.zigbee import COORDINATOR, Room, running
+from tests.common.zigbee import COORDINATOR, ZigbeeGateway, running
 
 
-async def test_a_network_is_restored_onto_a_coordinator_that_has_another(room: Room) -> None:
-    lamp = room.house.add(switch("00158d0002a00001", channels=1), joined=False)
-    await room.take_in(lamp)
-    flash = room.house.ncp.flash
+async def test_a_network_is_restored_onto_a_coordinator_that_has_another(gateway: ZigbeeGateway) -> None:
+    lamp = gateway.network.add(switch("00158d0002a00001", channels=1), joined=False)
+    await gateway.take_in(lamp)
+    flash = gateway.network.ncp.flash
     key, pan_id = flash.network_key, flash.network.pan_id if flash.network else None
-    taken = await room.zigbee.backup()
+    taken = await gateway.zigbee.backup()
 
-    room.house.form(pan_id=0x7777, channel=20)
+    gateway.network.form(pan_id=0x7777, channel=20)
     assert flash.network_key != key
-    starts = room.zigbee.radio.starts
-    assert await room.zigbee.restore(taken) == Uuid(COORDINATOR)
+    starts = gateway.zigbee.radio.starts
+    assert await gateway.zigbee.restore(taken) == Uuid(COORDINATOR)
 
-    await room.until(lambda: room.zigbee.radio.starts > starts)
+    await gateway.until(lambda: gateway.zigbee.radio.starts > starts)
     assert flash.network is not None
     assert (flash.network_key, flash.network.pan_id, flash.network.channel) == (key, pan_id, 15)
 
 
 async def test_a_coordinator_without_a_network_gets_the_last_one_back_by_itself(
-    house: SimulatedNetwork, tmp_path: Path
+    network: SimulatedNetwork, tmp_path: Path
 ) -> None:
-    async with house.serve() as url:
-        async with running(house, url, tmp_path) as room:
-            await room.until(room.zigbee.radio.up.is_set)
-            await room.zigbee.backup()
-        key = house.ncp.flash.network_key
-        house.ncp.flash.erase()
-        house.ncp.flash.network_key = bytes(16)
-        async with running(house, url, tmp_path) as room:
-            await room.until(room.zigbee.radio.up.is_set)
-            assert house.ncp.flash.network is not None
-            assert house.ncp.flash.network_key == key
+    async with network.serve() as url:
+        async with running(network, url, tmp_path) as gateway:
+            await gateway.until(gateway.zigbee.radio.up.is_set)
+            await gateway.zigbee.backup()
+        key = network.ncp.flash.network_key
+        network.ncp.flash.erase()
+        network.ncp.flash.network_key = bytes(16)
+        async with running(network, url, tmp_path) as gateway:
+            await gateway.until(gateway.zigbee.radio.up.is_set)
+            assert network.ncp.flash.network is not None
+            assert network.ncp.flash.network_key == key
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,11 @@ async def test_a_coordinator_without_a_network_gets_the_last_one_back_by_itself(
         (lambda taken: taken.clear(), "'metadata' is missing"),
     ],
 )
-async def test_what_is_no_backup_is_refused_with_the_reason(room: Room, damage: Any, reason: str) -> None:
-    await room.until(room.zigbee.radio.up.is_set)
-    taken = await room.zigbee.backup()
+async def test_what_is_no_backup_is_refused_with_the_reason(gateway: ZigbeeGateway, damage: Any, reason: str) -> None:
+    await gateway.until(gateway.zigbee.radio.up.is_set)
+    taken = await gateway.zigbee.backup()
     secret = taken["network_key"]["key"]
     damage(taken)
     with pytest.raises(MalformedError, match=reason) as refused:
-        await room.zigbee.restore(taken)
+        await gateway.zigbee.restore(taken)
     assert secret not in str(refused.value)

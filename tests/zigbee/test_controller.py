@@ -16,279 +16,280 @@ from gatewayd.model.record import CurtainParam, LockParam, Record, SensorParam, 
 from gatewayd.model.request import Operate, Query, RemoveDevice
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.radio import SimulatedNetwork, Switch, climate_sensor, contact, curtain, lock, socket, switch
-from tests.common.zigbee import COORDINATOR, Room, running
+from tests.common.zigbee import COORDINATOR, ZigbeeGateway, running
 
 CONTROL, QUERY, DELETE = ExecType.CONTROL, ExecType.QUERY, ExecType.DELETE
 
 
-def values(room: Room, lamp: Switch) -> list[int | None]:
-    param = room.record(lamp).param
+def values(gateway: ZigbeeGateway, lamp: Switch) -> list[int | None]:
+    param = gateway.record(lamp).param
     assert isinstance(param, SwitchParam)
     return [channel.value for channel in param.channel]
 
 
-async def test_a_switch_joins_reports_and_obeys(room: Room) -> None:
-    lamp = room.house.add(switch("00158d0002a00001", channels=3))
-    record = await room.take_in(lamp)
+async def test_a_switch_joins_reports_and_obeys(gateway: ZigbeeGateway) -> None:
+    lamp = gateway.network.add(switch("00158d0002a00001", channels=3))
+    record = await gateway.take_in(lamp)
     assert (record.category, record.type_sub, record.title) == (Category.SWITCH, "AA03SW3K-HN-15A", "智能开关")
     assert isinstance(record.param, ZigbeeParam)
     assert record.param.zgb_ieee == "00:15:8D:00:02:A0:00:01"
     lamp.press(2)
-    await room.until(lambda: values(room, lamp) == [0, 100, 0])
-    answer = await room.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=3))
+    await gateway.until(lambda: values(gateway, lamp) == [0, 100, 0])
+    answer = await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=3))
     assert answer.status is OperationStatus.CONTROLLED
-    assert values(room, lamp) == [0, 100, 100]
+    assert values(gateway, lamp) == [0, 100, 100]
     assert [lamp.is_on(channel) for channel in (1, 2, 3)] == [False, True, True]
 
 
-async def test_toggling_twice_ends_where_it_began(room: Room) -> None:
-    lamp = room.house.add(switch("00158d0002a00001", channels=1))
-    await room.take_in(lamp)
+async def test_toggling_twice_ends_where_it_began(gateway: ZigbeeGateway) -> None:
+    lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
+    await gateway.take_in(lamp)
     for expected in (True, False):
-        await room.ask(lamp, Category.SWITCH, CONTROL, Operate(2, channel=1))
+        await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(2, channel=1))
         assert lamp.is_on(1) is expected
     assert {entry.command for entry in lamp.executed if entry.cluster == 0x0006} == {0, 1}
 
 
-async def test_a_lost_answer_does_not_toggle_again(room: Room) -> None:
-    lamp = room.house.add(switch("00158d0002a00001", channels=1))
-    await room.take_in(lamp)
-    room.house.faults.lose_answers(lamp.ieee, 1)
+async def test_a_lost_answer_does_not_toggle_again(gateway: ZigbeeGateway) -> None:
+    lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
+    await gateway.take_in(lamp)
+    gateway.network.faults.lose_answers(lamp.ieee, 1)
     with suppress(DeviceUnreachableError):  # whether zigpy's retry comes through in time is its own affair
-        await room.ask(lamp, Category.SWITCH, CONTROL, Operate(2, channel=1))
+        await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(2, channel=1))
     assert lamp.is_on(1)
 
 
-async def test_a_sleepy_sensor_is_given_time_and_its_readings_have_units(room: Room) -> None:
-    sensor = room.house.add(climate_sensor("00158d0004c00001", poll_interval_s=0.5))
-    await room.take_in(sensor)
+async def test_a_sleepy_sensor_is_given_time_and_its_readings_have_units(gateway: ZigbeeGateway) -> None:
+    sensor = gateway.network.add(climate_sensor("00158d0004c00001", poll_interval_s=0.5))
+    await gateway.take_in(sensor)
     sensor.set(temperature=-3.25, humidity=61.5, battery=44)
 
     def read() -> tuple[float | None, float | None]:
-        param = room.record(sensor).param
+        param = gateway.record(sensor).param
         assert isinstance(param, SensorParam)
         return param.temperature, param.humidity
 
-    await room.until(lambda: read() == (-3.25, 61.5))
+    await gateway.until(lambda: read() == (-3.25, 61.5))
 
 
-async def test_who_sleeps_deep_is_answered_for_with_what_it_said_last(room: Room) -> None:
-    sensor = room.house.add(climate_sensor("00158d0004c00001", poll_interval_s=600))
-    await room.take_in(sensor)
-    room.house.sleep(sensor)
+async def test_who_sleeps_deep_is_answered_for_with_what_it_said_last(gateway: ZigbeeGateway) -> None:
+    sensor = gateway.network.add(climate_sensor("00158d0004c00001", poll_interval_s=600))
+    await gateway.take_in(sensor)
+    gateway.network.sleep(sensor)
     sensor.report_now(1, 0x0402, 0, 1850)
-    answer = await room.ask(sensor, Category.SENSOR, QUERY, Query())
+    answer = await gateway.ask(sensor, Category.SENSOR, QUERY, Query())
     assert answer.record is not None
     assert (answer.status, getattr(answer.record.param, "temperature", None)) == (OperationStatus.DEVICE_NORMAL, 18.5)
 
 
-async def test_a_door_contact_is_enrolled_and_gives_alarm(room: Room) -> None:
-    door = room.house.add(contact("00158d0007f00001", poll_interval_s=0.1))
-    assert (await room.take_in(door)).type_sub == "AA09AL"
+async def test_a_door_contact_is_enrolled_and_gives_alarm(gateway: ZigbeeGateway) -> None:
+    door = gateway.network.add(contact("00158d0007f00001", poll_interval_s=0.1))
+    assert (await gateway.take_in(door)).type_sub == "AA09AL"
 
     def says() -> tuple[bool | None, ...]:
-        param = room.record(door).param
+        param = gateway.record(door).param
         assert isinstance(param, SensorParam)
         return param.alarm, param.tamper, param.low_battery
 
-    await room.until(lambda: says() == (False, False, False))
+    await gateway.until(lambda: says() == (False, False, False))
     assert door.is_enrolled
     door.open()
-    await room.until(lambda: says() == (True, False, False))
+    await gateway.until(lambda: says() == (True, False, False))
     door.open(False)
     door.lift_cover()
     door.run_low()
-    await room.until(lambda: says() == (False, True, True))
+    await gateway.until(lambda: says() == (False, True, True))
     door.ask_to_be_enrolled()
-    await room.until(lambda: door.is_enrolled)
+    await gateway.until(lambda: door.is_enrolled)
 
 
-async def test_a_socket_meters(room: Room) -> None:
-    plug = room.house.add(socket("00158d0005d00001"))
-    await room.take_in(plug)
-    await room.ask(plug, Category.SOCKET, CONTROL, Operate(1, channel=1))
+async def test_a_socket_meters(gateway: ZigbeeGateway) -> None:
+    plug = gateway.network.add(socket("00158d0005d00001"))
+    await gateway.take_in(plug)
+    await gateway.ask(plug, Category.SOCKET, CONTROL, Operate(1, channel=1))
     plug.plug_in(1200)
-    await room.ask(plug, Category.SOCKET, QUERY, Query())
-    param = room.record(plug).param
+    await gateway.ask(plug, Category.SOCKET, QUERY, Query())
+    param = gateway.record(plug).param
     assert isinstance(param, SocketParam)
     assert param.power == 1200.0
     assert param.voltage is not None
     assert 220 < param.voltage < 240
 
 
-async def test_a_curtain_moves_and_says_where_it_is(room: Room) -> None:
-    blind = room.house.add(curtain("00158d0006e00001"))
-    await room.take_in(blind)
+async def test_a_curtain_moves_and_says_where_it_is(gateway: ZigbeeGateway) -> None:
+    blind = gateway.network.add(curtain("00158d0006e00001"))
+    await gateway.take_in(blind)
     blind.travel_s = 0.2
-    await room.ask(blind, Category.CURTAIN, CONTROL, Operate(1, position=30))
+    await gateway.ask(blind, Category.CURTAIN, CONTROL, Operate(1, position=30))
 
     def position() -> int | None:
-        param = room.record(blind).param
+        param = gateway.record(blind).param
         assert isinstance(param, CurtainParam)
         return param.position
 
-    await room.until(lambda: position() == 30)
+    await gateway.until(lambda: position() == 30)
 
 
-async def test_a_lock_tells_who_opened_it_and_holds_pins(room: Room) -> None:
-    door = room.house.add(lock("00158d0003b00001", poll_interval_s=0.05))
-    await room.take_in(door)
+async def test_a_lock_tells_who_opened_it_and_holds_pins(gateway: ZigbeeGateway) -> None:
+    door = gateway.network.add(lock("00158d0003b00001", poll_interval_s=0.05))
+    await gateway.take_in(door)
     uuid = Uuid(door.ieee)
-    slots = await room.zigbee.pin_slots(uuid)
+    slots = await gateway.zigbee.pin_slots(uuid)
     assert slots.count == 20
-    await room.zigbee.set_pin(uuid, 3, "482913")
+    await gateway.zigbee.set_pin(uuid, 3, "482913")
     assert door.enter_pin("482913")
     door.pry()
-    await room.until(lambda: any(isinstance(word, LockAlarm) for word in room.words))
-    events = [word for word in room.words if isinstance(word, LockEvent)]
+    await gateway.until(lambda: any(isinstance(word, LockAlarm) for word in gateway.words))
+    events = [word for word in gateway.words if isinstance(word, LockEvent)]
     assert [(event.source, event.code, event.user) for event in events] == [(LockSource.KEYPAD, 2, 3)]
-    logged = await room.zigbee.read_lock_log(uuid, None)
+    logged = await gateway.zigbee.read_lock_log(uuid, None)
     assert [(event.lock_time, event.user) for event in logged] == [(events[0].lock_time, 3)]
-    await room.zigbee.clear_pin(uuid, 3)
+    await gateway.zigbee.clear_pin(uuid, 3)
     assert not door.enter_pin("482913")
-    param = room.record(door).param
+    param = gateway.record(door).param
     assert isinstance(param, LockParam)
 
 
-async def test_a_locks_log_that_has_gone_around_is_read_to_its_oldest_record(room: Room) -> None:
-    door = room.house.add(lock("00158d0003b00001", poll_interval_s=0.05, log_records=5))
-    await room.take_in(door)
+async def test_a_locks_log_that_has_gone_around_is_read_to_its_oldest_record(gateway: ZigbeeGateway) -> None:
+    door = gateway.network.add(lock("00158d0003b00001", poll_interval_s=0.05, log_records=5))
+    await gateway.take_in(door)
     for user in range(1, 8):
         door.use_fingerprint(user)
-    logged = await room.zigbee.read_lock_log(Uuid(door.ieee), None)
+    logged = await gateway.zigbee.read_lock_log(Uuid(door.ieee), None)
     assert [event.user for event in logged] == [3, 4, 5, 6, 7]
 
 
-async def test_a_lock_without_a_clock_has_no_log_that_could_be_told_apart(room: Room) -> None:
-    room.house.wall_clock = lambda: datetime(2136, 2, 7, 6, 28, 15, tzinfo=UTC)  # 0xFFFFFFFF: ZCL's "no time"
-    door = room.house.add(lock("00158d0003b00001", poll_interval_s=0.05))
-    await room.take_in(door)
+async def test_a_lock_without_a_clock_has_no_log_that_could_be_told_apart(gateway: ZigbeeGateway) -> None:
+    gateway.network.wall_clock = lambda: datetime(2136, 2, 7, 6, 28, 15, tzinfo=UTC)  # 0xFFFFFFFF: ZCL's "no time"
+    door = gateway.network.add(lock("00158d0003b00001", poll_interval_s=0.05))
+    await gateway.take_in(door)
     door.turn_knob()
-    await room.until(lambda: bool(room.words))
-    assert [getattr(word, "lock_time", 0) for word in room.words] == [None]
-    assert await room.zigbee.read_lock_log(Uuid(door.ieee), 0) == ()
+    await gateway.until(lambda: bool(gateway.words))
+    assert [getattr(word, "lock_time", 0) for word in gateway.words] == [None]
+    assert await gateway.zigbee.read_lock_log(Uuid(door.ieee), 0) == ()
 
 
-async def test_a_device_that_leaves_is_forgotten_and_the_cloud_hears_of_it(room: Room) -> None:
-    lamp = room.house.add(switch("00158d0002a00001", channels=1))
-    await room.take_in(lamp)
-    room.house.leave(lamp)
-    await room.until(lambda: room.store.mirror.get(Uuid(lamp.ieee)) is None)
-    kinds = [type(row.due).__name__ for row in await room.store.outbox.rows()]
+async def test_a_device_that_leaves_is_forgotten_and_the_cloud_hears_of_it(gateway: ZigbeeGateway) -> None:
+    lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
+    await gateway.take_in(lamp)
+    gateway.network.leave(lamp)
+    await gateway.until(lambda: gateway.store.mirror.get(Uuid(lamp.ieee)) is None)
+    kinds = [type(row.due).__name__ for row in await gateway.store.outbox.rows()]
     assert kinds.count("NoticeDue") == 2
 
 
-async def test_a_device_is_removed_even_if_it_does_not_answer(room: Room) -> None:
-    lamp = room.house.add(switch("00158d0002a00001", channels=1))
-    await room.take_in(lamp)
-    answer = await room.ask(lamp, Category.SWITCH, DELETE, RemoveDevice())
+async def test_a_device_is_removed_even_if_it_does_not_answer(gateway: ZigbeeGateway) -> None:
+    lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
+    await gateway.take_in(lamp)
+    answer = await gateway.ask(lamp, Category.SWITCH, DELETE, RemoveDevice())
     assert answer.status is OperationStatus.DELETED
-    await room.until(lambda: room.store.mirror.get(Uuid(lamp.ieee)) is None)
+    await gateway.until(lambda: gateway.store.mirror.get(Uuid(lamp.ieee)) is None)
     with pytest.raises(UnknownDeviceError):
-        await room.ask(lamp, Category.SWITCH, QUERY, Query())
+        await gateway.ask(lamp, Category.SWITCH, QUERY, Query())
 
 
-async def test_the_gateway_is_not_taken_off_its_own_network(room: Room) -> None:
+async def test_the_gateway_is_not_taken_off_its_own_network(gateway: ZigbeeGateway) -> None:
     with pytest.raises(RefusedError, match="its own network"):
-        await room.zigbee.remove(Uuid(COORDINATOR))
+        await gateway.zigbee.remove(Uuid(COORDINATOR))
 
 
-async def test_a_device_that_is_on_the_network_no_more_can_be_removed(room: Room) -> None:
-    lamp = room.house.add(switch("00158d0002a00001", channels=1))
-    await room.store.mirror.put(
+async def test_a_device_that_is_on_the_network_no_more_can_be_removed(gateway: ZigbeeGateway) -> None:
+    lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
+    await gateway.store.mirror.put(
         Record(uuid=Uuid(lamp.ieee), category=Category.SWITCH, param=SwitchParam(status=1), id=7)
     )
-    await room.zigbee.remove(Uuid(lamp.ieee))
-    await room.until(lambda: room.store.mirror.get(Uuid(lamp.ieee)) is None)
+    await gateway.zigbee.remove(Uuid(lamp.ieee))
+    await gateway.until(lambda: gateway.store.mirror.get(Uuid(lamp.ieee)) is None)
     with pytest.raises(UnknownDeviceError):
-        await room.zigbee.remove(Uuid(lamp.ieee))
+        await gateway.zigbee.remove(Uuid(lamp.ieee))
 
 
-async def test_a_device_out_of_reach_is_said_to_be(room: Room) -> None:
-    lamp = room.house.add(switch("00158d0002a00001", channels=1))
-    await room.take_in(lamp)
-    room.house.faults.make_unreachable(lamp.ieee)
+async def test_a_device_out_of_reach_is_said_to_be(gateway: ZigbeeGateway) -> None:
+    lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
+    await gateway.take_in(lamp)
+    gateway.network.faults.make_unreachable(lamp.ieee)
     with pytest.raises(DeviceUnreachableError):
-        await room.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
-    room.house.faults.clear()
-    await room.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
+        await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
+    gateway.network.faults.clear()
+    await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
     assert lamp.is_on(1)
 
 
-async def test_a_channel_that_is_not_there_is_refused(room: Room) -> None:
-    lamp = room.house.add(switch("00158d0002a00001", channels=1))
-    await room.take_in(lamp)
+async def test_a_channel_that_is_not_there_is_refused(gateway: ZigbeeGateway) -> None:
+    lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
+    await gateway.take_in(lamp)
     with pytest.raises(RefusedError, match="channel 2"):
-        await room.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=2))
+        await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=2))
 
 
-async def test_what_is_known_is_there_after_a_restart(house: SimulatedNetwork, tmp_path: Path) -> None:
-    lamp = house.add(switch("00158d0002a00001", channels=2))
-    async with house.serve() as url:
-        async with running(house, url, tmp_path) as room:
-            await asyncio.wait_for(room.zigbee.radio.up.wait(), 20)
-            await room.take_in(lamp)
-        async with running(house, url, tmp_path) as room:
-            await asyncio.wait_for(room.zigbee.radio.up.wait(), 20)
+async def test_what_is_known_is_there_after_a_restart(network: SimulatedNetwork, tmp_path: Path) -> None:
+    lamp = network.add(switch("00158d0002a00001", channels=2))
+    async with network.serve() as url:
+        async with running(network, url, tmp_path) as gateway:
+            await asyncio.wait_for(gateway.zigbee.radio.up.wait(), 20)
+            await gateway.take_in(lamp)
+        async with running(network, url, tmp_path) as gateway:
+            await asyncio.wait_for(gateway.zigbee.radio.up.wait(), 20)
             lamp.press(1)
-            await room.until(lambda: values(room, lamp)[0] == 100)
+            await gateway.until(lambda: values(gateway, lamp)[0] == 100)
 
 
-async def test_an_absent_coordinator_is_waited_for(house: SimulatedNetwork, tmp_path: Path) -> None:
-    async with house.serve() as url:
+async def test_an_absent_coordinator_is_waited_for(network: SimulatedNetwork, tmp_path: Path) -> None:
+    async with network.serve() as url:
         pass
     port = int(url.rpartition(":")[2])
-    async with running(house, url, tmp_path) as room:
-        await room.until(lambda: "cannot start" in str(room.zigbee.radio.trouble))
+    async with running(network, url, tmp_path) as gateway:
+        await gateway.until(lambda: "cannot start" in str(gateway.zigbee.radio.trouble))
         with pytest.raises(RadioUnavailableError):
-            await room.zigbee.permit_join(10)
-        async with house.serve(port=port):
-            await asyncio.wait_for(room.zigbee.radio.up.wait(), 30)
+            await gateway.zigbee.permit_join(10)
+        async with network.serve(port=port):
+            await asyncio.wait_for(gateway.zigbee.radio.up.wait(), 30)
 
 
-async def test_a_coordinator_that_resets_comes_back_in_the_same_process(room: Room) -> None:
-    lamp = room.house.add(switch("00158d0002a00001", channels=1))
-    await room.take_in(lamp)
+async def test_a_coordinator_that_resets_comes_back_in_the_same_process(gateway: ZigbeeGateway) -> None:
+    lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
+    await gateway.take_in(lamp)
+    radio = gateway.zigbee.radio
     for number in range(2, 5):
-        room.house.faults.reset_ncp()
-        await room.until(lambda number=number: room.zigbee.radio.starts == number and room.zigbee.radio.up.is_set())  # type: ignore[misc]
-        await room.ask(lamp, Category.SWITCH, CONTROL, Operate(number % 2, channel=1))
+        gateway.network.faults.reset_ncp()
+        await gateway.until(lambda number=number: radio.starts == number and radio.up.is_set())  # type: ignore[misc]
+        await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(number % 2, channel=1))
         assert lamp.is_on(1) is bool(number % 2)
 
 
-async def test_zigpys_database_is_not_written_at_reports(room: Room, tmp_path: Path) -> None:
-    sensor = room.house.add(climate_sensor("00158d0004c00001", poll_interval_s=0.1))
-    await room.take_in(sensor)
+async def test_zigpys_database_is_not_written_at_reports(gateway: ZigbeeGateway, tmp_path: Path) -> None:
+    sensor = gateway.network.add(climate_sensor("00158d0004c00001", poll_interval_s=0.1))
+    await gateway.take_in(sensor)
     await asyncio.sleep(0.2)
     wal = tmp_path / "zigbee.db-wal"
     before = wal.stat().st_size
     for number in range(200):
         sensor.report_now(1, 0x0402, 0, 1000 + number)
         await asyncio.sleep(0.001)
-    await room.until(lambda: getattr(room.record(sensor).param, "temperature", None) == 11.99)
+    await gateway.until(lambda: getattr(gateway.record(sensor).param, "temperature", None) == 11.99)
     assert wal.stat().st_size == before
 
 
 @pytest.mark.parametrize("damage", [b"no database at all" * 100, None])
 async def test_a_damaged_zigbee_database_is_set_aside_and_devices_are_met_again(
-    house: SimulatedNetwork, tmp_path: Path, damage: bytes | None
+    network: SimulatedNetwork, tmp_path: Path, damage: bytes | None
 ) -> None:
-    lamp = house.add(switch("00158d0002a00001", channels=1))
+    lamp = network.add(switch("00158d0002a00001", channels=1))
     database = tmp_path / "zigbee.db"
-    async with house.serve() as url:
-        async with running(house, url, tmp_path) as room:
-            await room.until(room.zigbee.radio.up.is_set)
-            await room.take_in(lamp)
+    async with network.serve() as url:
+        async with running(network, url, tmp_path) as gateway:
+            await gateway.until(gateway.zigbee.radio.up.is_set)
+            await gateway.take_in(lamp)
         content = database.read_bytes()
         assert stat.S_IMODE(database.stat().st_mode) == 0o600
         database.write_bytes(damage or content[:4096] + b"\xff" * 4096 + content[8192:])
-        async with running(house, url, tmp_path) as room:
-            await room.until(room.zigbee.radio.up.is_set)
+        async with running(network, url, tmp_path) as gateway:
+            await gateway.until(gateway.zigbee.radio.up.is_set)
             assert any(name.startswith("zigbee.db.damaged-") for name in os.listdir(tmp_path))
-            await room.until(lambda: getattr(room.record(lamp).param, "status", None) == 0)
+            await gateway.until(lambda: getattr(gateway.record(lamp).param, "status", None) == 0)
             with pytest.raises(DeviceUnreachableError):
-                await room.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
+                await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
             lamp.report_now(1, 0x0006, 0, 0)
-            await room.until(lambda: getattr(room.record(lamp).param, "status", None) == 1)
-            await room.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
+            await gateway.until(lambda: getattr(gateway.record(lamp).param, "status", None) == 1)
+            await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
             assert lamp.is_on(1)

@@ -30,59 +30,59 @@ class TopicUsers(Protocol):
 class MqttPublisher:
     """Speaks for the gateway on a line. States need no outbox: each new line begins with all of them."""
 
-    def __init__(self, mirror: Mirror, outbox: Outbox, audience: TopicUsers, owner: str) -> None:
+    def __init__(self, mirror: Mirror, outbox: Outbox, access: TopicUsers, owner: str) -> None:
         self._mirror = mirror
         self._outbox = outbox
-        self._audience = audience
+        self._access = access
         self._owner = owner
         self.published = 0
 
-    async def serve(self, line: MqttConnection) -> None:
+    async def serve(self, connection: MqttConnection) -> None:
         """Greet, then publish whatever changes or is due, until the line breaks."""
-        await self._resubscribe(line)
+        await self._resubscribe(connection)
         for record in self._mirror.all():
             self._mirror.changed.add(record.uuid)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._states(line))
-            tasks.create_task(self._due(line))
+            tasks.create_task(self._states(connection))
+            tasks.create_task(self._due(connection))
 
-    async def _states(self, line: MqttConnection) -> None:
-        known, version = {record.uuid for record in self._mirror.all()}, self._audience.version
+    async def _states(self, connection: MqttConnection) -> None:
+        known, version = {record.uuid for record in self._mirror.all()}, self._access.version
         while True:
             for uuid in await self._mirror.changed.take():
                 record = self._mirror.get(uuid)
                 is_news = (record is None) == (uuid in known)
-                if is_news or self._audience.version != version:
+                if is_news or self._access.version != version:
                     known ^= {uuid} if is_news else set()
-                    version = self._audience.version
-                    await self._resubscribe(line)
+                    version = self._access.version
+                    await self._resubscribe(connection)
                 if record is not None:
-                    await line.publish(state_of(record, self._owner))
+                    await connection.publish(state_of(record, self._owner))
                     self.published += 1
 
-    async def _due(self, line: MqttConnection) -> None:
+    async def _due(self, connection: MqttConnection) -> None:
         while True:
             rows = await self._outbox.take("mqtt", 100)
             try:
-                await self._send(line, rows)
+                await self._send(connection, rows)
             except BaseException:
                 self._outbox.release(*(row.id for row in rows))
                 raise
             await self._outbox.done(*(row.id for row in rows))
             self.published += len(rows)
 
-    async def _send(self, line: MqttConnection, rows: tuple[OutboxRow, ...]) -> None:
+    async def _send(self, connection: MqttConnection, rows: tuple[OutboxRow, ...]) -> None:
         """All at once, in order: MQTT keeps the order of one line, and the acknowledgements come when they come."""
         async with asyncio.TaskGroup() as tasks:
             for row in rows:
                 for message in messages_of(row, self._owner):
-                    tasks.create_task(line.publish(message))
+                    tasks.create_task(connection.publish(message))
 
-    async def _resubscribe(self, line: MqttConnection) -> None:
-        await line.keep_subscribed(
+    async def _resubscribe(self, connection: MqttConnection) -> None:
+        await connection.keep_subscribed(
             subscription(user, record.category, record.uuid)
             for record in self._mirror.all()
-            for user in self._audience.users_of(record.uuid)
+            for user in self._access.users_of(record.uuid)
         )
 
 

@@ -78,7 +78,7 @@ class _Asked:
     """A request, the line it came on, and until when (the loop's clock) it has its final answer."""
 
     request: Request
-    line: MqttConnection
+    connection: MqttConnection
     tasks: asyncio.TaskGroup
     until: float
 
@@ -87,7 +87,7 @@ class _Asked:
         request = self.request
         topic = Topic(request.user, request.category, request.uuid, request.exectype)
         message = MqttMessage(str(topic), write_envelope(meaning, record, request.sn), qos=1)
-        self.tasks.create_task(self.line.try_publish(message))
+        self.tasks.create_task(self.connection.try_publish(message))
 
 
 @dataclass(slots=True)
@@ -137,14 +137,16 @@ class RequestListener:
         """Carry out what the lines bring, until cancelled. Outlives each line."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                request, line = await self._begun.get()
+                request, connection = await self._begun.get()
                 until = asyncio.get_running_loop().time() + self._deadline_s
-                tasks.create_task(self._in_turn(_Asked(request, line, tasks, until)), name=f"request-{request.sn}")
+                tasks.create_task(
+                    self._in_turn(_Asked(request, connection, tasks, until)), name=f"request-{request.sn}"
+                )
 
-    async def serve(self, line: MqttConnection) -> None:
+    async def serve(self, connection: MqttConnection) -> None:
         """Read a line until it breaks."""
-        async for arrived in line.arriving():
-            await self._take(arrived, line)
+        async for arrived in connection.arriving():
+            await self._take(arrived, connection)
 
     async def answer_unfinished(self) -> frozenset[Uuid]:
         """Answer 操作失败 to what a crash cut off; returns the devices whose true state is to be read."""
@@ -164,7 +166,7 @@ class RequestListener:
             log.warning("request_cut_off_by_restart", sn=cut.sn, uuid=cut.uuid, exectype=cut.exectype)
         return frozenset(cut.uuid for cut in unfinished)
 
-    async def _take(self, arrived: ReceivedMqttMessage, line: MqttConnection) -> None:
+    async def _take(self, arrived: ReceivedMqttMessage, connection: MqttConnection) -> None:
         """One message: a request is handed on, anything else ends here."""
         if not arrived.payload:
             return  # a retained message was cleared
@@ -173,7 +175,7 @@ class RequestListener:
             envelope = read_envelope(arrived.payload)
         except MalformedError as error:
             self._count("unreadable", arrived, error)
-            await self._answer_unreadable(arrived, line)
+            await self._answer_unreadable(arrived, connection)
             return
         if not envelope.is_request:
             self.counters["not_requests"] += 1
@@ -187,9 +189,9 @@ class RequestListener:
             request = read_request(topic, envelope, self._zone)
         except GatewayError as error:
             self._count("refused", arrived, error)
-            await self._say(line, topic, envelope, error.status)
+            await self._say(connection, topic, envelope, error.status)
             return
-        await self._begun.put((request, line))
+        await self._begun.put((request, connection))
 
     async def _in_turn(self, asked: _Asked) -> None:
         """A device does one thing at a time; only so many wait for it."""
@@ -292,7 +294,7 @@ class RequestListener:
             log.exception("handler_broke", uuid=request.uuid, exectype=request.exectype)
             return Answer(OperationStatus.UNKNOWN_ERROR, record)
 
-    async def _answer_unreadable(self, arrived: ReceivedMqttMessage, line: MqttConnection) -> None:
+    async def _answer_unreadable(self, arrived: ReceivedMqttMessage, connection: MqttConnection) -> None:
         """What cannot be read is answered where a `sn` can be found in it and a topic to answer on."""
         try:
             topic = read_topic(arrived.topic)
@@ -300,11 +302,13 @@ class RequestListener:
         except (MalformedError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         if not arrived.retained and (found.status is None or Envelope({}, found.status, found.desc).is_request):
-            await self._say(line, topic, Envelope({"sn": found.msg.sn}), OperationStatus.BAD_PARAMETERS)
+            await self._say(connection, topic, Envelope({"sn": found.msg.sn}), OperationStatus.BAD_PARAMETERS)
 
-    async def _say(self, line: MqttConnection, topic: Topic, envelope: Envelope, meaning: OperationStatus) -> None:
+    async def _say(
+        self, connection: MqttConnection, topic: Topic, envelope: Envelope, meaning: OperationStatus
+    ) -> None:
         if (sn := envelope.sn) is not None:
-            await line.publish(MqttMessage(str(topic), write_envelope(meaning, None, sn), qos=1))
+            await connection.publish(MqttMessage(str(topic), write_envelope(meaning, None, sn), qos=1))
 
     def _count(self, what: str, arrived: ReceivedMqttMessage, reason: object) -> None:
         self.counters[what] += 1

@@ -159,7 +159,7 @@ class MqttSession:
                 client = await stack.enter_async_context(self._client(v5=v5))
             client.timeout = _TIMEOUT_S
             self._version_works = True
-            line = MqttConnection(client, is_v5=v5)
+            connection = MqttConnection(client, is_v5=v5)
             self.trouble = None
             self.connections += 1
             self.connected.set()
@@ -167,7 +167,7 @@ class MqttSession:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     for part in self._parts:
-                        tasks.create_task(_run(part, line))
+                        tasks.create_task(_run(part, connection))
             finally:
                 self.connected.clear()
                 await self._say_goodbye(client)
@@ -224,8 +224,8 @@ def _heeding_cancellation() -> Iterator[None]:
         raise asyncio.CancelledError
 
 
-async def _run(part: ConnectionTask, line: MqttConnection) -> None:
-    await part(line)
+async def _run(part: ConnectionTask, connection: MqttConnection) -> None:
+    await part(connection)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

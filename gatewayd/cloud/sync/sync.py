@@ -49,7 +49,7 @@ class Sync:
         client: CloudClient,
         mirror: Mirror,
         copies: CloudCache,
-        audience: AccessControl,
+        access: AccessControl,
         clock: CloudClock,
         *,
         interval_s: float,
@@ -57,7 +57,7 @@ class Sync:
         self._client = client
         self._mirror = mirror
         self._copies = copies
-        self._audience = audience
+        self._access = access
         self._clock = clock
         self._interval_s = interval_s
         self._asked = asyncio.Event()
@@ -146,9 +146,9 @@ class Sync:
         members = [read_row(copy, Member, _MEMBER) for copy in self._copies.of(_MEMBER).values()]
         profiles = [read_row(copy, UserProfile, _PROFILE) for copy in self._copies.of(_PROFILE).values()]
         given = [read_row(copy, Authorization, _AUTHORIZATION) for copy in self._copies.of(_AUTHORIZATION).values()]
-        before = self._audience.version
-        self._audience.learn(grants(given, names(members, profiles[0] if profiles else None)))
-        if self._audience.version != before:
+        before = self._access.version
+        self._access.learn(grants(given, names(members, profiles[0] if profiles else None)))
+        if self._access.version != before:
             for record in self._mirror.all():
                 self._mirror.changed.add(record.uuid)  # somebody else's topics are to be listened to
 

@@ -80,7 +80,7 @@ class Description(Generic[D_co]):
 class DeviceNetwork(Protocol):
     """What a device sees of the house that it stands in."""
 
-    agenda: Scheduler
+    scheduler: Scheduler
 
     def from_device(self, device: "Device", endpoint: int, cluster: int, payload: bytes, target: int) -> None:
         """Radio a message to the coordinator's endpoint `target`."""
@@ -113,7 +113,7 @@ Key = tuple[int, int, int]
 class Device:
     """A live device: attribute values, bindings, reporting, and the log of what it executed."""
 
-    def __init__(self, description: "Description[Any]", nwk: int, house: DeviceNetwork) -> None:
+    def __init__(self, description: "Description[Any]", nwk: int, network: DeviceNetwork) -> None:
         self.ieee = description.ieee
         self.address = bytes.fromhex(description.ieee)[::-1]
         self.description = description
@@ -126,7 +126,7 @@ class Device:
         self.sleepy = description.poll_interval_s is not None
         self.role = zdo.END_DEVICE if self.sleepy else zdo.ROUTER
         self.capabilities = _BATTERY_END_DEVICE if self.sleepy else _MAINS_ROUTER
-        self.house = house
+        self.network = network
         self.clusters = {(end.id, cluster.id): cluster for end in description.endpoints for cluster in end.clusters}
         self.attributes: dict[Key, Attribute] = {
             (end, cluster.id, attribute.id): attribute
@@ -134,7 +134,7 @@ class Device:
             for attribute in cluster.attributes
         }
         self.values: dict[Key, Value] = {key: attribute.value for key, attribute in self.attributes.items()}
-        self.reporter = Reporter(house.agenda, self._current, self._send_due_report)
+        self.reporter = Reporter(network.scheduler, self._current, self._send_due_report)
         self._sequence = 0
 
     # What tests, benches and people do to it.
@@ -144,7 +144,7 @@ class Device:
         key = (endpoint, cluster, attribute)
         self.values[key] = value
         self._send_report(key, value, 1)
-        return self.house.agenda.now()
+        return self.network.scheduler.now()
 
     def get(self, endpoint: int, cluster: int, attribute: int) -> Value:
         return self.values[endpoint, cluster, attribute]
@@ -182,7 +182,7 @@ class Device:
         return self._execute(endpoint, cluster, frame)
 
     def send(self, endpoint: int, cluster: int, payload: bytes, target: int = 1) -> None:
-        self.house.from_device(self, endpoint, cluster, payload, target)
+        self.network.from_device(self, endpoint, cluster, payload, target)
 
     def next_sequence(self) -> int:
         self._sequence = self._sequence + 1 & 0xFF
@@ -205,9 +205,9 @@ class Device:
         handler = self._handler(endpoint, cluster, frame)
         if isinstance(handler, int):
             return frame.default_response(handler)
-        entry = ExecutedCommand(self.house.agenda.now(), endpoint, cluster, frame.command, frame.payload)
+        entry = ExecutedCommand(self.network.scheduler.now(), endpoint, cluster, frame.command, frame.payload)
         self.executed.append(entry)
-        self.house.executed(self, entry)
+        self.network.executed(self, entry)
         try:
             result = handler(self, endpoint, frame.payload)
         except (zcl.ShortDataError, struct.error):

@@ -1,4 +1,4 @@
-"""What can go wrong, on demand: on the line between host and coordinator, and in the air. `house.faults.…`
+"""What can go wrong, on demand: on the line between host and coordinator, and in the air. `network.faults.…`
 
 The line asks `outbound` and `inbound` for each ASH frame, the air asks the rest; nothing here does I/O.
 """

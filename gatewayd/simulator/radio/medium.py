@@ -38,17 +38,17 @@ class ParentBuffer:
 
 
 class RadioMedium:
-    def __init__(self, ncp: Ncp, agenda: Scheduler, faults: RadioFaults, latency_s: float) -> None:
+    def __init__(self, ncp: Ncp, scheduler: Scheduler, faults: RadioFaults, latency_s: float) -> None:
         self.latency_s = latency_s
         self.by_nwk: dict[int, Device] = {}
         self.by_address: dict[bytes, Device] = {}
         self._ncp = ncp
-        self._agenda = agenda
+        self._scheduler = scheduler
         self._faults = faults
         self._mailboxes: dict[str, ParentBuffer] = {}
         self._counter = 0
         self._coordinator = CoordinatorNode(ncp)
-        ncp.sky = self
+        ncp.medium = self
 
     def put(self, device: Device) -> None:
         self.by_nwk[device.nwk] = device
@@ -67,7 +67,7 @@ class RadioMedium:
         """A sleepy device listens for a while, as it does when it joins or its button is pressed."""
         if device.sleepy:
             box = self._mailboxes[device.ieee]
-            box.awake_until = self._agenda.now() + seconds
+            box.awake_until = self._scheduler.now() + seconds
             self._hand_over(box)
 
     def put_to_sleep(self, device: Device) -> None:
@@ -101,17 +101,17 @@ class RadioMedium:
         def arrive() -> None:
             assert device is not None
             if not self._hears(device, aps):
-                self._agenda.after(self._faults.delivery_timeout_s, fail)
+                self._scheduler.after(self._faults.delivery_timeout_s, fail)
                 return
             sent(ezsp.SUCCESS)
             self._arrive(device, aps, payload, ticket)
 
         if device is None or not device.joined:
-            self._agenda.after(self._faults.delivery_timeout_s, fail)
+            self._scheduler.after(self._faults.delivery_timeout_s, fail)
         elif device.sleepy:
             self._keep_for(device, arrive, fail)
         elif self.latency_s:
-            self._agenda.after(self.latency_s, arrive)
+            self._scheduler.after(self.latency_s, arrive)
         else:
             arrive()
         return ezsp.SUCCESS
@@ -149,7 +149,7 @@ class RadioMedium:
         device = self.by_address.get(address)
         if device is None or not device.joined:
             return False
-        device.house.left(device)
+        device.network.left(device)
         return True
 
     # From devices.
@@ -166,7 +166,7 @@ class RadioMedium:
 
     def _deliver(self, device: Device, aps: Aps, payload: bytes) -> None:
         if self.latency_s:
-            self._agenda.after(self.latency_s, lambda: self._ncp.deliver(ezsp.UNICAST, aps, device.nwk, payload))
+            self._scheduler.after(self.latency_s, lambda: self._ncp.deliver(ezsp.UNICAST, aps, device.nwk, payload))
         else:
             self._ncp.deliver(ezsp.UNICAST, aps, device.nwk, payload)
 
@@ -196,7 +196,7 @@ class RadioMedium:
         aps: Aps = (*way, _DEVICE_OPTIONS, 0, self._next_counter())
         delay = self._faults.answer_delay(device.ieee)
         if delay:
-            self._agenda.after(delay, lambda: ticket.then(lambda: self._deliver(device, aps, payload)))
+            self._scheduler.after(delay, lambda: ticket.then(lambda: self._deliver(device, aps, payload)))
         else:
             ticket.then(lambda: self._deliver(device, aps, payload))
 
@@ -204,7 +204,7 @@ class RadioMedium:
         if flags & _REJOIN_FLAG:
             self.announce(device)
         else:
-            device.house.left(device)
+            device.network.left(device)
 
     def _to_itself(self, aps: Aps, payload: bytes, ticket: Ticket) -> None:
         reply = zdo.answer(self._coordinator, aps[1], payload) if aps[3] == 0 else None
@@ -217,16 +217,16 @@ class RadioMedium:
 
     def _keep_for(self, device: Device, arrive: Callable[[], None], fail: Callable[[], None]) -> None:
         box = self._mailboxes[device.ieee]
-        now = self._agenda.now()
+        now = self._scheduler.now()
         if now < box.awake_until:
             arrive()
             return
         message = BufferedMessage(arrive)
-        message.expiry = self._agenda.after(_INDIRECT_TIMEOUT_S, lambda: self._expire(box, message, fail))
+        message.expiry = self._scheduler.after(_INDIRECT_TIMEOUT_S, lambda: self._expire(box, message, fail))
         box.waiting.append(message)
         if box.poll is None:
             rounds = math.ceil((now - box.phase) / box.interval)
-            box.poll = self._agenda.at(box.phase + rounds * box.interval, lambda: self._hand_over(box))
+            box.poll = self._scheduler.at(box.phase + rounds * box.interval, lambda: self._hand_over(box))
 
     def _expire(self, box: ParentBuffer, message: BufferedMessage, fail: Callable[[], None]) -> None:
         box.waiting.remove(message)

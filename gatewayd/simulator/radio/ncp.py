@@ -1,7 +1,7 @@
 """The coordinator itself: what each EZSP command does to it. A method here is a row of `ezsp.COMMANDS`,
 which says the types of what it takes (`Any` where there are many) and gives.
 
-Framing is `ash`'s, the devices and the air between are `air`'s; `host` is whoever is connected, if anybody is.
+Framing is `ash`'s, the devices and the air between are `medium`'s; `host` is whoever is connected, if anybody is.
 """
 
 import struct
@@ -75,11 +75,11 @@ class Medium(Protocol):
 
 
 class Ncp:
-    def __init__(self, address: bytes, flash: Flash, agenda: Scheduler) -> None:
+    def __init__(self, address: bytes, flash: Flash, scheduler: Scheduler) -> None:
         self._factory_address = address
         self.flash = flash
-        self._agenda = agenda
-        self.sky: Medium
+        self._scheduler = scheduler
+        self.medium: Medium
         self.host: Host | None = None
         self._handlers = {row.id: (row, getattr(self, row.name)) for row in ezsp.COMMANDS.values()}
         self._queued: list[bytes] = []
@@ -108,7 +108,7 @@ class Ncp:
 
     @property
     def permits_joining(self) -> bool:
-        return self.running and self._agenda.now() < self.permit_until
+        return self.running and self._scheduler.now() < self.permit_until
 
     # Between the line and the commands.
 
@@ -280,7 +280,7 @@ class Ncp:
     def permit_joining(self, seconds: int) -> tuple[Field, ...]:
         if not self.running:
             return (ezsp.NETWORK_DOWN,)
-        self.permit_until = float("inf") if seconds == 0xFF else self._agenda.now() + seconds
+        self.permit_until = float("inf") if seconds == 0xFF else self._scheduler.now() + seconds
         return (SUCCESS,)
 
     def get_eui64(self) -> tuple[Field, ...]:
@@ -378,11 +378,11 @@ class Ncp:
         return (address in self._patient,)
 
     def lookup_node_id(self, address: bytes) -> tuple[Field, ...]:
-        nwk = self.sky.nwk_of(address)
+        nwk = self.medium.nwk_of(address)
         return (_NOBODY if nwk is None else nwk,)
 
     def lookup_eui64(self, nwk: int) -> tuple[Field, ...]:
-        address = self.sky.address_of(nwk)
+        address = self.medium.address_of(nwk)
         return (ezsp.ERR_FATAL, bytes(8)) if address is None else (SUCCESS, address)
 
     def get_address_table_eui64(self, index: int) -> tuple[Field, ...]:
@@ -406,14 +406,14 @@ class Ncp:
         if not self.running:
             return ezsp.NETWORK_DOWN, sequence
         frame: Aps = (*aps[:6], sequence)
-        return self.sky.unicast(nwk, frame, tag, payload, self.ticket), sequence
+        return self.medium.unicast(nwk, frame, tag, payload, self.ticket), sequence
 
     def send_broadcast(self, _destination: int, *rest: Any) -> tuple[Field, ...]:
         *aps, _radius, _tag, payload = rest
         sequence = self._next_aps_sequence()
         if not self.running:
             return ezsp.NETWORK_DOWN, sequence
-        self.sky.broadcast((*aps[:6], sequence), payload)
+        self.medium.broadcast((*aps[:6], sequence), payload)
         return SUCCESS, sequence
 
     def proxy_broadcast(self, _source: int, destination: int, _nwk_sequence: int, *rest: Any) -> tuple[Field, ...]:
@@ -427,7 +427,7 @@ class Ncp:
         return (SUCCESS if self.running else ezsp.NETWORK_DOWN,)
 
     def remove_device(self, _nwk: int, _parent: bytes, address: bytes) -> tuple[Field, ...]:
-        return (SUCCESS if self.sky.remove(address) else ezsp.NOT_FOUND,)
+        return (SUCCESS if self.medium.remove(address) else ezsp.NOT_FOUND,)
 
     def _next_aps_sequence(self) -> int:
         self._aps_sequence = self._aps_sequence + 1 & 0xFF

@@ -31,8 +31,8 @@ def is_worth_reporting(before: Value, after: Value, change: int | None) -> bool:
 class Reporter:
     """One device's configured reports. `send` says whether a report could go out."""
 
-    def __init__(self, agenda: Scheduler, value_of: Callable[[Key], Value], send: Callable[[Key], bool]) -> None:
-        self._agenda = agenda
+    def __init__(self, scheduler: Scheduler, value_of: Callable[[Key], Value], send: Callable[[Key], bool]) -> None:
+        self._scheduler = scheduler
         self._value_of = value_of
         self._send = send
         self.configured: dict[Key, Reporting] = {}
@@ -44,7 +44,7 @@ class Reporter:
         self.remove(key)
         if maximum == NEVER:
             return
-        reporting = Reporting(minimum, maximum, change, value, self._agenda.now())
+        reporting = Reporting(minimum, maximum, change, value, self._scheduler.now())
         self.configured[key] = reporting
         self._schedule(key, reporting)
 
@@ -62,7 +62,7 @@ class Reporter:
         if not is_worth_reporting(reporting.value, value, reporting.change):
             return
         earliest = reporting.sent_at + reporting.minimum
-        if earliest <= self._agenda.now():
+        if earliest <= self._scheduler.now():
             self._report(key, reporting, value)
         elif reporting.next is None or reporting.next.at > earliest:
             self._plan(key, reporting, earliest)
@@ -70,7 +70,7 @@ class Reporter:
     def _report(self, key: Key, reporting: Reporting, value: Value) -> None:
         if self._send(key):
             reporting.value = value
-        reporting.sent_at = self._agenda.now()
+        reporting.sent_at = self._scheduler.now()
         self._schedule(key, reporting)
 
     def _schedule(self, key: Key, reporting: Reporting) -> None:
@@ -83,7 +83,7 @@ class Reporter:
     def _plan(self, key: Key, reporting: Reporting, at: float) -> None:
         if reporting.next is not None:
             reporting.next.cancel()
-        reporting.next = self._agenda.at(at, lambda: self._due(key, reporting))
+        reporting.next = self._scheduler.at(at, lambda: self._due(key, reporting))
 
     def _due(self, key: Key, reporting: Reporting) -> None:
         reporting.next = None

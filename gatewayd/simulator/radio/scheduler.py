@@ -16,17 +16,17 @@ _FEW = 64
 class ScheduledAction:
     """Something planned; cancelled entries are swept out once they are many."""
 
-    __slots__ = ("_agenda", "action", "at")
+    __slots__ = ("_scheduler", "action", "at")
 
-    def __init__(self, agenda: "Scheduler", at: float, action: Callable[[], None]) -> None:
-        self._agenda = agenda
+    def __init__(self, scheduler: "Scheduler", at: float, action: Callable[[], None]) -> None:
+        self._scheduler = scheduler
         self.at = at
         self.action: Callable[[], None] | None = action
 
     def cancel(self) -> None:
         if self.action is not None:
             self.action = None
-            self._agenda.note_cancelled()
+            self._scheduler.note_cancelled()
 
 
 class Scheduler:

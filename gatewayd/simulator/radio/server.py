@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class _TcpHost(asyncio.Protocol):
     """A TCP connection. A new one takes the place of the one before, as serial servers do it."""
 
-    def __init__(self, house: "SimulatedNetwork", present: set["_TcpHost"]) -> None:
-        self._house = house
+    def __init__(self, network: "SimulatedNetwork", present: set["_TcpHost"]) -> None:
+        self._network = network
         self._present = present
         self._transport: asyncio.Transport | None = None
         self._session: HostSession | None = None
@@ -30,8 +30,8 @@ class _TcpHost(asyncio.Protocol):
         for other in list(self._present):
             other.hang_up()
         self._present.add(self)
-        self._session = HostSession(self._house, self._transport.write, self._transport.abort)
-        self._session.begin(announce=self._house.announces_reset)
+        self._session = HostSession(self._network, self._transport.write, self._transport.abort)
+        self._session.begin(announce=self._network.announces_reset)
 
     def data_received(self, data: bytes) -> None:
         if self._session is not None:
@@ -98,15 +98,15 @@ class _ListeningPort:
 
 
 @asynccontextmanager
-async def serve_tcp(house: "SimulatedNetwork", host: str, port: int) -> AsyncIterator[str]:
+async def serve_tcp(network: "SimulatedNetwork", host: str, port: int) -> AsyncIterator[str]:
     present: set[_TcpHost] = set()
-    door = _ListeningPort(lambda: _TcpHost(house, present), host, port)
-    house.faults.doors.append(door)
+    door = _ListeningPort(lambda: _TcpHost(network, present), host, port)
+    network.faults.doors.append(door)
     listening = asyncio.create_task(door.run())
     try:
         yield f"socket://{door.address[0]}:{door.address[1]}"
     finally:
-        house.faults.doors.remove(door)
+        network.faults.doors.remove(door)
         listening.cancel()
         door.refuse()
         for one in list(present):
@@ -116,7 +116,7 @@ async def serve_tcp(house: "SimulatedNetwork", host: str, port: int) -> AsyncIte
 
 
 @asynccontextmanager
-async def serve_pty(house: "SimulatedNetwork") -> AsyncIterator[str]:
+async def serve_pty(network: "SimulatedNetwork") -> AsyncIterator[str]:
     """A pseudo-terminal says nothing of who opens it, so its host must begin with a reset, as on real ports."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
@@ -127,7 +127,7 @@ async def serve_pty(house: "SimulatedNetwork") -> AsyncIterator[str]:
         with contextlib.suppress(BlockingIOError):  # nobody reads: a serial line loses it just so
             os.write(ours, data)
 
-    session = HostSession(house, write, lambda: None)
+    session = HostSession(network, write, lambda: None)
 
     def read() -> None:
         with contextlib.suppress(BlockingIOError):

@@ -21,30 +21,30 @@ _HANGING_S = 0.1
 class DelayLine:
     """One direction of the line: things pass in order, at once or after the line's delay."""
 
-    def __init__(self, agenda: Scheduler, passes: Callable[[bytes], None]) -> None:
-        self._agenda = agenda
+    def __init__(self, scheduler: Scheduler, passes: Callable[[bytes], None]) -> None:
+        self._scheduler = scheduler
         self._passes = passes
         self._busy_until = 0.0
 
     def carry(self, data: bytes, delay_s: float) -> None:
-        now = self._agenda.now()
+        now = self._scheduler.now()
         if not delay_s and self._busy_until <= now:
             self._passes(data)
             return
         self._busy_until = max(self._busy_until, now + delay_s)
-        self._agenda.at(self._busy_until, lambda: self._passes(data))
+        self._scheduler.at(self._busy_until, lambda: self._passes(data))
 
 
 class HostSession:
     """One connected host: ASH state, and the frames between it and the coordinator."""
 
-    def __init__(self, house: "SimulatedNetwork", write: Callable[[bytes], None], abort: Callable[[], None]) -> None:
-        self._house = house
-        self._faults = house.faults
-        self._ncp = house.ncp
-        self._agenda = house.agenda
-        self._to_host = DelayLine(house.agenda, write)
-        self._from_host = DelayLine(house.agenda, self._arrived)
+    def __init__(self, network: "SimulatedNetwork", write: Callable[[bytes], None], abort: Callable[[], None]) -> None:
+        self._network = network
+        self._faults = network.faults
+        self._ncp = network.ncp
+        self._scheduler = network.scheduler
+        self._to_host = DelayLine(network.scheduler, write)
+        self._from_host = DelayLine(network.scheduler, self._arrived)
         self._abort = abort
         self._ended = False
         self._ash = Ash()
@@ -76,7 +76,7 @@ class HostSession:
     def callback(self, frame: bytes) -> None:
         """Send an unasked frame. Before the host's reset there is nobody to hear it, and who hangs says nothing."""
         if self._ash.connected and not self._faults.silent:
-            self._ash.send(frame, self._agenda.now())
+            self._ash.send(frame, self._scheduler.now())
             if not self._receiving:
                 self._flush()
 
@@ -98,7 +98,7 @@ class HostSession:
     def _arrived(self, data: bytes) -> None:
         if self._ended:
             return
-        now = self._agenda.now()
+        now = self._scheduler.now()
         self._receiving = True
         try:
             for carried in self._reader.feed(data):
@@ -129,12 +129,12 @@ class HostSession:
     def _arm(self) -> None:
         """Keep one agenda entry for retransmission; it moves only when it comes up too early."""
         if self._timer is None and self._ash.deadline is not None:
-            self._timer = self._agenda.at(self._ash.deadline, self._tick)
+            self._timer = self._scheduler.at(self._ash.deadline, self._tick)
 
     def _tick(self) -> None:
         if self._faults.silent:
-            self._timer = self._agenda.after(_HANGING_S, self._tick)
+            self._timer = self._scheduler.after(_HANGING_S, self._tick)
             return
         self._timer = None
-        self._ash.tick(self._agenda.now())
+        self._ash.tick(self._scheduler.now())
         self._flush()

@@ -56,12 +56,12 @@ class SimulatedNetwork:
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC) + timedelta(hours=8),
     ) -> None:
         self.chance = random.Random(seed)
-        self.agenda = Scheduler(now)
+        self.scheduler = Scheduler(now)
         self.wall_clock = wall_clock
         self.announces_reset = announces_reset
         self.faults = RadioFaults(self.chance, now)
-        self.ncp = Ncp(bytes.fromhex(coordinator_ieee)[::-1], Flash.load(flash), self.agenda)
-        self.air = RadioMedium(self.ncp, self.agenda, self.faults, latency_s)
+        self.ncp = Ncp(bytes.fromhex(coordinator_ieee)[::-1], Flash.load(flash), self.scheduler)
+        self.medium = RadioMedium(self.ncp, self.scheduler, self.faults, latency_s)
         self.devices: dict[str, Device] = {}
         self.on_command: Callable[[Device, ExecutedCommand], None] | None = None
         """Called the moment a command reaches a device; `Executed.at` is the house's (the loop's) time."""
@@ -86,7 +86,7 @@ class SimulatedNetwork:
         """Put a device into the house; `joined`: the coordinator has known it from an earlier life."""
         device = description.lives_as(description, self._free_nwk(), self)
         self.devices[device.ieee] = device
-        self.air.put(device)
+        self.medium.put(device)
         device.joined = joined
         return device
 
@@ -97,9 +97,9 @@ class SimulatedNetwork:
         if not rejoin:
             device.forget_network()
         if moved:
-            self.air.move(device, self._free_nwk())
+            self.medium.move(device, self._free_nwk())
         device.joined = True
-        self.air.awaken(device)
+        self.medium.awaken(device)
         kind = _SLEEPY_NODE if device.sleepy else _ROUTER_NODE
         if device.sleepy:
             self.ncp.tell(ezsp.CHILD_JOIN, 0, 1, device.nwk, device.address, kind)
@@ -118,15 +118,15 @@ class SimulatedNetwork:
         await self.rejoin(device, moved=True)
 
     def announce(self, device: Device) -> None:
-        self.air.announce(device)
+        self.medium.announce(device)
 
     def wake(self, device: Device, seconds: float = AWAKE_S) -> None:
         """A sleepy device listens for a while, as when its button is pressed (after joining it does so anyway)."""
-        self.air.awaken(device, seconds)
+        self.medium.awaken(device, seconds)
 
     def sleep(self, device: Device) -> None:
         """A sleepy device falls asleep now, and hears next when it polls."""
-        self.air.put_to_sleep(device)
+        self.medium.put_to_sleep(device)
 
     def leave(self, device: Device) -> None:
         """The device leaves the network by itself, as when its button is held for long."""
@@ -136,21 +136,21 @@ class SimulatedNetwork:
     @asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
         """Be a coordinator on a TCP port; yields its URL for EZSP hosts."""
-        with self.agenda.driven():
+        with self.scheduler.driven():
             async with server.serve_tcp(self, host, port) as url:
                 yield url
 
     @asynccontextmanager
     async def serve_pty(self) -> AsyncIterator[str]:
         """Be a coordinator on a serial port; yields its path."""
-        with self.agenda.driven():
+        with self.scheduler.driven():
             async with server.serve_pty(self) as path:
                 yield path
 
     # What devices see of it.
 
     def from_device(self, device: Device, endpoint: int, cluster: int, payload: bytes, target: int) -> None:
-        self.air.from_device(device, endpoint, cluster, payload, target)
+        self.medium.from_device(device, endpoint, cluster, payload, target)
 
     def executed(self, device: Device, entry: ExecutedCommand) -> None:
         if self.on_command is not None:
@@ -168,5 +168,5 @@ class SimulatedNetwork:
     def _free_nwk(self) -> int:
         while True:
             nwk = self.chance.randrange(0x0001, 0xFFF0)
-            if nwk not in self.air.by_nwk:
+            if nwk not in self.medium.by_nwk:
                 return nwk

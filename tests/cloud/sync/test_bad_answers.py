@@ -114,7 +114,7 @@ async def given(both: Both, level: Permission) -> int:
     id_ = (await both.client.authorizations.create(right)).id
     assert id_ is not None
     await both.synced()
-    assert both.audience.level(GUEST, DOOR) is level
+    assert both.access.level(GUEST, DOOR) is level
     return id_
 
 
@@ -134,7 +134,7 @@ async def test_a_right_that_is_not_listed_stands_only_where_the_cloud_does_not_r
     both.cloud.faults.answer(f"{RIGHTS}{id_}/", json.dumps({"msg": {}, "status": status, "desc": ""}), times=3)
     says(both, RIGHTS, 200021, [])
     assert await failed(both) == (set() if level is Permission.NONE else {"authorization"})
-    assert both.audience.level(GUEST, DOOR) is level
+    assert both.access.level(GUEST, DOOR) is level
 
 
 async def test_a_right_that_the_cloud_gives_no_answer_about_holds_up_the_end_of_no_other(both: Both) -> None:
@@ -143,11 +143,11 @@ async def test_a_right_that_the_cloud_gives_no_answer_about_holds_up_the_end_of_
     right = Authorization(info_id=both.mine(AIR).id, authorized_id=guest_id, perm=3)
     other = (await both.client.authorizations.create(right)).id
     await both.synced()
-    assert both.audience.level(GUEST, AIR) is Permission.CONTROL
+    assert both.access.level(GUEST, AIR) is Permission.CONTROL
     assert other is not None
     await both.client.authorizations.delete(other)
     both.cloud.faults.fail(f"{RIGHTS}1/", status=500, times=3)
     says(both, RIGHTS, 200021, [])
     assert await failed(both) == {"authorization"}
-    assert both.audience.level(GUEST, AIR) is Permission.NONE
-    assert both.audience.level(GUEST, DOOR) is Permission.CONTROL
+    assert both.access.level(GUEST, AIR) is Permission.NONE
+    assert both.access.level(GUEST, DOOR) is Permission.CONTROL

@@ -50,7 +50,7 @@ async def test_what_it_said_before_it_left_is_told_before_its_record_goes(both: 
     await both.store.outbox.add(rang)
     await left_and_joined(both)
     async with asyncio.timeout(10):
-        while both.uplink.trouble is None:
+        while both.sender.trouble is None:
             await asyncio.sleep(0.01)
     both.cloud.faults.clear()
     await assert_linked_once(both, old_id)

@@ -134,7 +134,7 @@ async def test_what_the_cloud_takes_while_the_disk_is_full_is_neither_lost_nor_t
             await fill_to_the_last(both)
             both.cloud.faults.clear()
             async with asyncio.timeout(20):
-                while "disk is full" not in str(both.uplink.trouble):
+                while "disk is full" not in str(both.sender.trouble):
                     await asyncio.sleep(0.01)
             ballast.unlink()
             async with asyncio.timeout(20):

@@ -203,16 +203,16 @@ async def test_a_right_that_was_given_is_known_by_the_users_name_until_it_is_tak
     guest_id = await member_of_the_home(both, GUEST)
     given = await both.client.authorizations.create(Authorization(info_id=door.id, authorized_id=guest_id, perm=3))
     assert given.id is not None
-    version = both.audience.version
+    version = both.access.version
     await both.synced()
-    assert both.audience.level(GUEST, DOOR) is Permission.CONTROL
-    assert both.audience.users_of(DOOR) == (OWNER, GUEST)
-    assert both.audience.level(GUEST, AIR) is Permission.NONE
-    assert both.audience.version == version + 1
+    assert both.access.level(GUEST, DOOR) is Permission.CONTROL
+    assert both.access.users_of(DOOR) == (OWNER, GUEST)
+    assert both.access.level(GUEST, AIR) is Permission.NONE
+    assert both.access.version == version + 1
     await both.client.authorizations.delete(given.id)
     await both.synced()
-    assert both.audience.level(GUEST, DOOR) is Permission.NONE
-    assert both.audience.users_of(DOOR) == (OWNER,)
+    assert both.access.level(GUEST, DOOR) is Permission.NONE
+    assert both.access.users_of(DOOR) == (OWNER,)
 
 
 async def test_a_right_that_a_bad_answer_leaves_out_is_kept(both: Both) -> None:
@@ -222,7 +222,7 @@ async def test_a_right_that_a_bad_answer_leaves_out_is_kept(both: Both) -> None:
     empty = {"status": 200021, "msg": {"data": [], "page": {"total_page": 1}}, "desc": ""}
     both.cloud.faults.answer("/api/iot/authorization/", json.dumps(empty))
     await both.synced()
-    assert both.audience.level(GUEST, DOOR) is Permission.CONTROL
+    assert both.access.level(GUEST, DOOR) is Permission.CONTROL
 
 
 async def test_rights_are_known_after_a_restart_without_the_cloud(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ async def test_rights_are_known_after_a_restart_without_the_cloud(tmp_path: Path
         await both.synced()
     async with both_ends(tmp_path, with_records=False) as again:
         again.cloud.faults.fail("/", status=503, times=1000)
-        assert again.audience.level(GUEST, DOOR) is Permission.UPDATE
+        assert again.access.level(GUEST, DOOR) is Permission.UPDATE
 
 
 async def test_many_changes_go_as_one_batch_each_with_its_own_outcome(both: Both) -> None:
@@ -267,7 +267,7 @@ async def test_when_the_cloud_is_back_what_waited_goes_at_once_as_batches(both: 
     for uuid in uuids:
         await both.store.mirror.put(replace(both.mine(AIR), uuid=uuid, id=None), RecordItem(uuid=uuid))
     async with asyncio.timeout(20):
-        while "timestamp" not in str(both.uplink.trouble):
+        while "timestamp" not in str(both.sender.trouble):
             await asyncio.sleep(0.01)
     both.cloud.faults.clear()
     both.cloud.requests.clear()

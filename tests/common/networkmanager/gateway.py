@@ -28,12 +28,14 @@ async def gateway_on(
         if joined is not None:
             joined.append(link)
 
-    around = GatewayContext(lambda: RECORD, lambda: (LOOPBACK,), is_newest, on_joined, nobody_cares, time.monotonic)
+    environment = GatewayContext(
+        lambda: RECORD, lambda: (LOOPBACK,), is_newest, on_joined, nobody_cares, time.monotonic
+    )
     ports = ports or Ports(0, free_port())
-    room = await ProvisioningService.load(
-        around, wifi, Drawer(), ports=ports, announce_interval_s=3600, sealed_only=sealed_only
+    service = await ProvisioningService.load(
+        environment, wifi, Drawer(), ports=ports, announce_interval_s=3600, sealed_only=sealed_only
     )
     async with asyncio.TaskGroup() as tasks:
-        part = tasks.create_task(room.run())
-        yield await room.bound
+        part = tasks.create_task(service.run())
+        yield await service.bound
         part.cancel()

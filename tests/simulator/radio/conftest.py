@@ -7,14 +7,14 @@ from tests.common.bellows_host import Host, bellows_on
 
 
 @pytest.fixture
-def house() -> SimulatedNetwork:
+def network() -> SimulatedNetwork:
     """A house whose coordinator already has a network."""
-    house = SimulatedNetwork(seed=1)
-    house.form()
-    return house
+    network = SimulatedNetwork(seed=1)
+    network.form()
+    return network
 
 
 @pytest.fixture
-async def host(house: SimulatedNetwork) -> AsyncIterator[Host]:
-    async with house.serve() as url, bellows_on(url) as host:
+async def host(network: SimulatedNetwork) -> AsyncIterator[Host]:
+    async with network.serve() as url, bellows_on(url) as host:
         yield host

@@ -73,12 +73,12 @@ async def herdsman_on(url: str, folder: Path) -> AsyncIterator[Herdsman]:
 
 
 async def test_herdsman_forms_a_network_interviews_a_switch_commands_it_and_hears_it(tmp_path: Path) -> None:
-    house = SimulatedNetwork()
-    light = house.add(switch("00158d0002a00001", channels=3))
-    async with asyncio.timeout(PATIENCE_S), house.serve() as url, herdsman_on(url, tmp_path) as herdsman:
+    network = SimulatedNetwork()
+    light = network.add(switch("00158d0002a00001", channels=3))
+    async with asyncio.timeout(PATIENCE_S), network.serve() as url, herdsman_on(url, tmp_path) as herdsman:
         assert (await herdsman.until("started"))["how"] == "reset"
         await herdsman.until("permitted")
-        await house.join(light)
+        await network.join(light)
 
         interview = await herdsman.until("interview")
         assert interview["status"] == "successful"
@@ -95,8 +95,8 @@ async def test_herdsman_forms_a_network_interviews_a_switch_commands_it_and_hear
 async def test_herdsman_finds_its_network_again_after_both_have_restarted(tmp_path: Path) -> None:
     flash = tmp_path / "flash.json"
     for how in ("reset", "resumed"):
-        house = SimulatedNetwork(flash=flash)
-        async with asyncio.timeout(PATIENCE_S), house.serve() as url, herdsman_on(url, tmp_path) as herdsman:
+        network = SimulatedNetwork(flash=flash)
+        async with asyncio.timeout(PATIENCE_S), network.serve() as url, herdsman_on(url, tmp_path) as herdsman:
             assert (await herdsman.until("started"))["how"] == how
             await herdsman.until("permitted")
             assert await herdsman.stop() == 0

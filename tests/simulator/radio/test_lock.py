@@ -42,10 +42,10 @@ class Door:
 
 
 @pytest.fixture
-async def door(house: SimulatedNetwork, host: Host) -> Door:
-    house.wall_clock = lambda: NOON
-    device = house.add(lock("00158d0002a00002"))
-    seen = await host.take_in(house, device)
+async def door(network: SimulatedNetwork, host: Host) -> Door:
+    network.wall_clock = lambda: NOON
+    device = network.add(lock("00158d0002a00002"))
+    seen = await host.take_in(network, device)
     cluster, alarms = seen.endpoints[1].door_lock, seen.endpoints[1].in_clusters[0x0009]
     for one in (cluster, alarms):
         one.add_listener(host.ear)
@@ -103,20 +103,20 @@ async def test_a_disabled_user_stays_outside(door: Door) -> None:
     assert not door.lock.enter_pin("123456")
 
 
-async def test_a_year_day_user_enters_in_his_time_alone(house: SimulatedNetwork, door: Door) -> None:
+async def test_a_year_day_user_enters_in_his_time_alone(network: SimulatedNetwork, door: Door) -> None:
     await door.set_pin(4, "445566", UserType.YEAR_DAY)
     assert (await door.cluster.set_year_day_schedule(0, 4, NOON_ZCL, NOON_ZCL + 3600)).status == 0
     kept = await door.cluster.get_year_day_schedule(0, 4)
     assert (kept.local_start_time, kept.local_end_time) == (NOON_ZCL, NOON_ZCL + 3600)
     assert door.lock.enter_pin("445566")
 
-    house.wall_clock = lambda: NOON.replace(hour=14)
+    network.wall_clock = lambda: NOON.replace(hour=14)
     assert not door.lock.enter_pin("445566")
     await door.host.ear.until(
         lambda: (EventSource.KEYPAD, OperationCode.UNLOCK_OUT_OF_SCHEDULE, 4) in door.operations()
     )
 
-    house.wall_clock = lambda: NOON
+    network.wall_clock = lambda: NOON
     assert (await door.cluster.clear_year_day_schedule(0, 4)).status == 0
     assert not door.lock.enter_pin("445566")
 
@@ -173,13 +173,13 @@ async def test_an_unlock_with_a_timeout_locks_again_by_itself(door: Door) -> Non
 @pytest.mark.parametrize(("mode", "locks_again"), [(0, True), (4, False)], ids=["normal", "passage"])
 def test_a_door_locks_by_itself_unless_it_is_a_passage(mode: int, locks_again: bool) -> None:
     now = [0.0]
-    house = SimulatedNetwork(now=lambda: now[0])
-    door = house.add(lock("00158d0002a00002"), joined=True)
+    network = SimulatedNetwork(now=lambda: now[0])
+    door = network.add(lock("00158d0002a00002"), joined=True)
     door.put(1, DOOR_LOCK, AUTO_RELOCK_TIME, 30)
     door.put(1, DOOR_LOCK, OPERATING_MODE, mode)
     door.turn_knob()
     now[0] = 31.0
-    house.agenda.run_due()
+    network.scheduler.run_due()
     assert door.is_locked() is locks_again
 
 
@@ -193,12 +193,12 @@ async def test_the_lock_tells_its_limits(door: Door) -> None:
     assert await door.set_pin(99, "654321") == SetPinStatus.FAILED.value
 
 
-async def test_a_host_that_was_away_reads_what_happened_from_the_log(house: SimulatedNetwork, door: Door) -> None:
+async def test_a_host_that_was_away_reads_what_happened_from_the_log(network: SimulatedNetwork, door: Door) -> None:
     await door.set_pin(3, "123456")
-    house.faults.make_unreachable(door.lock.ieee)
+    network.faults.make_unreachable(door.lock.ieee)
     door.lock.enter_pin("123456")
     door.lock.pry()
-    house.faults.clear()
+    network.faults.clear()
 
     newest = await door.cluster.get_log_record(0)
     assert (newest.log_entry_id, newest.event_type, newest.event_id_or_alarm_code) == (
@@ -220,16 +220,16 @@ async def test_a_host_that_was_away_reads_what_happened_from_the_log(house: Simu
 async def test_a_lock_with_logging_off_keeps_no_log(door: Door) -> None:
     await door.cluster.write_attributes({"enable_logging": False})
     door.lock.turn_key()
-    assert list(door.lock.journal.records) == []
+    assert list(door.lock.log.records) == []
 
 
 def test_a_full_journal_writes_over_the_oldest() -> None:
-    journal = LockLog(3)
+    log = LockLog(3)
     for code in range(5):
-        journal.write(1000 + code, LogEventType.OPERATION, 0, code, user=1, pin=b"")
-    assert [record.index for record in journal.records] == [3, 1, 2]
-    assert journal.read(4) is None
-    newest = journal.read(0)
+        log.write(1000 + code, LogEventType.OPERATION, 0, code, user=1, pin=b"")
+    assert [record.index for record in log.records] == [3, 1, 2]
+    assert log.read(4) is None
+    newest = log.read(0)
     assert newest is not None
     assert newest.code == 4
 
@@ -247,8 +247,8 @@ def test_a_full_journal_writes_over_the_oldest() -> None:
     ],
 )
 def test_who_may_enter_when(kind: UserType, at: int, verdict: CodeCheck) -> None:
-    book = UserCodes(slots=20, shortest=4, longest=10, schedules=2)
-    assert book.set_pin(1, UserStatus.ENABLED, kind, b"1234") is SetPinStatus.SET
-    book.users[1].schedules[0] = (100, 200)
-    assert book.judge(book.find(b"1234"), at) is verdict
-    assert book.judge(book.find(b"4321"), at) is CodeCheck.WRONG
+    user_codes = UserCodes(slots=20, shortest=4, longest=10, schedules=2)
+    assert user_codes.set_pin(1, UserStatus.ENABLED, kind, b"1234") is SetPinStatus.SET
+    user_codes.users[1].schedules[0] = (100, 200)
+    assert user_codes.judge(user_codes.find(b"1234"), at) is verdict
+    assert user_codes.judge(user_codes.find(b"4321"), at) is CodeCheck.WRONG

@@ -39,9 +39,9 @@ async def test_bellows_forms_a_network_over_a_pty_and_a_restarted_coordinator_st
     assert kept.network_key.key == formed.network_key.key
 
 
-async def test_a_switch_joins_is_interviewed_and_obeys(house: SimulatedNetwork, host: Host) -> None:
-    light = house.add(switch("00158d0002a00001", channels=3))
-    seen = await host.take_in(house, light)
+async def test_a_switch_joins_is_interviewed_and_obeys(network: SimulatedNetwork, host: Host) -> None:
+    light = network.add(switch("00158d0002a00001", channels=3))
+    seen = await host.take_in(network, light)
 
     assert (seen.manufacturer, seen.model) == ("ZJCHILINK", "SW3")
     assert sorted(seen.endpoints) == [0, 1, 2, 3]
@@ -51,24 +51,24 @@ async def test_a_switch_joins_is_interviewed_and_obeys(house: SimulatedNetwork, 
     assert [(one.endpoint, one.cluster, one.command) for one in light.executed] == [(2, 0x0006, 0x01)]
 
 
-async def test_nobody_joins_a_closed_network(house: SimulatedNetwork, host: Host) -> None:
-    light = house.add(switch("00158d0002a00001"))
+async def test_nobody_joins_a_closed_network(network: SimulatedNetwork, host: Host) -> None:
+    light = network.add(switch("00158d0002a00001"))
     with pytest.raises(JoiningNotPermittedError):
-        await house.join(light)
+        await network.join(light)
     assert host.ear.heard == []
 
 
-async def test_a_device_that_leaves_by_itself_is_gone_for_the_host(house: SimulatedNetwork, host: Host) -> None:
-    light = house.add(switch("00158d0002a00001"))
-    await host.take_in(house, light)
-    house.leave(light)
+async def test_a_device_that_leaves_by_itself_is_gone_for_the_host(network: SimulatedNetwork, host: Host) -> None:
+    light = network.add(switch("00158d0002a00001"))
+    await host.take_in(network, light)
+    network.leave(light)
     await host.ear.until(lambda: host.ear.count("left") == 1)
     assert not light.joined
 
 
-async def test_a_device_that_the_host_removes_leaves_and_forgets(house: SimulatedNetwork, host: Host) -> None:
-    light = house.add(switch("00158d0002a00001"))
-    seen = await host.take_in(house, light)
+async def test_a_device_that_the_host_removes_leaves_and_forgets(network: SimulatedNetwork, host: Host) -> None:
+    light = network.add(switch("00158d0002a00001"))
+    seen = await host.take_in(network, light)
     await seen.endpoints[1].on_off.bind()
     assert len(light.bindings) == 1
 
@@ -78,13 +78,13 @@ async def test_a_device_that_the_host_removes_leaves_and_forgets(house: Simulate
 
 
 async def test_a_device_that_comes_back_keeps_its_bindings_and_needs_no_permission(
-    house: SimulatedNetwork, host: Host
+    network: SimulatedNetwork, host: Host
 ) -> None:
-    sensor = house.add(climate_sensor("00158d0002a00003"))
-    seen = await host.take_in(house, sensor)
+    sensor = network.add(climate_sensor("00158d0002a00003"))
+    seen = await host.take_in(network, sensor)
     await host.listen_to(seen.endpoints[1].temperature, 0x0000, 0, 3600, 10)
     await host.app.permit(0)
-    await house.rejoin(sensor)
+    await network.rejoin(sensor)
     sensor.set(temperature=30.0)
     await host.ear.until(lambda: host.reports() == [3000])
 
@@ -103,24 +103,24 @@ async def test_a_backup_of_the_network_is_restored_onto_another_coordinator() ->
     assert new.ncp.flash.network.pan_id == old.ncp.flash.network.pan_id
 
 
-async def test_a_new_kind_of_device_is_described_in_ten_lines(house: SimulatedNetwork, host: Host) -> None:
+async def test_a_new_kind_of_device_is_described_in_ten_lines(network: SimulatedNetwork, host: Host) -> None:
     light_level = Cluster(0x0400, (Attribute(0x0000, zcl.U16, 1234, reportable=True),))
     endpoint = SimulatedEndpoint(1, 0x0106, (basic("LUX1"), light_level))
-    meter = house.add(Description("00158d0002a000ff", (endpoint,), Device))
+    meter = network.add(Description("00158d0002a000ff", (endpoint,), Device))
 
-    seen = await host.take_in(house, meter)
+    seen = await host.take_in(network, meter)
     values, _ = await seen.endpoints[1].illuminance.read_attributes(["measured_value"])
     assert values["measured_value"] == 1234
 
 
 async def test_a_coordinator_may_wait_for_the_hosts_reset() -> None:
-    house = SimulatedNetwork(announces_reset=False)
-    async with house.serve() as url:
+    network = SimulatedNetwork(announces_reset=False)
+    async with network.serve() as url:
         address, port = url.removeprefix("socket://").split(":")
         reader, writer = await asyncio.open_connection(address, int(port))
         writer.write(ash.encode(b"\xc0"))
         async with asyncio.timeout(10):
             answer = await reader.readuntil(b"\x7e")
         assert ash.decode(answer[:-1]) == bytes((0xC1, 2, ash.RESET_SOFTWARE))
-        assert len(house.faults.lines) == 1
+        assert len(network.faults.lines) == 1
         writer.close()

@@ -14,8 +14,8 @@ class World:
         self.now = 100.0
         self.value: Value = 2000
         self.sent: list[tuple[float, Value]] = []
-        self.agenda = Scheduler(lambda: self.now)
-        self.reporter = Reporter(self.agenda, lambda key: self.value, self.send)
+        self.scheduler = Scheduler(lambda: self.now)
+        self.reporter = Reporter(self.scheduler, lambda key: self.value, self.send)
 
     def send(self, key: tuple[int, int, int]) -> bool:
         self.sent.append((self.now - 100.0, self.value))
@@ -29,7 +29,7 @@ class World:
         """Let time pass in small steps."""
         while self.now < 100.0 + seconds:
             self.now = min(self.now + 0.5, 100.0 + seconds)
-            self.agenda.run_due()
+            self.scheduler.run_due()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ class Curtain(Device):
     def go_to(self, target: int) -> None:
         self.stop()
         if target != self.position:
-            self._moving = self.house.agenda.after(self.travel_s * _STEP / 100, lambda: self._step(target))
+            self._moving = self.network.scheduler.after(self.travel_s * _STEP / 100, lambda: self._step(target))
 
     def stop(self) -> None:
         if self._moving is not None:

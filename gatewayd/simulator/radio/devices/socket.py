@@ -45,7 +45,7 @@ class Socket(Device):
         return self.load_w if self.is_on() else 0.0
 
     def _count_energy(self) -> None:
-        now = self.house.agenda.now()
+        now = self.network.scheduler.now()
         if self._counted_at is not None:
             self._energy_wh += self._drawn_w() * (now - self._counted_at) / _J_PER_WH
         self._counted_at = now

@@ -36,7 +36,7 @@ def _unlock_with_timeout(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
 
 def _get_log_record(lock: Lock, endpoint: int, payload: bytes) -> ZclReply | int:
     (index,) = fields("H", payload)
-    record = lock.journal.read(index)
+    record = lock.log.read(index)
     return NOT_FOUND if record is None else ZclReply(0x04, record.pack())
 
 
@@ -48,9 +48,9 @@ def _set_pin(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
 
 def _get_pin(lock: Lock, endpoint: int, payload: bytes) -> ZclReply | int:
     (number,) = fields("H", payload)
-    if not lock.book.has_slot(number):
+    if not lock.user_codes.has_slot(number):
         return INVALID_FIELD
-    user = lock.book.users.get(number)
+    user = lock.user_codes.users.get(number)
     if user is None:
         return ZclReply(0x06, struct.pack("<HBBB", number, UserStatus.AVAILABLE, UserType.NOT_SUPPORTED, 0))
     head = struct.pack("<HBBB", number, user.status, user.type, len(user.pin))
@@ -60,18 +60,18 @@ def _get_pin(lock: Lock, endpoint: int, payload: bytes) -> ZclReply | int:
 def _clear_pin(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
     (number,) = fields("H", payload)
     lock.unprogram(number, EventSource.RF)
-    return _status(0x07, lock.book.has_slot(number))
+    return _status(0x07, lock.user_codes.has_slot(number))
 
 
 def _clear_all_pins(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
-    for number in list(lock.book.users):
+    for number in list(lock.user_codes.users):
         lock.unprogram(number, EventSource.RF)
     return _status(0x08, ok=True)
 
 
 def _set_user_status(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
     number, status = fields("HB", payload)
-    user = lock.book.users.get(number)
+    user = lock.user_codes.users.get(number)
     ok = user is not None and status in {UserStatus.ENABLED, UserStatus.DISABLED}
     if user is not None and ok:
         user.status = UserStatus(status)
@@ -80,16 +80,16 @@ def _set_user_status(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
 
 def _get_user_status(lock: Lock, endpoint: int, payload: bytes) -> ZclReply | int:
     (number,) = fields("H", payload)
-    if not lock.book.has_slot(number):
+    if not lock.user_codes.has_slot(number):
         return INVALID_FIELD
-    user = lock.book.users.get(number)
+    user = lock.user_codes.users.get(number)
     return ZclReply(0x0A, struct.pack("<HB", number, UserStatus.AVAILABLE if user is None else user.status))
 
 
 def _set_year_day(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
     schedule, number, start, end = fields("BHII", payload)
-    user = lock.book.users.get(number)
-    ok = user is not None and schedule < lock.book.schedules and start <= end
+    user = lock.user_codes.users.get(number)
+    ok = user is not None and schedule < lock.user_codes.schedules and start <= end
     if user is not None and ok:
         user.schedules[schedule] = (start, end)
     return _status(0x0E, ok)
@@ -97,8 +97,8 @@ def _set_year_day(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
 
 def _get_year_day(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
     schedule, number = fields("BH", payload)
-    user = lock.book.users.get(number)
-    if schedule >= lock.book.schedules or not lock.book.has_slot(number):
+    user = lock.user_codes.users.get(number)
+    if schedule >= lock.user_codes.schedules or not lock.user_codes.has_slot(number):
         return ZclReply(0x0F, struct.pack("<BHB", schedule, number, INVALID_FIELD))
     if user is None or schedule not in user.schedules:
         return ZclReply(0x0F, struct.pack("<BHB", schedule, number, NOT_FOUND))
@@ -107,7 +107,7 @@ def _get_year_day(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
 
 def _clear_year_day(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
     schedule, number = fields("BH", payload)
-    user = lock.book.users.get(number)
+    user = lock.user_codes.users.get(number)
     if user is not None:
         user.schedules.pop(schedule, None)
     return _status(0x10, user is not None)
@@ -115,7 +115,7 @@ def _clear_year_day(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
 
 def _set_user_type(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
     number, kind = fields("HB", payload)
-    user = lock.book.users.get(number)
+    user = lock.user_codes.users.get(number)
     if user is not None:
         user.type = kind
     return _status(0x14, user is not None)
@@ -123,7 +123,7 @@ def _set_user_type(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
 
 def _get_user_type(lock: Lock, endpoint: int, payload: bytes) -> ZclReply:
     (number,) = fields("H", payload)
-    user = lock.book.users.get(number)
+    user = lock.user_codes.users.get(number)
     return ZclReply(0x15, struct.pack("<HB", number, UserType.NOT_SUPPORTED if user is None else user.type))
 
 

@@ -52,13 +52,13 @@ _ALARM_BITS = {code: 1 << code for code in AlarmCode if code <= AlarmCode.FORCED
 
 
 class Lock(Device):
-    def __init__(self, description: Description[Any], nwk: int, house: DeviceNetwork) -> None:
-        super().__init__(description, nwk, house)
+    def __init__(self, description: Description[Any], nwk: int, network: DeviceNetwork) -> None:
+        super().__init__(description, nwk, network)
         setting = self._setting
-        self.book = UserCodes(
+        self.user_codes = UserCodes(
             setting(PIN_USERS), setting(MIN_PIN_LENGTH), setting(MAX_PIN_LENGTH), setting(YEAR_DAY_SCHEDULES)
         )
-        self.journal = LockLog(setting(LOG_RECORDS))
+        self.log = LockLog(setting(LOG_RECORDS))
         self._wrong_codes = 0
         self._keypad_off_until = 0.0
         self._relock: ScheduledAction | None = None
@@ -70,9 +70,9 @@ class Lock(Device):
 
     def enter_pin(self, pin: str, *, lock: bool = False) -> bool:
         """Type a code on the keypad, to unlock or to lock; says whether it obeyed."""
-        if self.house.agenda.now() < self._keypad_off_until:
+        if self.network.scheduler.now() < self._keypad_off_until:
             return False
-        return self.operate(EventSource.KEYPAD, self.book.find(pin.encode()), pin.encode(), lock=lock)
+        return self.operate(EventSource.KEYPAD, self.user_codes.find(pin.encode()), pin.encode(), lock=lock)
 
     def wrong_pins(self, count: int = 5, pin: str = "000000") -> None:
         """Try a code that is nobody's, again and again."""
@@ -126,20 +126,20 @@ class Lock(Device):
         if source in {EventSource.FINGERPRINT, EventSource.RFID}:
             verdict = CodeCheck.WELCOME if user is not None and user != NOBODY else CodeCheck.WRONG
         else:
-            verdict = self.book.judge(user, self.house.local_time())
+            verdict = self.user_codes.judge(user, self.network.local_time())
         if verdict is not CodeCheck.WELCOME:
             self._tell_operation(source, _REFUSALS[lock, verdict], known, pin)
             self._count_wrong_code(source, verdict)
             return False
         self._wrong_codes = 0
         self.move(source, OperationCode.LOCK if lock else OperationCode.UNLOCK, known, pin, lock=lock)
-        if source is EventSource.KEYPAD and user is not None and self.book.users[user].type == UserType.FORCED:
+        if source is EventSource.KEYPAD and user is not None and self.user_codes.users[user].type == UserType.FORCED:
             self.raise_alarm(AlarmCode.FORCED_USER)
         return True
 
     def operate_by_radio(self, pin: bytes, *, lock: bool, relock_after: int = 0) -> bool:
         if pin or self._setting(REQUIRE_PIN):
-            obeyed = self.operate(EventSource.RF, self.book.find(pin), pin, lock=lock)
+            obeyed = self.operate(EventSource.RF, self.user_codes.find(pin), pin, lock=lock)
         else:
             self.move(EventSource.RF, OperationCode.LOCK if lock else OperationCode.UNLOCK, NOBODY, lock=lock)
             obeyed = True
@@ -160,16 +160,16 @@ class Lock(Device):
 
     def program(self, number: int, status: int, kind: int, pin: bytes, source: EventSource) -> SetPinStatus:
         """Set a slot's PIN; added or changed, the lock says so."""
-        known = number in self.book.users
-        outcome = self.book.set_pin(number, status, kind, pin)
+        known = number in self.user_codes.users
+        outcome = self.user_codes.set_pin(number, status, kind, pin)
         if outcome is SetPinStatus.SET:
             self._tell_programming(source, ProgrammingCode.PIN_CHANGED if known else ProgrammingCode.PIN_ADDED, number)
         return outcome
 
     def unprogram(self, number: int, source: EventSource) -> None:
-        user = self.book.users.get(number)
+        user = self.user_codes.users.get(number)
         if user is not None:
-            self.book.clear(number)
+            self.user_codes.clear(number)
             self._tell_programming(source, ProgrammingCode.PIN_DELETED, number)
 
     def raise_alarm(self, code: AlarmCode) -> None:
@@ -189,7 +189,7 @@ class Lock(Device):
 
         if self._relock is not None:
             self._relock.cancel()
-        self._relock = self.house.agenda.after(seconds, relock)
+        self._relock = self.network.scheduler.after(seconds, relock)
 
     def _count_wrong_code(self, source: EventSource, verdict: CodeCheck) -> None:
         if verdict is not CodeCheck.WRONG or source is EventSource.RF:
@@ -197,7 +197,7 @@ class Lock(Device):
         self._wrong_codes += 1
         if self._wrong_codes >= self._setting(WRONG_CODE_LIMIT):
             self._wrong_codes = 0
-            self._keypad_off_until = self.house.agenda.now() + self._setting(DISABLE_TIME)
+            self._keypad_off_until = self.network.scheduler.now() + self._setting(DISABLE_TIME)
             self.raise_alarm(AlarmCode.WRONG_CODE_LIMIT)
 
     # What it says.
@@ -206,18 +206,18 @@ class Lock(Device):
         said = pin if self._setting(SEND_PIN) else b""
         self._log(LogEventType.OPERATION, source, event, user, said)
         head = struct.pack("<BBHB", source, event, user, len(said)) + said
-        payload = head + struct.pack("<IB", self.house.local_time(), 0)
+        payload = head + struct.pack("<IB", self.network.local_time(), 0)
         self.notify(1, DOOR_LOCK, OPERATION_NOTIFICATION, payload)
 
     def _tell_programming(self, source: EventSource, event: ProgrammingCode, number: int) -> None:
-        user = self.book.users.get(number)
+        user = self.user_codes.users.get(number)
         self._log(LogEventType.PROGRAMMING, source, event, number, b"")
         kind = UserType.NOT_SUPPORTED if user is None else user.type
         status = UserStatus.AVAILABLE if user is None else user.status
-        local_time = self.house.local_time()
+        local_time = self.network.local_time()
         payload = struct.pack("<BBHBBBIB", source, event, number, 0, kind, status, local_time, 0)
         self.notify(1, DOOR_LOCK, PROGRAMMING_NOTIFICATION, payload)
 
     def _log(self, kind: LogEventType, source: int, code: int, user: int, pin: bytes) -> None:
         if self._setting(ENABLE_LOGGING):
-            self.journal.write(self.house.local_time(), kind, source, code, user=user, pin=pin)
+            self.log.write(self.network.local_time(), kind, source, code, user=user, pin=pin)
