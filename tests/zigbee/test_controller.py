@@ -175,7 +175,7 @@ async def test_a_device_that_leaves_is_forgotten_and_the_cloud_hears_of_it(gatew
     gateway.network.leave(lamp)
     await gateway.until(lambda: gateway.store.mirror.get(Uuid(lamp.ieee)) is None)
     kinds = [type(row.due).__name__ for row in await gateway.store.outbox.rows()]
-    assert kinds.count("NoticeDue") == 2
+    assert kinds.count("NoticeItem") == 2
 
 
 async def test_a_device_is_removed_even_if_it_does_not_answer(gateway: ZigbeeGateway) -> None:
