@@ -18,13 +18,12 @@ class RecordEdits:
     def __init__(self, records: RecordWriter) -> None:
         self._records = records
 
-    async def carry_out(self, request: Request) -> Answer:
-        """Change the record; on disk when this returns. Raises UnknownDeviceError."""
-        assert isinstance(request.action, UpdateRecord)
+    async def update(self, request: Request, action: UpdateRecord) -> Answer:
+        """Change the record; on disk when this returns. Raises UnknownDeviceError, StoreError."""
         record = self._records.get(request.uuid)
         if record is None:
             raise UnknownDeviceError(f"no device {request.uuid} here")
-        edited = edit(record, request.action)
+        edited = edit(record, action)
         if edited != record:
             await self._records.put(edited, RecordItem(uuid=request.uuid))
         status = OperationStatus.SET_DONE if request.exectype is ExecType.SET else OperationStatus.UPDATED

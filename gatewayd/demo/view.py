@@ -4,13 +4,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 
-from gatewayd.admin.console import state_in_words
+from gatewayd.admin.state_text import state_text
+from gatewayd.admin.status import DeviceSnapshot, GatewayStatus, UnknownDeviceSnapshot
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.record_wire import from_wire
 from gatewayd.simulator.app_client import ReceivedMessage
@@ -24,8 +25,8 @@ _DOOR: Final = 14  # columns before an address
 class DemoView:
     """What there is to be seen at one moment."""
 
-    status: Mapping[str, Any]
-    devices: Sequence[Mapping[str, Any]]
+    status: GatewayStatus
+    devices: Sequence[DeviceSnapshot | UnknownDeviceSnapshot]
     steps: Sequence[TourStep]
     heard: Sequence[ReceivedMessage]  # the newest last
     now: float  # the loop's clock, as in `heard`
@@ -46,12 +47,12 @@ def page(sight: DemoView, addresses: Mapping[str, str], width: int, height: int)
     return Group(*(Padding(table, (0, 0, 1, 0)) for table in tables[:-1]), tables[-1])
 
 
-def _head(status: Mapping[str, Any]) -> Table:
-    radio = f"channel {status['radio']['channel']}" if status["radio"]["up"] else status["radio"]["trouble"]
-    mqtt = "connected" if status["mqtt"]["up"] else status["mqtt"]["trouble"]
-    waiting = ", ".join(f"{lane} {depth}" for lane, depth in status["outbox"].items())
+def _head(status: GatewayStatus) -> Table:
+    radio = f"channel {status.radio.channel}" if status.radio.up else status.radio.trouble
+    mqtt = "connected" if status.mqtt.up else status.mqtt.trouble
+    waiting = ", ".join(f"{route} {depth}" for route, depth in status.outbox.items())
     table = _table(("gateway", 17), "radio", "cloud", "outbox", title="gatewayd demo: Ctrl-C ends it")
-    table.add_row(str(status["gateway"]), str(radio), str(mqtt), waiting)
+    table.add_row(str(status.gateway), str(radio), str(mqtt), waiting)
     return table
 
 
@@ -63,12 +64,14 @@ def _doors(addresses: Mapping[str, str]) -> Table:
     return table
 
 
-def _devices(devices: Sequence[Mapping[str, Any]]) -> Table:
+def _devices(devices: Sequence[DeviceSnapshot | UnknownDeviceSnapshot]) -> Table:
     table = _table(("device", 16), "title", ("online", 7), ("battery", 8), "last change")
     for device in devices:
-        battery = "-" if device.get("battery") is None else f"{device['battery']} %"
-        online = "yes" if device.get("online") else "no"
-        table.add_row(device.get("type"), device["title"], online, battery, device["state"])
+        if isinstance(device, UnknownDeviceSnapshot):
+            table.add_row(None, device.title, "no", "-", device.state)
+            continue
+        battery = "-" if device.battery is None else f"{device.battery} %"
+        table.add_row(device.type, device.title, "yes" if device.online else "no", battery, device.state)
     return table
 
 
@@ -96,7 +99,7 @@ def _in_words(seen: ReceivedMessage) -> tuple[str, str, str] | None:
         record = from_wire(seen.msg)
     except MalformedError:
         return None  # an answer without a record
-    return record.title, seen.meaning.desc, state_in_words(record)
+    return record.title, seen.meaning.desc, state_text(record)
 
 
 def _table(*columns: str | tuple[str, int], title: str = "") -> Table:

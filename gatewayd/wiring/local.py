@@ -1,16 +1,19 @@
-"""What works without the cloud: the radio tied to the store, the locks between them, and who carries out what."""
+"""The parts that work without the cloud: the radio and the store, the locks between them, the command executor."""
 
 import asyncio
 import random
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 
 from gatewayd import __version__
-from gatewayd.cloud.mqtt.request_listener import Handlers
+from gatewayd.cloud.access_control import AccessControl
+from gatewayd.cloud.clock import CloudClock
+from gatewayd.commands.executor import CommandExecutor
+from gatewayd.commands.handlers import Handlers, handle
 from gatewayd.commands.record_edits import RecordEdits
 from gatewayd.config import Settings
 from gatewayd.locks.events import LockEvents
@@ -19,9 +22,20 @@ from gatewayd.locks.reconciler import LockReconciler
 from gatewayd.model.errors import StoreError
 from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
 from gatewayd.model.gateway import gateway_record
-from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import LockParam, Record
+from gatewayd.model.request import (
+    AddKey,
+    OperateCurtain,
+    OperateLock,
+    OperateSwitch,
+    PermitJoin,
+    Query,
+    RemoveDevice,
+    RemoveKey,
+    UpdateRecord,
+)
 from gatewayd.store.store import Store
 from gatewayd.zigbee.catalogue import Catalogue
 from gatewayd.zigbee.controller import ZigbeeController
@@ -52,8 +66,11 @@ class LocalServices:
     recorder: EventRecorder
     lock_events: LockEvents
     pin_codes: PinCodes
-    came_up: asyncio.Event
     lock_reconciler: LockReconciler
+    access: AccessControl
+    clock: CloudClock
+    executor: CommandExecutor
+    came_up: asyncio.Event
     uuid: asyncio.Future[Uuid]
     """The gateway's: from the last run where there was one, else when the radio first answers."""
 
@@ -114,7 +131,20 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
     last = store.facts.get(_IDENTITY)
     if last is not None and store.mirror.get(Uuid(last.decode())) is not None:
         uuid.set_result(Uuid(last.decode()))
-    return LocalServices(store, zigbee, recorder, lock_events, pin_codes, came_up, lock_reconciler, uuid)
+    access = AccessControl(settings.owner, store.mirror)
+    clock = CloudClock(asyncio.get_running_loop().time)
+    executor = CommandExecutor(
+        records=store.mirror,
+        journal=store.journal,
+        outbox=store.outbox,
+        permissions=access,
+        handlers=build_handlers(zigbee, pin_codes, RecordEdits(store.mirror)),
+        cloud_now=clock.now,
+        ttl=timedelta(seconds=settings.locks.command_ttl_s),
+    )
+    return LocalServices(
+        store, zigbee, recorder, lock_events, pin_codes, lock_reconciler, access, clock, executor, came_up, uuid
+    )
 
 
 async def run_local_services(settings: Settings, local: LocalServices) -> None:
@@ -145,20 +175,18 @@ async def run_local_services(settings: Settings, local: LocalServices) -> None:
                 local.lock_reconciler.announce(one.uuid)
 
 
-def handlers(local: LocalServices) -> Handlers:
-    """Who carries out what: the whole table."""
-    zigbee, pin_codes, edits = local.zigbee, local.pin_codes, RecordEdits(local.store.mirror)
+def build_handlers(zigbee: ZigbeeController, pin_codes: PinCodes, edits: RecordEdits) -> Handlers:
+    """Which part executes which action."""
     return Handlers(
-        by_category={
-            (Category.GATEWAY, ExecType.CREATE): zigbee.permit,
-            (Category.LOCK, ExecType.CREATE): pin_codes.add,
-            (Category.LOCK, ExecType.DELETE): lambda request: pin_codes.remove_or(request, zigbee.delete),
-        },
-        default={
-            ExecType.CONTROL: zigbee.control,
-            ExecType.QUERY: zigbee.query,
-            ExecType.DELETE: zigbee.delete,
-            ExecType.UPDATE: edits.carry_out,
-            ExecType.SET: edits.carry_out,
-        },
+        (
+            handle(PermitJoin, zigbee.permit),
+            handle(OperateSwitch, zigbee.operate),
+            handle(OperateLock, zigbee.operate),
+            handle(OperateCurtain, zigbee.operate),
+            handle(Query, zigbee.query),
+            handle(RemoveDevice, zigbee.delete),
+            handle(AddKey, pin_codes.add),
+            handle(RemoveKey, pin_codes.remove),
+            handle(UpdateRecord, edits.update),
+        )
     )

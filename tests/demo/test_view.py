@@ -5,22 +5,48 @@ import io
 import pytest
 from rich.console import Console
 
+from gatewayd.admin.status import (
+    DeviceSnapshot,
+    GatewayStatus,
+    MqttSnapshot,
+    RadioSnapshot,
+    RestSnapshot,
+    StoreSnapshot,
+    UnknownDeviceSnapshot,
+)
 from gatewayd.demo.view import DemoView, page
+from gatewayd.model.ids import Category
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import ReceivedMessage
 from gatewayd.simulator.tour import TourStep
 
 LOCK = {"uuid": "00158d0003b00001", "category": "lock", "title": "智能门锁", "param": {"operate": 1}}
 SIGHT = DemoView(
-    status={
-        "gateway": "00158d0000d04700",
-        "radio": {"up": False, "channel": None, "trouble": "cannot start: refused"},
-        "mqtt": {"up": True, "trouble": None},
-        "outbox": {"mqtt": 0, "rest": 6},
-    },
+    status=GatewayStatus(
+        version="1",
+        gateway="00158d0000d04700",
+        owner="18900000001",
+        up_s=1,
+        radio=RadioSnapshot(up=False, channel=None, trouble="cannot start: refused", starts=0),
+        mqtt=MqttSnapshot(up=True, trouble=None, connections=1),
+        rest=RestSnapshot(None),
+        store=StoreSnapshot(None),
+        devices=2,
+        outbox={"mqtt": 0, "rest": 6},
+        requests={},
+    ),
     devices=[
-        {"type": "AA02SL-HE", "title": "智能门锁", "online": True, "battery": 80, "state": "unlocked"},
-        {"category": "unknown", "title": "Acme X1", "state": "endpoint 1: 0x0000"},
+        DeviceSnapshot(
+            uuid="00158d0003b00001",
+            category=Category.LOCK,
+            type="AA02SL-HE",
+            title="智能门锁",
+            online=True,
+            battery=80,
+            state="unlocked",
+            linked=True,
+        ),
+        UnknownDeviceSnapshot("00158d0009a00001", Category.UNKNOWN, "Acme X1", "endpoint 1: 0x0000"),
     ],
     steps=[TourStep(f"step {number}", "happened", 0.01) for number in range(13)],
     heard=[

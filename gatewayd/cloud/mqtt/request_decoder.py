@@ -18,31 +18,37 @@ from gatewayd.model.change import Scalar
 from gatewayd.model.errors import MalformedError, RefusedError
 from gatewayd.model.field_ownership import HOUSEHOLD, household_param
 from gatewayd.model.ids import Category, ExecType
+from gatewayd.model.lock import KeyType
 from gatewayd.model.record import PARAM_OF
 from gatewayd.model.request import (
     Action,
     AddKey,
-    Operate,
+    CurtainOperation,
+    LockOperation,
+    OperateCurtain,
+    OperateLock,
+    OperateSwitch,
     PermitJoin,
     Query,
     RemoveDevice,
     RemoveKey,
     Request,
+    SwitchOperation,
     UpdateRecord,
 )
 from gatewayd.model.status import OperationStatus
 
 Msg = Mapping[str, Any]
 
-# What a category can be told to do, by the API's number (`param.operate`).
-_OPERATES: Final[Mapping[Category, frozenset[int]]] = MappingProxyType(
+_OPERATIONS: Final[Mapping[Category, type[SwitchOperation | LockOperation | CurtainOperation]]] = MappingProxyType(
     {
-        Category.SWITCH: frozenset({0, 1, 2}),  # off, on, toggle
-        Category.SOCKET: frozenset({0, 1, 2}),  # off, on, toggle
-        Category.LOCK: frozenset({0, 1, 2}),  # lock, unlock, hold open
-        Category.CURTAIN: frozenset({0, 1, 2}),  # close, open, stop
+        Category.SWITCH: SwitchOperation,
+        Category.SOCKET: SwitchOperation,
+        Category.LOCK: LockOperation,
+        Category.CURTAIN: CurtainOperation,
     }
 )
+"""What the number in `param.operate` means, by category; other categories cannot be operated."""
 
 
 class _Join(msgspec.Struct):
@@ -57,7 +63,7 @@ class _Control(msgspec.Struct):
 
 
 class _NewKey(msgspec.Struct):
-    key_type: Annotated[int, Meta(ge=0, le=3)] = field(default=0, name="keytype")
+    key_type: KeyType = field(default=KeyType.PASSWORD, name="keytype")
     slot: Annotated[int, Meta(ge=1, le=65534)] | None = field(default=None, name="keyid")
     name: str | None = field(default=None, name="key_name")
     pin: str | None = field(default=None, name="pass")
@@ -105,11 +111,26 @@ def _join(_category: Category, _msg: Msg, param: Msg) -> Action:
 
 
 def _control(category: Category, _msg: Msg, param: Msg) -> Action:
-    asked = _convert(param, _Control)
-    allowed = _OPERATES.get(category, frozenset())
-    if asked.operate not in allowed:
-        raise MalformedError(f"msg.param.operate: found {asked.operate}; a {category} takes {sorted(allowed)}")
-    return Operate(asked.operate, asked.channel, asked.position, _pin(asked.pin))
+    fields = _convert(param, _Control)
+    pin = _pin(fields.pin)
+    match _operation(category, fields.operate):
+        case SwitchOperation() as operation:
+            return OperateSwitch(operation, fields.channel)
+        case LockOperation() as operation:
+            return OperateLock(operation, pin)
+        case CurtainOperation() as operation:
+            return OperateCurtain(operation, fields.position)
+
+
+def _operation(category: Category, operate: int) -> SwitchOperation | LockOperation | CurtainOperation:
+    kind = _OPERATIONS.get(category)
+    if kind is None:
+        raise MalformedError(f"msg.param.operate: found {operate}; a {category} takes []")
+    try:
+        return kind(operate)
+    except ValueError as error:
+        allowed = [operation.value for operation in kind]
+        raise MalformedError(f"msg.param.operate: found {operate}; a {category} takes {allowed}") from error
 
 
 def _query(_category: Category, _msg: Msg, _param: Msg) -> Action:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from gatewayd.cloud.mqtt.envelope import MAX_PAYLOAD
-from gatewayd.cloud.mqtt.request_listener import ENOUGH_S
+from gatewayd.commands.executor import MIN_REMAINING_S
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import SwitchParam
@@ -77,7 +77,7 @@ async def test_a_device_does_one_thing_at_a_time_and_others_do_not_wait(gateway:
 async def test_who_waits_too_long_for_his_turn_is_answered_in_time_and_not_carried_out(
     broker: Broker, phone: AppClient, tmp_path: Path
 ) -> None:
-    async with running(broker, tmp_path / "house.db", deadline_s=ENOUGH_S + 0.5) as gateway:
+    async with running(broker, tmp_path / "house.db", deadline_s=MIN_REMAINING_S + 0.5) as gateway:
         await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL)
         gateway.bench.gate.clear()
         for sn in ("slow", "waiting"):
