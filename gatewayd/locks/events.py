@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from gatewayd.locks.event_codes import EventMeaning, key_type_of, meaning_of
-from gatewayd.model.api_time import write_time
+from gatewayd.model.api_time import format_api_time
 from gatewayd.model.change import Change, apply
 from gatewayd.model.event import LockEvent, LockNotification
 from gatewayd.model.ids import ExecType, Uuid
@@ -97,7 +97,7 @@ class LockEvents:
             status=meaning.status.name,
             record=apply(record, changes),
         )
-        occur_time = write_time(word.at, self._zone)
+        occur_time = format_api_time(word.at, self._zone)
         message = MessageItem(
             uuid=word.uuid,
             message_type=meaning.message_type,
@@ -120,7 +120,7 @@ class LockEvents:
         """Note what is known of each lock's events, before new ones are heard."""
         for uuid in uuids:
             for event in await self._book.stamped_events(uuid):
-                self._ordinal(uuid, meaning_of(event).flag, write_time(event.at, self._zone))
+                self._ordinal(uuid, meaning_of(event).flag, format_api_time(event.at, self._zone))
 
     def _ordinal(self, uuid: Uuid, flag: str, occur_time: str) -> int:
         """Which of the messages that look alike this one is."""

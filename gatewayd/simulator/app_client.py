@@ -13,7 +13,7 @@ import aiomqtt
 import msgspec
 
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import OperationStatus, operation
+from gatewayd.model.status import OperationStatus, operation_status
 
 _ASKS: Final[Mapping[ExecType, OperationStatus]] = {
     ExecType.CREATE: OperationStatus.CREATE_REQUESTED,
@@ -164,5 +164,5 @@ def _read(topic: str, payload: bytes, *, retained: bool, at: float) -> ReceivedM
         envelope = msgspec.json.decode(payload, type=_AppEnvelope)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ReceivedMessage(topic, retained, None, None, {}, at)
-    meaning = operation(envelope.status, envelope.desc)
+    meaning = operation_status(envelope.status, envelope.desc)
     return ReceivedMessage(topic, retained, meaning, envelope.msg.get("sn"), envelope.msg, at)

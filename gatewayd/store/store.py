@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from gatewayd.model.api_time import write_time
+from gatewayd.model.api_time import format_api_time
 from gatewayd.model.errors import StoreError
 from gatewayd.store.cipher import Cipher
 from gatewayd.store.cloud_cache import CloudCache
@@ -149,7 +149,7 @@ class Store:
             self._health.become(None)
 
     def _stamp(self, moment: datetime | None) -> str:
-        return write_time(moment or self._now(), self._zone)
+        return format_api_time(moment or self._now(), self._zone)
 
     def _write_failed(self, error: BaseException) -> None:
         full = code_of(error) == sqlite3.SQLITE_FULL

@@ -21,7 +21,7 @@ from gatewayd.locks.pin_codes import PinCodes
 from gatewayd.locks.reconciler import LockReconciler
 from gatewayd.model.errors import StoreError
 from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
-from gatewayd.model.gateway import gateway_record
+from gatewayd.model.gateway import build_gateway_record
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import LockParam, Record
@@ -156,7 +156,7 @@ async def run_local_services(settings: Settings, local: LocalServices) -> None:
         if (network := zigbee.network) is None:
             continue
         known = store.mirror.get(network.coordinator)
-        record = gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, known)
+        record = build_gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, known)
         try:
             if record != known:
                 await store.mirror.put(record, RecordItem(uuid=record.uuid))

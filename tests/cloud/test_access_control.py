@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gatewayd.cloud.access_control import AccessControl
 from gatewayd.model.ids import Category, ExecType, Uuid
-from gatewayd.model.permission import NEEDED, Grant, Permission, may
+from gatewayd.model.permission import REQUIRED_LEVEL, Grant, Permission, is_allowed
 from gatewayd.model.record import PARAM_OF, Record
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
@@ -74,7 +74,7 @@ async def test_a_level_is_what_it_says_for_everything(broker: Broker, tmp_path: 
                 place = f"{device.category} {exectype}: {answer.meaning}"
                 if fields is None:
                     assert answer.meaning is OperationStatus.BAD_PARAMETERS, place
-                elif may(level, exectype):
+                elif is_allowed(level, exectype):
                     assert answer.meaning in {
                         OperationStatus.CONTROLLED,
                         OperationStatus.UPDATED,
@@ -96,7 +96,7 @@ async def test_a_level_is_what_it_says_for_everything(broker: Broker, tmp_path: 
     ],
 )
 def test_what_each_exectype_asks_for(exectype: ExecType, level: int) -> None:
-    assert NEEDED[exectype] == level
+    assert REQUIRED_LEVEL[exectype] == level
 
 
 @pytest.mark.parametrize("claim", [{"perm": 7}, {"user_id": 1}, {"authorization_id": 1}])

@@ -10,7 +10,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gatewayd.model.api_time import write_time
+from gatewayd.model.api_time import format_api_time
 from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.outbox_items import MessageItem
 from gatewayd.model.record import LockParam, Record
@@ -32,7 +32,7 @@ def opening(number: int) -> MessageItem:
         message_type="operation_info",
         flag="card_unlock",
         level=1,
-        occur_time=write_time(at, ZONE),
+        occur_time=format_api_time(at, ZONE),
         ordinal=2 if again == 4 else 1,
     )
 

@@ -22,7 +22,7 @@ from gatewayd.cloud.rest.records import read_record, said_of
 from gatewayd.cloud.sync.merge import merge
 from gatewayd.cloud.sync.records import unlink
 from gatewayd.model.errors import CloudError
-from gatewayd.model.field_ownership import HOUSEHOLD, household_param
+from gatewayd.model.field_ownership import HOUSEHOLD_FIELDS, household_param_fields
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import MessageItem, RecordItem, RemovalItem
 from gatewayd.model.record import Record, SwitchParam
@@ -226,8 +226,8 @@ class ItemDelivery:
 def news_of(record: Record) -> dict[str, Any]:
     """What a PUT says: what the radio knows, and of what the household says only what was changed here."""
     said = said_of(record)
-    silent = HOUSEHOLD - set(record.edited)
-    silent_param = {name for name in household_param(record.category) if f"param.{name}" not in record.edited}
+    silent = HOUSEHOLD_FIELDS - set(record.edited)
+    silent_param = {name for name in household_param_fields(record.category) if f"param.{name}" not in record.edited}
     param = {name: value for name, value in said["param"].items() if name not in silent_param}
     return {name: value for name, value in said.items() if name not in silent} | {"param": param}
 

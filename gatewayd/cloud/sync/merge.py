@@ -6,7 +6,12 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from gatewayd.model.field_ownership import CLOUD, HOUSEHOLD, HOUSEHOLD_CHANNEL, household_param
+from gatewayd.model.field_ownership import (
+    CLOUD_FIELDS,
+    HOUSEHOLD_CHANNEL_FIELDS,
+    HOUSEHOLD_FIELDS,
+    household_param_fields,
+)
 from gatewayd.model.record import Channel, Param, Record, SwitchParam
 from gatewayd.model.record_wire import to_wire
 
@@ -20,7 +25,7 @@ def merge(mine: Record, theirs: Record, wire: Wire) -> Record:
 
     What the household changed here and the cloud has not taken yet stays, and so does what `wire` does not say.
     """
-    header = _said(theirs, wire, CLOUD | (HOUSEHOLD - set(mine.edited)))
+    header = _said(theirs, wire, CLOUD_FIELDS | (HOUSEHOLD_FIELDS - set(mine.edited)))
     if theirs.category is not mine.category:
         return replace(mine, **header, unlinked=False)
     param_wire = wire.get("param") or {}
@@ -39,7 +44,7 @@ def is_behind(mine: Record, wire: Wire) -> bool:
     said = to_wire(mine)
     param, param_wire = said.pop("param"), wire.get("param") or {}
     known = {item.encode_name for item in msgspec.structs.fields(type(mine.param))}
-    radios = known - household_param(mine.category) - _IDS - {"channel"}
+    radios = known - household_param_fields(mine.category) - _IDS - {"channel"}
     if _differ(said, wire, {"ver"}) or _differ(param, param_wire, radios):
         return True
     theirs = {one.get("id"): one for one in param_wire.get("channel") or () if isinstance(one, dict)}
@@ -51,8 +56,8 @@ def was_edited(before: Record, now: Record) -> bool:
     here, there = to_wire(before), to_wire(now)
     return (
         before.edited != now.edited
-        or _differ(here, there, HOUSEHOLD)
-        or _differ(here["param"], there["param"], household_param(now.category))
+        or _differ(here, there, HOUSEHOLD_FIELDS)
+        or _differ(here["param"], there["param"], household_param_fields(now.category))
     )
 
 
@@ -62,7 +67,7 @@ def _differ(mine: Wire, theirs: Wire, names: set[str] | frozenset[str]) -> bool:
 
 def _merge_param(mine: Record, theirs: Param, wire: Wire) -> Param:
     edited = {name.removeprefix("param.") for name in mine.edited if name.startswith("param.")}
-    param: Param = replace(mine.param, **_said(theirs, wire, household_param(mine.category) - edited))
+    param: Param = replace(mine.param, **_said(theirs, wire, household_param_fields(mine.category) - edited))
     if isinstance(param, SwitchParam) and isinstance(theirs, SwitchParam):
         return replace(param, channel=_merge_channels(param.channel, theirs.channel, wire.get("channel") or ()))
     return param
@@ -74,7 +79,7 @@ def _merge_channels(mine: tuple[Channel, ...], theirs: tuple[Channel, ...], wire
 
 
 def _merge_channel(mine: Channel, theirs: Channel, wire: Wire) -> Channel:
-    return replace(mine, **_said(theirs, wire, HOUSEHOLD_CHANNEL), extra={**mine.extra, **theirs.extra})
+    return replace(mine, **_said(theirs, wire, HOUSEHOLD_CHANNEL_FIELDS), extra={**mine.extra, **theirs.extra})
 
 
 def _said(theirs: msgspec.Struct, wire: Wire, names: frozenset[str] | set[str]) -> dict[str, Any]:
