@@ -180,16 +180,24 @@ class Console:
 
     async def sync_now(self, _params: NoParams) -> int:
         """Sync with the cloud now; the number of the run that does it."""
-        return self._cloud.services().sync.ask()
+        return self._cloud.services().sync.request_run()
 
     async def sync_progress(self, _params: NoParams) -> dict[str, Any]:
         """How far the latest run is."""
         progress = self._cloud.services().sync.progress
-        shown = ("name", "state", "seen", "changed", "error")
         return {
             "run": progress.number,
             "running": progress.running,
-            "sections": [{name: getattr(step, name) for name in shown} for step in progress.steps],
+            "sections": [
+                {
+                    "name": step.name,
+                    "state": step.state,
+                    "seen": step.received,
+                    "changed": step.changed,
+                    "error": step.error,
+                }
+                for step in progress.steps
+            ],
         }
 
     async def firmware_check(self, _params: NoParams) -> dict[str, Any]:

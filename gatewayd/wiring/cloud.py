@@ -118,7 +118,7 @@ def mqtt_account(settings: Settings, password: str, uuid: Uuid) -> MqttAccount:
 def look_up_permissions(owner: str, sync: Sync, user: str) -> None:
     """`user` publishes that permissions have changed: where it is the owner, they are pulled from the cloud now."""
     if user == owner:
-        sync.ask()
+        sync.request_run()
 
 
 async def latest_firmware(settings: Settings, client: CloudClient) -> str:

@@ -50,7 +50,7 @@ async def gateway_with(broker: Broker, folder: Path, *grants: Grant) -> AsyncIte
 
     def audience_of(store: Store) -> AccessControl:
         audiences.append(AccessControl(OWNER, store.mirror))
-        audiences[0].learn(grants)
+        audiences[0].set_grants(grants)
         return audiences[0]
 
     async with running(broker, folder / "house.db", records=DEVICES, audience_of=audience_of) as gateway:
@@ -135,7 +135,7 @@ async def test_a_right_that_is_taken_back_is_gone_at_once_and_its_topics_with_it
         AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
     ):
         assert (await guest.ask(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)).meaning is OperationStatus.CONTROLLED
-        access.learn([])
+        access.set_grants([])
         for record in gateway.store.mirror.all():
             gateway.store.mirror.changed.add(record.uuid)  # as the sync does
         since = asyncio.get_running_loop().time()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayd.cloud.qr import QrData, drawn, read_qr
+from gatewayd.cloud.qr import QrData, draw_qr, parse_qr
 from gatewayd.model.errors import GatewayError, MalformedError
 
 GATEWAY = QrData("https://aa.zjchilink.com:8084", "AA01GW-UG", "00158d0000d04700")
@@ -17,14 +17,14 @@ words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(la
 
 def test_it_is_written_as_the_api_says() -> None:
     assert str(GATEWAY) == TEXT
-    assert read_qr(TEXT) == GATEWAY
-    assert read_qr(f" {TEXT}\n") == GATEWAY
+    assert parse_qr(TEXT) == GATEWAY
+    assert parse_qr(f" {TEXT}\n") == GATEWAY
 
 
 @given(type_sub=words, uuid=words)
 def test_whatever_is_written_is_read_again(type_sub: str, uuid: str) -> None:
     data = QrData("http://192.168.0.240:8000/cloud", type_sub, uuid)
-    assert read_qr(str(data)) == data
+    assert parse_qr(str(data)) == data
 
 
 @pytest.mark.parametrize(
@@ -37,21 +37,21 @@ def test_whatever_is_written_is_read_again(type_sub: str, uuid: str) -> None:
 )  # fmt: skip
 def test_what_is_something_else_is_refused_with_the_reason(text: str) -> None:
     with pytest.raises(MalformedError):
-        read_qr(text)
+        parse_qr(text)
 
 
 @given(st.text())
 def test_no_text_breaks_the_reader(text: str) -> None:
     try:
-        data = read_qr(text)
+        data = parse_qr(text)
     except MalformedError:
         return
-    assert read_qr(str(data)) == data
+    assert parse_qr(str(data)) == data
 
 
 def test_it_is_drawn_square_with_its_three_corners() -> None:
     segno = pytest.importorskip("segno", reason="the extra `qr` is not installed")
-    lines = drawn(GATEWAY).splitlines()
+    lines = draw_qr(GATEWAY).splitlines()
     side = segno.make(TEXT, micro=False).symbol_size()[0]
     letters = [sum(letter in "█▀▄ " for letter in line) for line in lines]
     assert set(letters) == {side}
@@ -61,4 +61,4 @@ def test_it_is_drawn_square_with_its_three_corners() -> None:
 def test_without_segno_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "segno", None)
     with pytest.raises(GatewayError, match=r"gatewayd\[qr\]"):
-        drawn(GATEWAY)
+        draw_qr(GATEWAY)

@@ -63,7 +63,7 @@ class Audience:
 
     version = 0
 
-    def users_of(self, uuid: Uuid) -> tuple[str, ...]:
+    def topic_users(self, uuid: Uuid) -> tuple[str, ...]:
         return (OWNER, GUEST)
 
     def level(self, user: str, uuid: Uuid) -> Permission:
@@ -75,7 +75,7 @@ class Rights(Protocol):
 
     version: int
 
-    def users_of(self, uuid: Uuid) -> tuple[str, ...]: ...
+    def topic_users(self, uuid: Uuid) -> tuple[str, ...]: ...
 
     def level(self, user: str, uuid: Uuid) -> Permission: ...
 

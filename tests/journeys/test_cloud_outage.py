@@ -15,7 +15,7 @@ from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.outbox_items import MessageItem
 from gatewayd.model.record import LockParam, Record
 from gatewayd.store.outbox import Route
-from tests.common.sync import ZONE, both_ends
+from tests.common.sync import ZONE, gateway_and_cloud
 
 EVENTS = int(os.environ.get("AWAY_EVENTS", "2000"))
 DOORS = [Uuid(f"00158d0003b0000{number}") for number in range(4)]
@@ -38,7 +38,7 @@ def opening(number: int) -> MessageItem:
 
 
 async def test_two_thousand_openings_while_the_cloud_is_away_are_all_there_once_and_in_order(tmp_path: Path) -> None:
-    async with both_ends(tmp_path) as both:
+    async with gateway_and_cloud(tmp_path) as both:
         for door in DOORS:
             record = Record(uuid=door, category=Category.LOCK, title="门", param=LockParam(status=1))
             await both.store.mirror.put(record)

@@ -15,7 +15,7 @@ from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.environment import COORDINATOR, GUEST, OWNER, PASSWORD
 from tests.common.home import LAMP, Home, at_home
-from tests.common.rest import connected
+from tests.common.rest import connect_client
 
 TURN_ON = {"operate": 1, "operate_channel_id": 1}
 LAPSED = msgspec.json.encode(
@@ -39,7 +39,7 @@ async def synced(console: Console, after: int) -> int:
 
 async def invited(app: CloudClient, home: Home, level: int) -> Authorization:
     """The owner's app makes the guest a member of the home and lets him use the lamp."""
-    async with connected(home.environment.cloud, username=GUEST, password=PASSWORD) as guests_app:
+    async with connect_client(home.environment.cloud, username=GUEST, password=PASSWORD) as guests_app:
         guest_id = (await guests_app.accounts.profile()).id
     (network,) = [one async for one in app.homes.list()]
     member = await app.members.create(Member(home_id=network.id, title="邻居"))
@@ -61,7 +61,7 @@ async def test_a_guest_is_let_in_and_shut_out_while_the_gateway_runs(tmp_path: P
     async with (
         at_home(tmp_path) as home,
         home.environment.phone(GUEST) as guest,
-        connected(home.environment.cloud, username=OWNER, password=PASSWORD) as app,
+        connect_client(home.environment.cloud, username=OWNER, password=PASSWORD) as app,
     ):
         async with asyncio.timeout(60):
             while LAMP not in {record["uuid"] for record in home.environment.cloud.records(OWNER)}:

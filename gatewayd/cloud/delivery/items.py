@@ -9,16 +9,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from gatewayd.cloud.rest.batch import BatchOutcome, BatchPart
-from gatewayd.cloud.rest.client import GONE, NO_SPACE, CloudClient
+from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import (
-    AlreadyThereError,
+    AlreadyExistsError,
     CloudUnavailableError,
-    NotThereError,
+    NotFoundError,
     RefusedByCloudError,
     UncertainError,
 )
-from gatewayd.cloud.rest.messages import message_of
-from gatewayd.cloud.rest.records import read_record, said_of
+from gatewayd.cloud.rest.messages import cloud_message
+from gatewayd.cloud.rest.records import decode_record, record_params
 from gatewayd.cloud.sync.merge import merge
 from gatewayd.cloud.sync.records import unlink
 from gatewayd.model.errors import CloudError
@@ -27,6 +27,7 @@ from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import MessageItem, RecordItem, RemovalItem
 from gatewayd.model.record import Record, SwitchParam
 from gatewayd.model.record_wire import to_wire
+from gatewayd.model.rest_status import DEVICE_NOT_FOUND, SPACE_NOT_FOUND
 from gatewayd.store.mirror import Mirror
 from gatewayd.store.outbox import Outbox, OutboxRow
 
@@ -74,14 +75,14 @@ class ItemDelivery:
     async def settle(self, call: DeliveryCall, outcome: BatchOutcome) -> None:
         """Take the outcome in. Raises its CloudError where that is the uplink's to deal with: later, or never."""
         row, error = call.row, outcome.error
-        is_gone = isinstance(error, NotThereError) and error.code == GONE
+        is_gone = isinstance(error, NotFoundError) and error.code == DEVICE_NOT_FOUND
         if isinstance(error, UncertainError):
             self._uncertain.add(row.id)
         match call.part.name:
             case "records.create" if error is None:
                 self._uncertain.add(row.id)  # until its id could be read
-                await self._adopt(call, read_record(outcome.data, "the created record"))
-            case "records.create" if isinstance(error, AlreadyThereError):
+                await self._adopt(call, decode_record(outcome.data, "the created record"))
+            case "records.create" if isinstance(error, AlreadyExistsError):
                 self._uncertain.add(row.id)  # the next attempt finds it, and makes it ours
                 raise CloudUnavailableError(f"{row.due.uuid}: the cloud has a record of it already") from error
             case "records.update" if error is None:
@@ -93,7 +94,9 @@ class ItemDelivery:
                 raise error
             case "records.delete" if error is None or is_gone:
                 await self._deleted(row.due.uuid, call.part.id)
-            case "records.create" | "records.update" if isinstance(error, RefusedByCloudError) and not error.is_token:
+            case "records.create" | "records.update" if (
+                isinstance(error, RefusedByCloudError) and not error.is_token_refused
+            ):
                 await self._concede(call.sent, error)
                 raise error
             case _ if error is not None:
@@ -112,15 +115,15 @@ class ItemDelivery:
         if record.id is None and self._may_be_there(row):
             record = await self._find(record) or record
         if record.id is None:
-            return DeliveryCall(row, BatchPart(name="records.create", about=record), record)
+            return DeliveryCall(row, BatchPart(name="records.create", body=record), record)
         if isinstance(record.param, SwitchParam):
             # Its channels go out as one list, what the household calls them among it: the cloud knows that better.
             try:
-                record = await self._merged(record, *await self._client.records.wire(record.id))
-            except NotThereError:
+                record = await self._merged(record, *await self._client.records.get_json(record.id))
+            except NotFoundError:
                 await self._gone(uuid, record.id)
                 return None
-        return DeliveryCall(row, BatchPart(name="records.update", about=news_of(record), id=record.id), record)
+        return DeliveryCall(row, BatchPart(name="records.update", body=news_of(record), id=record.id), record)
 
     async def _removal(self, row: OutboxRow, uuid: Uuid, id_: int | None) -> DeliveryCall | None:
         id_ = id_ if id_ is not None else await self._id_of(uuid)
@@ -128,8 +131,8 @@ class ItemDelivery:
 
     async def _id_of(self, uuid: Uuid) -> int | None:
         """The cloud's id of a device that is not here any more; None where the cloud does not have it either."""
-        async for place, wire in self._client.records.wires(uuid=uuid):
-            if (found := read_record(wire, place)).uuid == uuid:
+        async for place, wire in self._client.records.list_json(uuid=uuid):
+            if (found := decode_record(wire, place)).uuid == uuid:
                 return found.id
         return None
 
@@ -137,9 +140,9 @@ class ItemDelivery:
         info_id = await self._info_id(message.uuid)
         if info_id is None:
             raise UnlinkedError(f"the cloud has no device {message.uuid} any more")
-        if self._may_be_there(row) and await self._client.messages.count_like(info_id, message) >= message.ordinal:
+        if self._may_be_there(row) and await self._client.messages.count_same(info_id, message) >= message.ordinal:
             return None
-        return DeliveryCall(row, BatchPart(name="messages.create", about=message_of(info_id, message)))
+        return DeliveryCall(row, BatchPart(name="messages.create", body=cloud_message(info_id, message)))
 
     async def _info_id(self, uuid: Uuid) -> int | None:
         """What a message says its device by. One that left the house after it rang is looked for in the cloud."""
@@ -156,7 +159,7 @@ class ItemDelivery:
         if found is None:
             try:
                 created = await self._client.records.create(record)
-            except AlreadyThereError as error:
+            except AlreadyExistsError as error:
                 raise CloudUnavailableError(
                     f"{record.uuid}: the cloud has a record of it, and does not show it"
                 ) from error
@@ -170,13 +173,13 @@ class ItemDelivery:
 
     async def _find(self, record: Record) -> Record | None:
         """The cloud's record of this device, made ours; None where it has none."""
-        async for place, wire in self._client.records.wires(uuid=record.uuid):
+        async for place, wire in self._client.records.list_json(uuid=record.uuid):
             if isinstance(wire, dict) and wire.get("uuid") == record.uuid:
                 return await self._merged(record, place, wire)
         return None
 
     async def _merged(self, record: Record, place: str, wire: dict[str, Any]) -> Record:
-        theirs = read_record(wire, place)
+        theirs = decode_record(wire, place)
         mine = self._mirror.get(record.uuid) or record
         merged = merge(mine, theirs, wire)
         if merged != mine:
@@ -225,7 +228,7 @@ class ItemDelivery:
 
 def news_of(record: Record) -> dict[str, Any]:
     """What a PUT says: what the radio knows, and of what the household says only what was changed here."""
-    said = said_of(record)
+    said = record_params(record)
     silent = HOUSEHOLD_FIELDS - set(record.edited)
     silent_param = {name for name in household_param_fields(record.category) if f"param.{name}" not in record.edited}
     param = {name: value for name, value in said["param"].items() if name not in silent_param}
@@ -241,7 +244,7 @@ def still_edited(now: Record, sent: Record) -> tuple[str, ...]:
 def conceded(now: Record, sent: Record, code: int) -> Record:
     """`now` without what made the cloud refuse `sent`: the household's changes, and a place that is none there."""
     after = replace(now, edited=still_edited(now, sent))
-    if code == NO_SPACE:
+    if code == SPACE_NOT_FOUND:
         after = replace(after, param=replace(after.param, unit_id=None, floor_id=None, room_id=None))
     return after
 

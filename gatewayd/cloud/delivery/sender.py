@@ -194,7 +194,7 @@ class RestSender:
 
     async def _failed(self, row: OutboxRow, error: GatewayError) -> None:
         """A refusal that will not change buries the row; anything else, a full disk too, is tried again later."""
-        if isinstance(error, UnlinkedError) or (isinstance(error, RefusedByCloudError) and not error.is_token):
+        if isinstance(error, UnlinkedError) or (isinstance(error, RefusedByCloudError) and not error.is_token_refused):
             self._outgoing.forget(row)
             log.warning("cloud_refused", uuid=row.due.uuid, kind=type(row.due).__name__, reason=str(error))
             self._note_told(row)

@@ -24,7 +24,7 @@ class TopicUsers(Protocol):
 
     version: int
 
-    def users_of(self, uuid: Uuid) -> Iterable[str]: ...
+    def topic_users(self, uuid: Uuid) -> Iterable[str]: ...
 
 
 class MqttPublisher:
@@ -82,7 +82,7 @@ class MqttPublisher:
         await connection.keep_subscribed(
             subscription(user, record.category, record.uuid)
             for record in self._mirror.all()
-            for user in self._access.users_of(record.uuid)
+            for user in self._access.topic_users(record.uuid)
         )
 
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatewayd.cloud.rest.endpoints import ENDPOINTS, In, RestEndpoint
+from gatewayd.cloud.rest.endpoints import ENDPOINTS, ParamsIn, RestEndpoint
 from gatewayd.model.rest_status import rest_status
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.simulator.cloud.calls import HttpCall, HttpRoute, SaidError
 from gatewayd.simulator.cloud.routes import ROUTES, found
 from tests.common.simulated_cloud import ADMIN, LOCK, PASSWORD, USER, Caller, logged_in
 
-SAYING = [row for row in ENDPOINTS.values() if row.says in {In.DATA, In.BODY} and row.needed]
+SAYING = [row for row in ENDPOINTS.values() if row.params_in in {ParamsIn.DATA, ParamsIn.BODY} and row.params_required]
 MEANT: dict[str, Any] = {
     "info_id": 1, "authorized_id": 2, "perm": 3, "type": "unit", "home_id": 1, "member_id": 1, "key_type": 1,
     "key_number": 5, "category": "gw", "authorizer_id": 1, "start_time": "2018-07-06 10:30",
@@ -25,12 +25,12 @@ MEANT: dict[str, Any] = {
 
 def meant(endpoint: RestEndpoint) -> dict[str, Any]:
     """A request that has all that is needed."""
-    said = {name: MEANT.get(name, f"some {name}") for name in endpoint.needed}
+    said = {name: MEANT.get(name, f"some {name}") for name in endpoint.params_required}
     return said | ({"category": 1} if endpoint.name == "service.send_feedback" else {})
 
 
 def body(endpoint: RestEndpoint, said: object) -> object:
-    return {"data": said} if endpoint.says is In.DATA else said
+    return {"data": said} if endpoint.params_in is ParamsIn.DATA else said
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def caller(cloud: SimulatedCloud, user: Caller) -> Caller:
 async def test_a_parameter_that_is_missing_or_of_another_type_is_refused(
     caller: Caller, endpoint: RestEndpoint, wrong: object
 ) -> None:
-    for name in endpoint.needed:
+    for name in endpoint.params_required:
         said = {key: value for key, value in meant(endpoint).items() if key != name}
         said |= {} if wrong is None else {name: wrong}
         answer = await caller.ask(endpoint.method, endpoint.path.format(id=1), body(endpoint, said))
@@ -94,7 +94,7 @@ def code_of(route: HttpRoute, call: HttpCall) -> int:
 
 
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=8)
-names = st.sampled_from(sorted({name for row in ENDPOINTS.values() for name in row.known} | {"data", "x"}))
+names = st.sampled_from(sorted({name for row in ENDPOINTS.values() for name in row.params_known} | {"data", "x"}))
 values = st.recursive(
     scalars | st.sampled_from(list(MEANT.values())),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=6),
