@@ -49,13 +49,13 @@ def test_systemd_hears_of_each_state(tmp_path: Path, *, abstract: bool) -> None:
     name = f"@gatewayd-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind("\0" + name[1:] if abstract else name)
-        Notifier({"NOTIFY_SOCKET": name}).tell("READY=1")
+        Notifier({"NOTIFY_SOCKET": name}).notify("READY=1")
         assert systemd.recv(100) == b"READY=1"
 
 
 def test_without_systemd_nothing_is_said_and_nothing_watched() -> None:
     quiet = Notifier({})
-    quiet.tell("READY=1")
+    quiet.notify("READY=1")
     assert quiet.watchdog_s is None
     assert Notifier({"WATCHDOG_USEC": "30000000"}).watchdog_s == 30
     assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}).watchdog_s is None
