@@ -49,7 +49,7 @@ VIEW = DemoView(
         UnknownDeviceSnapshot("00158d0009a00001", Category.UNKNOWN, "Acme X1", "endpoint 1: 0x0000"),
     ],
     steps=[TourStep(f"step {number}", "happened", 0.01) for number in range(13)],
-    heard=[
+    received=[
         ReceivedMessage("t", False, OperationStatus.UNLOCK_EVENT, None, LOCK, 0),
         ReceivedMessage("t", False, OperationStatus.CONTROL_REQUESTED, "1", LOCK, 0),  # the phone's own
         ReceivedMessage("t", False, OperationStatus.CONTROLLING, "1", {"sn": "1"}, 0),
