@@ -181,7 +181,7 @@ class StatusReader:
         if (cloud := self._cloud.services_or_none()) is None:
             return MqttSnapshot(up=False, trouble=str(NotIdentifiedError()), connections=0)
         session = cloud.session
-        return MqttSnapshot(session.connected.is_set(), session.trouble, session.connections)
+        return MqttSnapshot(session.connected.is_set(), session.disconnect_reason, session.connections)
 
     def rest(self) -> RestSnapshot:
         """The way to the REST API."""

@@ -79,7 +79,7 @@ class MqttPublisher:
                     tasks.create_task(connection.publish(message))
 
     async def _resubscribe(self, connection: MqttConnection) -> None:
-        await connection.keep_subscribed(
+        await connection.set_subscriptions(
             subscription(user, record.category, record.uuid)
             for record in self._mirror.all()
             for user in self._access.topic_users(record.uuid)

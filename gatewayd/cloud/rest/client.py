@@ -46,7 +46,7 @@ class Credentials:
 
 
 class Login:
-    """Logs in, at most once per pause of `backoff` after a refusal: the cloud locks accounts that try too often."""
+    """Logs in. After a refusal the cloud is not asked again before a pause, as `backoff` sets it."""
 
     def __init__(self, log_in: Callable[[], Awaitable[str]], backoff: Backoff) -> None:
         self._log_in = log_in
