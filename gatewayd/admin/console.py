@@ -202,7 +202,7 @@ class Console:
 
     async def firmware_check(self, _params: NoParams) -> dict[str, Any]:
         """Ask the cloud now whether there is newer firmware."""
-        found = await self._cloud.services().firmware.look()
+        found = await self._cloud.services().firmware.check()
         return {"installed": found.installed, "latest": found.latest, "newer": found.is_newer}
 
     async def backup(self, _params: NoParams) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from gatewayd.cloud.rest.client import CloudClient, Credentials
 from gatewayd.cloud.rest.transport import Transport
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.config import Settings
-from gatewayd.firmware.watch import FirmwareWatch
+from gatewayd.firmware.checker import FirmwareChecker
 from gatewayd.model.errors import NotIdentifiedError
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record
@@ -30,7 +30,7 @@ class CloudServices:
     session: MqttSession
     sender: RestSender
     sync: Sync
-    firmware: FirmwareWatch
+    firmware: FirmwareChecker
 
 
 class CloudStart:
@@ -98,7 +98,7 @@ def build_cloud_services(
     )
     sender = RestSender(client, mirror, outbox, now=now)
     latest = partial(latest_firmware, settings, client)
-    firmware = FirmwareWatch(__version__, latest, settings.firmware.check_interval_s)
+    firmware = FirmwareChecker(__version__, latest, settings.firmware.check_interval_s)
     return CloudServices(listener, session, sender, sync, firmware)
 
 

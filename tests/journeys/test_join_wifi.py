@@ -86,7 +86,7 @@ async def hallway(tmp_path: Path) -> AsyncIterator[Hallway]:
 
 
 async def test_a_provisioned_gateway_moves_on_request_alone_and_keeps_no_passphrase(hallway: Hallway) -> None:
-    await hallway.until_logged("firmware_looked_up")
+    await hallway.until_logged("firmware_checked")
     await hallway.until_logged("mqtt_connected")
     code, _, error = await hallway.provision(WRONG)
     assert (code, "the provisioning window is shut" in error) == (4, True)
