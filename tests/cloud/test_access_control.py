@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.cloud.access_control import AccessControl
+from gatewayd.cloud.access_control import AccessControl, grants_from, usernames_by_id
+from gatewayd.cloud.rest.accounts import UserProfile
+from gatewayd.cloud.rest.authorizations import Authorization
+from gatewayd.cloud.rest.members import Member
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.permission import REQUIRED_LEVEL, Grant, Permission, is_allowed
 from gatewayd.model.record import PARAM_OF, Record
@@ -101,6 +104,37 @@ async def test_guest_is_limited_to_his_level_on_every_category(
 )
 def test_exectype_requires_its_level(exectype: ExecType, level: int) -> None:
     assert REQUIRED_LEVEL[exectype] == level
+
+
+@pytest.mark.parametrize(
+    ("member", "profile", "usernames"),
+    [
+        (Member(user_id=2, username=GUEST), None, {2: GUEST}),
+        (Member(user_id=None, username=GUEST), None, {}),
+        (Member(user_id=2, username=None), None, {}),
+        (Member(user_id=2, username=GUEST), UserProfile(id=1, username=OWNER), {1: OWNER, 2: GUEST}),
+    ],
+)
+def test_username_is_known_from_member_and_profile(
+    member: Member, profile: UserProfile | None, usernames: dict[int, str]
+) -> None:
+    assert usernames_by_id([member], profile) == usernames
+
+
+@pytest.mark.parametrize(
+    ("authorization", "grants"),
+    [
+        (Authorization(info_id=7, authorized_id=2, perm=3), [Grant(GUEST, 7, Permission.CONTROL)]),
+        (Authorization(info_id=7, authorized_id=9, perm=3), []),  # unknown user
+        (Authorization(info_id=7, authorized_id=None, perm=3), []),
+        (Authorization(info_id=None, authorized_id=2, perm=3), []),
+        (Authorization(info_id=7, authorized_id=2, perm=8), []),  # §7 has no such level
+    ],
+)
+def test_authorization_grants_only_a_known_level_to_a_known_user(
+    authorization: Authorization, grants: list[Grant]
+) -> None:
+    assert list(grants_from([authorization], {2: GUEST})) == grants
 
 
 @pytest.mark.parametrize("claim", [{"perm": 7}, {"user_id": 1}, {"authorization_id": 1}])

@@ -27,6 +27,16 @@ from gatewayd.simulator.cloud import SimulatedCloud
 from tests.common.rest import GATEWAY, LOCK, PASSWORD, SHORT_BACKOFF, USER, connect_client, create_record
 
 
+async def create_sensors(client: CloudClient, count: int) -> None:
+    for number in range(count):
+        uuid = Uuid(f"{number:016x}")
+        await client.records.create(Record(uuid=uuid, category=Category.SENSOR, title="温", param=SensorParam()))
+
+
+def count_logins(cloud: SimulatedCloud) -> int:
+    return sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests)
+
+
 async def test_record_is_created_updated_listed_and_deleted(cloud: SimulatedCloud, client: CloudClient) -> None:
     id_ = await create_record(client)
     await client.records.update(replace(GATEWAY, id=id_, title="4K智能管家(USB)"))
@@ -79,16 +89,6 @@ async def test_refusals_are_distinguished_by_code(client: CloudClient) -> None:
     with pytest.raises(NotFoundError, match="设备不存在") as refused:
         await client.records.delete(id_)
     assert refused.value.code == DEVICE_NOT_FOUND
-
-
-async def create_sensors(client: CloudClient, count: int) -> None:
-    for number in range(count):
-        uuid = Uuid(f"{number:016x}")
-        await client.records.create(Record(uuid=uuid, category=Category.SENSOR, title="温", param=SensorParam()))
-
-
-def count_logins(cloud: SimulatedCloud) -> int:
-    return sum(path.startswith("/api/accounts/login") for _, path, _ in cloud.requests)
 
 
 async def test_unknown_account_is_registered(cloud: SimulatedCloud) -> None:

@@ -117,10 +117,10 @@ def test_cloud_is_outdated_when_a_channel_value_differs() -> None:
 
 
 def test_update_sends_radio_fields_and_edited_fields() -> None:
-    said = news_of(replace(LOCK, edited=("param.room_id",)))
-    assert "title" not in said
-    assert (said["param"]["room_id"], said["param"]["battery"]) == (3, 80)
-    assert "lowpower_limit" not in said["param"]
+    params = news_of(replace(LOCK, edited=("param.room_id",)))
+    assert "title" not in params
+    assert (params["param"]["room_id"], params["param"]["battery"]) == (3, 80)
+    assert "lowpower_limit" not in params["param"]
 
 
 def test_field_changed_while_its_update_was_sent_stays_edited() -> None:
