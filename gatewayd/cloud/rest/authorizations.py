@@ -21,7 +21,7 @@ class Authorization(ApiObject, frozen=True, kw_only=True):
 
 
 class AuthorizationsApi:
-    """§2.2."""
+    """§2.2. `create` and `update` return the object as the cloud stores it."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
@@ -31,19 +31,21 @@ class AuthorizationsApi:
         return self._session.list_objects("authorizations.list", Authorization)
 
     async def get(self, id_: int) -> Authorization:
-        """Raises NotFoundError."""
+        """The authorization with that id. Raises NotFoundError."""
         return await self._session.call_for_object("authorizations.get", Authorization, id_=id_)
 
     async def create(self, authorization: Authorization) -> Authorization:
-        """Raises AlreadyExistsError, NotFoundError (device or user), ForbiddenError, UncertainError;
-        RefusedByCloudError (400086) where it would be passed on a second time.
+        """Create `authorization`.
+
+        Raises AlreadyExistsError, NotFoundError (device or user), ForbiddenError, UncertainError; RefusedByCloudError
+        (400086) where a permission would be passed on a second time.
         """
         return await self._session.send_object("authorizations.create", authorization)
 
     async def update(self, authorization: Authorization) -> Authorization:
-        """Change the level. Raises NotFoundError, ForbiddenError."""
+        """Change the level of the authorization. Raises NotFoundError, ForbiddenError."""
         return await self._session.send_object("authorizations.update", authorization, id_=authorization.id)
 
     async def delete(self, id_: int) -> None:
-        """Raises NotFoundError, ForbiddenError."""
+        """Delete the authorization with that id. Raises NotFoundError, ForbiddenError."""
         await self._session.call("authorizations.delete", id_=id_)

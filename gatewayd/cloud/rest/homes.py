@@ -16,7 +16,7 @@ class Home(ApiObject, frozen=True, kw_only=True):
 
 
 class HomesApi:
-    """§2.11."""
+    """§2.11. `update` returns the object as the cloud stores it."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
@@ -26,5 +26,5 @@ class HomesApi:
         return self._session.list_objects("homes.list", Home)
 
     async def update(self, home: Home) -> Home:
-        """Raises ForbiddenError, RefusedByCloudError."""
+        """Update the home with the id of `home`. Raises ForbiddenError, RefusedByCloudError."""
         return await self._session.send_object("homes.update", home, id_=home.id)

@@ -23,7 +23,7 @@ class CloudKey(ApiObject, frozen=True, kw_only=True):
 
 
 class KeysApi:
-    """§2.8."""
+    """§2.8. `create` and `update` return the object as the cloud stores it."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
@@ -37,7 +37,7 @@ class KeysApi:
         )
 
     async def get(self, id_: int) -> CloudKey:
-        """Raises NotFoundError."""
+        """The key with that id. Raises NotFoundError."""
         return await self._session.call_for_object("keys.get", CloudKey, id_=id_)
 
     async def create(self, key: CloudKey) -> CloudKey:
@@ -49,5 +49,5 @@ class KeysApi:
         return await self._session.send_object("keys.update", key, id_=key.id)
 
     async def delete(self, id_: int) -> None:
-        """Raises NotFoundError."""
+        """Delete the key with that id. Raises NotFoundError."""
         await self._session.call("keys.delete", id_=id_)

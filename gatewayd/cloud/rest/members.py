@@ -43,7 +43,7 @@ class Member(ApiObject, frozen=True, kw_only=True):
 
 
 class MembersApi:
-    """§2.7."""
+    """§2.7. `create` and `update` return the object as the cloud stores it."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
@@ -53,17 +53,17 @@ class MembersApi:
         return self._session.list_objects("members.list", Member)
 
     async def get(self, id_: int) -> Member:
-        """Raises NotFoundError."""
+        """The member with that id. Raises NotFoundError."""
         return await self._session.call_for_object("members.get", Member, id_=id_)
 
     async def create(self, member: Member) -> Member:
-        """Raises AlreadyExistsError, ForbiddenError, UncertainError."""
+        """Create `member`. Raises AlreadyExistsError, ForbiddenError, UncertainError."""
         return await self._session.send_object("members.create", member)
 
     async def update(self, member: Member) -> Member:
-        """Raises NotFoundError."""
+        """Update the member with the id of `member`. Raises NotFoundError."""
         return await self._session.send_object("members.update", member, id_=member.id)
 
     async def delete(self, id_: int) -> None:
-        """Raises NotFoundError."""
+        """Delete the member with that id. Raises NotFoundError."""
         await self._session.call("members.delete", id_=id_)

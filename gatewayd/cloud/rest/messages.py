@@ -34,7 +34,7 @@ class SmsAlarm(StrEnum):
 
 
 class MessagesApi:
-    """§2.9 and §2.6."""
+    """§2.9 and §2.6. `create` returns the object as the cloud stores it."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
@@ -64,18 +64,18 @@ class MessagesApi:
         )
 
     async def get(self, id_: int) -> CloudMessage:
-        """Raises RefusedByCloudError."""
+        """The message with that id. Raises RefusedByCloudError."""
         return await self._session.call_for_object("messages.get", CloudMessage, id_=id_)
 
     async def create(self, message: CloudMessage) -> CloudMessage:
-        """Create `message`; returns it with the content that the cloud composes.
+        """Create `message`, whose content the cloud composes.
 
         Raises NotFoundError (the device), UncertainError.
         """
         return await self._session.send_object("messages.create", message)
 
     async def delete(self, id_: int) -> None:
-        """Raises RefusedByCloudError."""
+        """Delete the message with that id. Raises RefusedByCloudError."""
         await self._session.call("messages.delete", id_=id_)
 
     async def count_same(self, info_id: int, item: MessageItem) -> int:

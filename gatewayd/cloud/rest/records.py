@@ -14,7 +14,7 @@ _SET_BY_CLOUD: Final = frozenset({"id", "user_id", "create_time", "update_time",
 
 
 class RecordsApi:
-    """§2.1."""
+    """§2.1. `create` and `update` return the object as the cloud stores it."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
@@ -45,11 +45,11 @@ class RecordsApi:
         )
 
     async def get(self, id_: int) -> Record:
-        """Raises NotFoundError, ForbiddenError."""
+        """The record with that id. Raises NotFoundError, ForbiddenError."""
         return await self._call_for_record("records.get", id_=id_)
 
     async def create(self, record: Record) -> Record:
-        """Create `record`; returns it as it is stored, with its id. Raises AlreadyExistsError, UncertainError."""
+        """Create `record`. Raises AlreadyExistsError, UncertainError."""
         return await self._call_for_record("records.create", data=record_params(record))
 
     async def update(self, record: Record) -> Record:
@@ -57,7 +57,7 @@ class RecordsApi:
         return await self._call_for_record("records.update", id_=record.id, data=record_params(record))
 
     async def delete(self, id_: int) -> None:
-        """Raises NotFoundError, ForbiddenError."""
+        """Delete the record with that id. Raises NotFoundError, ForbiddenError."""
         await self._session.call("records.delete", id_=id_)
 
     async def _call_for_record(self, name: str, **call: Any) -> Record:

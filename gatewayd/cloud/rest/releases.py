@@ -31,21 +31,24 @@ class Release(ApiObject, frozen=True, kw_only=True):
 
 
 class ReleasesApi:
-    """§3.2. The API shows no address of one release; as in other sections it is the list's with the id."""
+    """§3.2. `create` and `update` return the object as the cloud stores it.
+
+    The API shows no address of one release; as in other sections it is the list's with the id.
+    """
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
 
     async def create(self, release: Release) -> Release:
-        """Raises ForbiddenError where the user is no administrator, UncertainError."""
+        """Create `release`. Raises ForbiddenError where the user is no administrator, UncertainError."""
         return await self._send("releases.create", release)
 
     async def update(self, release: Release) -> Release:
-        """Raises RefusedByCloudError."""
+        """Update the release with the id of `release`. Raises RefusedByCloudError."""
         return await self._send("releases.update", release)
 
     async def delete(self, id_: int) -> None:
-        """Raises RefusedByCloudError."""
+        """Delete the release with that id. Raises RefusedByCloudError."""
         await self._session.call("releases.delete", id_=id_)
 
     async def _send(self, name: str, release: Release) -> Release:

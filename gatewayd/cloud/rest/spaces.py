@@ -25,7 +25,7 @@ class Space(ApiObject, frozen=True, kw_only=True):
 
 
 class SpacesApi:
-    """§2.3."""
+    """§2.3. `create` and `update` return the object as the cloud stores it."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
@@ -35,17 +35,20 @@ class SpacesApi:
         return self._session.list_objects("spaces.list", Space)
 
     async def get(self, id_: int) -> Space:
-        """Raises NotFoundError."""
+        """The space with that id. Raises NotFoundError."""
         return await self._session.call_for_object("spaces.get", Space, id_=id_)
 
     async def create(self, space: Space) -> Space:
-        """Raises AlreadyExistsError, NotFoundError (the home, the space above), BadParametersError, UncertainError."""
+        """Create `space`.
+
+        Raises AlreadyExistsError, NotFoundError (the home, the space above), BadParametersError, UncertainError.
+        """
         return await self._session.send_object("spaces.create", space)
 
     async def update(self, space: Space) -> Space:
-        """Raises NotFoundError, AlreadyExistsError."""
+        """Update the space with the id of `space`. Raises NotFoundError, AlreadyExistsError."""
         return await self._session.send_object("spaces.update", space, id_=space.id)
 
     async def delete(self, id_: int) -> None:
-        """Raises NotFoundError; RefusedByCloudError (400083) for a default space."""
+        """Delete the space with that id. Raises NotFoundError; RefusedByCloudError (400083) for a default space."""
         await self._session.call("spaces.delete", id_=id_)

@@ -31,7 +31,7 @@ class TemporaryPassword(ApiObject, frozen=True, kw_only=True):
 
 
 class TemporaryPasswordsApi:
-    """§2.10."""
+    """§2.10. `create` returns the object as the cloud stores it."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
@@ -41,5 +41,5 @@ class TemporaryPasswordsApi:
         return self._session.list_objects("temporary_passwords.list", TemporaryPassword)
 
     async def create(self, password: TemporaryPassword) -> TemporaryPassword:
-        """Raises NotFoundError (the lock, the authorizer), ForbiddenError, UncertainError."""
+        """Create `password`. Raises NotFoundError (the lock, the authorizer), ForbiddenError, UncertainError."""
         return await self._session.send_object("temporary_passwords.create", password)
