@@ -1,6 +1,7 @@
 """The mirror: every record as the cloud would show it. The working set is in memory, SQLite stands behind it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
@@ -30,14 +31,12 @@ Stamp = Callable[[datetime | None], str]
 class Mirror:
     """Records by uuid. Memory is ahead of the disk by the readings of a few seconds, and by what is being written.
 
-    `changed` names each device whose record is another than before, once that is on disk (readings: at once).
     `stirred` is called when there is something to flush.
     """
 
     def __init__(
         self, database: Database, codec: Codec, outbox: Outbox, *, stamp: Stamp, stirred: Callable[[], None]
     ) -> None:
-        self.changed = ChangeFeed()
         self._database = database
         self._codec = codec
         self._outbox = outbox
@@ -45,6 +44,7 @@ class Mirror:
         self._stirred = stirred
         self._records: dict[Uuid, Record] = {}
         self._dirty: dict[Uuid, None] = {}
+        self._feeds: list[ChangeFeed] = []
 
     async def load(self) -> None:
         """Read every record. A row that cannot be read is dropped: the radio and the cloud say it again."""
@@ -66,6 +66,19 @@ class Mirror:
         """Every record, the longest known first."""
         return tuple(self._records.values())
 
+    @contextmanager
+    def subscribe(self) -> Iterator[ChangeFeed]:
+        """A feed of its own for one subscriber, until it leaves: the devices whose record changed, or was removed.
+
+        A reading is in it at once, any other change once it is on disk. Subscribers do not wait for one another.
+        """
+        feed = ChangeFeed()
+        self._feeds.append(feed)
+        try:
+            yield feed
+        finally:
+            self._feeds.remove(feed)
+
     def report(self, uuid: Uuid, changes: tuple[Change, ...], at: datetime) -> Record | None:
         """Take a reading: in memory at once, on disk (with its RecordDue) with the next flush.
 
@@ -79,7 +92,7 @@ class Mirror:
             return None
         after = self._records[uuid] = replace(after, update_time=self._stamp(at))
         self._mark_dirty(uuid)
-        self.changed.add(uuid)
+        self._announce(uuid)
         return after
 
     async def put(self, record: Record, *due: OutboxItem) -> None:
@@ -118,7 +131,7 @@ class Mirror:
         if before is not None:
             self._dirty.pop(uuid, None)
             write.add(_DELETE, uuid)
-            write.on_commit.append(partial(self.changed.add, uuid))
+            write.on_commit.append(partial(self._announce, uuid))
             write.on_failure.append(partial(self._put_back, uuid, before, None))
         await self._database.commit(write)
         return before
@@ -141,9 +154,13 @@ class Mirror:
         after = self._records[uuid] = replace(record, update_time=self._stamp(None))
         write.add(_UPSERT, uuid, self._codec.encode_record(after))
         self._outbox.stage(write, *due)
-        write.on_commit.append(partial(self.changed.add, uuid))
+        write.on_commit.append(partial(self._announce, uuid))
         write.on_failure.append(partial(self._put_back, uuid, before, after))
         return after
+
+    def _announce(self, uuid: Uuid) -> None:
+        for feed in self._feeds:
+            feed.add(uuid)
 
     def _mark_dirty(self, uuid: Uuid) -> None:
         self._dirty[uuid] = None

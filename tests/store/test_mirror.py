@@ -8,6 +8,7 @@ from gatewayd.model.change import Change
 from gatewayd.model.errors import UnknownDeviceError
 from gatewayd.model.outbox_items import RecordItem, RemovalItem
 from gatewayd.model.record import SensorParam
+from gatewayd.store.change_feed import ChangeFeed
 from gatewayd.store.outbox import Route
 from gatewayd.store.store import Store
 from tests.common.store import LOCK, SENSOR, T0, Opener, lock, notice, sensor
@@ -103,15 +104,68 @@ async def test_a_removed_device_is_gone_after_a_restart_and_the_cloud_hears_of_i
         assert [row.due for row in await store.outbox.take("rest")] == [RemovalItem(uuid=SENSOR, id=7)]
 
 
-async def test_the_feed_names_each_changed_device_once_in_order(store: Store) -> None:
+async def test_feed_names_each_changed_device_once_in_order(store: Store) -> None:
+    with store.mirror.subscribe() as feed:
+        await store.mirror.put(lock())
+        await store.mirror.put(sensor())
+        store.mirror.report(SENSOR, temperature(1.0), T0)
+        store.mirror.report(LOCK, (Change("operate", 1),), T0)
+        assert await feed.take() == (LOCK, SENSOR)
+        waiting = asyncio.create_task(feed.take())
+        await store.mirror.remove(LOCK)
+        assert await waiting == (LOCK,)
+
+
+async def test_each_of_two_subscribers_is_given_every_change(store: Store) -> None:
+    await store.mirror.put(sensor())
+    with store.mirror.subscribe() as first, store.mirror.subscribe() as second:
+        for value in range(3):
+            store.mirror.report(SENSOR, temperature(value), T0)
+            assert [await first.take(), await second.take()] == [(SENSOR,), (SENSOR,)]
+
+
+async def test_slow_subscriber_does_not_hold_back_another(store: Store) -> None:
     await store.mirror.put(lock())
     await store.mirror.put(sensor())
+    with store.mirror.subscribe() as slow, store.mirror.subscribe() as quick:
+        for value in range(100):
+            store.mirror.report(SENSOR, temperature(value), T0)
+            assert await quick.take() == (SENSOR,)
+        store.mirror.report(LOCK, (Change("operate", 1),), T0)
+        assert await quick.take() == (LOCK,)
+        assert await slow.take() == (SENSOR, LOCK)
+
+
+async def test_subscriber_that_left_is_given_nothing_more(store: Store) -> None:
+    await store.mirror.put(sensor())
+    with store.mirror.subscribe() as left:
+        pass
+    with store.mirror.subscribe() as staying:
+        store.mirror.report(SENSOR, temperature(1.0), T0)
+        assert await staying.take() == (SENSOR,)
+    assert await is_empty(left)
+
+
+async def test_subscriber_that_raises_is_unsubscribed(store: Store) -> None:
+    await store.mirror.put(sensor())
+    with pytest.raises(ConnectionError), store.mirror.subscribe() as broken:
+        raise ConnectionError
     store.mirror.report(SENSOR, temperature(1.0), T0)
-    store.mirror.report(LOCK, (Change("operate", 1),), T0)
-    assert await store.mirror.changed.take() == (LOCK, SENSOR)
-    waiting = asyncio.create_task(store.mirror.changed.take())
-    await store.mirror.remove(LOCK)
-    assert await waiting == (LOCK,)
+    assert await is_empty(broken)
+
+
+async def test_change_before_subscribing_is_not_in_the_feed(store: Store) -> None:
+    await store.mirror.put(sensor())
+    store.mirror.report(SENSOR, temperature(1.0), T0)
+    with store.mirror.subscribe() as feed:
+        assert await is_empty(feed)
+
+
+async def is_empty(feed: ChangeFeed) -> bool:
+    """Whether nothing can be taken from `feed` now."""
+    taking = asyncio.create_task(feed.take())
+    await asyncio.sleep(0)
+    return taking.cancel()
 
 
 async def test_a_cancelled_caller_does_not_undo_its_write(reopen: Opener) -> None:

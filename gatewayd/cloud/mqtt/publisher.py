@@ -13,6 +13,7 @@ from gatewayd.model.ids import ExecType, Uuid
 from gatewayd.model.outbox_items import AnswerItem, NoticeItem
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.status import OperationStatus
+from gatewayd.store.change_feed import ChangeFeed
 from gatewayd.store.mirror import Mirror
 from gatewayd.store.outbox import Outbox, OutboxRow
 
@@ -25,6 +26,8 @@ class TopicUsers(Protocol):
     version: int
 
     def users_of(self, uuid: Uuid) -> Iterable[str]: ...
+
+    async def next_version(self, version: int) -> int: ...
 
 
 class MqttPublisher:
@@ -39,17 +42,18 @@ class MqttPublisher:
 
     async def serve(self, connection: MqttConnection) -> None:
         """Greet, then publish whatever changes or is due, until the line breaks."""
-        await self._resubscribe(connection)
-        for record in self._mirror.all():
-            self._mirror.changed.add(record.uuid)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._states(connection))
-            tasks.create_task(self._due(connection))
+        with self._mirror.subscribe() as feed:
+            await self._resubscribe(connection)
+            self._feed_every_record(feed)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._states(connection, feed))
+                tasks.create_task(self._follow_access(feed))
+                tasks.create_task(self._due(connection))
 
-    async def _states(self, connection: MqttConnection) -> None:
+    async def _states(self, connection: MqttConnection, feed: ChangeFeed) -> None:
         known, version = {record.uuid for record in self._mirror.all()}, self._access.version
         while True:
-            for uuid in await self._mirror.changed.take():
+            for uuid in await feed.take():
                 record = self._mirror.get(uuid)
                 is_news = (record is None) == (uuid in known)
                 if is_news or self._access.version != version:
@@ -59,6 +63,16 @@ class MqttPublisher:
                 if record is not None:
                     await connection.publish(state_of(record, self._owner))
                     self.published += 1
+
+    async def _follow_access(self, feed: ChangeFeed) -> None:
+        """Publish every state anew when the users of a device have changed: other topics are to be subscribed then."""
+        version = self._access.version
+        while True:
+            version = await self._access.next_version(version)
+            self._feed_every_record(feed)
+
+    def _feed_every_record(self, feed: ChangeFeed) -> None:
+        feed.add_all(record.uuid for record in self._mirror.all())
 
     async def _due(self, connection: MqttConnection) -> None:
         while True:

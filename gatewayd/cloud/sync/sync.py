@@ -146,11 +146,7 @@ class Sync:
         members = [read_row(copy, Member, _MEMBER) for copy in self._copies.of(_MEMBER).values()]
         profiles = [read_row(copy, UserProfile, _PROFILE) for copy in self._copies.of(_PROFILE).values()]
         given = [read_row(copy, Authorization, _AUTHORIZATION) for copy in self._copies.of(_AUTHORIZATION).values()]
-        before = self._access.version
         self._access.learn(grants(given, names(members, profiles[0] if profiles else None)))
-        if self._access.version != before:
-            for record in self._mirror.all():
-                self._mirror.changed.add(record.uuid)  # somebody else's topics are to be listened to
 
 
 def pause_after(failures: int, interval_s: float) -> float:
