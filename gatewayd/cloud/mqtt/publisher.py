@@ -43,15 +43,16 @@ class MqttPublisher:
     async def serve(self, connection: MqttConnection) -> None:
         """Greet, then publish whatever changes or is due, until the line breaks."""
         with self._mirror.subscribe() as feed:
+            # Taken before topics are subscribed: what changes while the broker answers is subscribed anew.
+            known, version = {record.uuid for record in self._mirror.all()}, self._access.version
             await self._resubscribe(connection)
             self._feed_every_record(feed)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._states(connection, feed))
-                tasks.create_task(self._follow_access(feed))
+                tasks.create_task(self._states(connection, feed, known, version))
+                tasks.create_task(self._follow_access(feed, version))
                 tasks.create_task(self._due(connection))
 
-    async def _states(self, connection: MqttConnection, feed: ChangeFeed) -> None:
-        known, version = {record.uuid for record in self._mirror.all()}, self._access.version
+    async def _states(self, connection: MqttConnection, feed: ChangeFeed, known: set[Uuid], version: int) -> None:
         while True:
             for uuid in await feed.take():
                 record = self._mirror.get(uuid)
@@ -64,9 +65,8 @@ class MqttPublisher:
                     await connection.publish(state_of(record, self._owner))
                     self.published += 1
 
-    async def _follow_access(self, feed: ChangeFeed) -> None:
+    async def _follow_access(self, feed: ChangeFeed, version: int) -> None:
         """Publish every state anew when the users of a device have changed: other topics are to be subscribed then."""
-        version = self._access.version
         while True:
             version = await self._access.next_version(version)
             self._feed_every_record(feed)
