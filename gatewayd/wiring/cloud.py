@@ -20,7 +20,7 @@ from gatewayd.cloud.sync.sync import Sync
 from gatewayd.config import Settings
 from gatewayd.firmware.watch import FirmwareWatch
 from gatewayd.provisioning.service import ProvisioningService
-from gatewayd.wiring.local import LocalServices, handlers, now
+from gatewayd.wiring.local import LocalServices, handlers
 
 
 async def run_cloud_services(
@@ -59,11 +59,11 @@ async def run_cloud_services(
     credentials = Credentials(settings.cloud.username, password, uuid, settings.cloud.register)
     transport = Transport(settings.cloud.base_url, tls=private_ca(settings), chance=random.Random())  # noqa: S311
     async with CloudClient.connect(transport, credentials) as client, asyncio.TaskGroup() as tasks:
-        rest = RestSender(client, local.store.mirror, local.store.outbox, now=now)
+        rest = RestSender(client, local.store.mirror, local.store.outbox)
         sync = Sync(
             client,
             local.store.mirror,
-            local.store.copies,
+            local.store.cloud_cache,
             access,
             clock,
             interval_s=settings.cloud.sync_interval_s,

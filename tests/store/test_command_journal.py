@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from gatewayd.model.errors import StoreError
+from gatewayd.model.outbox_items import Route
 from gatewayd.store.command_journal import Begun, Repeated
-from gatewayd.store.outbox import Route
 from gatewayd.store.store import Store
 from tests.common.store import LOCK, Clock, Opener, answer, request
 
@@ -54,7 +54,7 @@ async def test_a_request_that_was_never_begun_cannot_be_finished(store: Store) -
 async def test_the_final_answer_is_in_the_outbox(store: Store) -> None:
     await store.journal.begin(request("1"))
     await store.journal.finish(answer("1"))
-    assert [row.due for row in await store.outbox.take("mqtt")] == [answer("1")]
+    assert [row.item for row in await store.outbox.take(Route.MQTT)] == [answer("1")]
 
 
 async def test_what_a_crash_cut_off_is_found_and_can_be_answered(reopen: Opener, clock: Clock) -> None:

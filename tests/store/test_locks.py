@@ -6,6 +6,7 @@ from gatewayd.model.change import Change
 from gatewayd.model.errors import UnknownDeviceError
 from gatewayd.model.event import LockAlarm, LockEvent, LockSource
 from gatewayd.model.lock import KeyState, LockKey
+from gatewayd.model.outbox_items import Route
 from gatewayd.store.store import Store
 from tests.common.store import LOCK, T0, Opener, lock, notice
 
@@ -23,7 +24,7 @@ async def test_an_event_its_change_and_its_notice_survive_together(reopen: Opene
         record = store.mirror.get(LOCK)
         assert record is not None
         assert record.param.operate == 1  # type: ignore[union-attr]  # a lock's
-        assert [row.due for row in await store.outbox.take("mqtt")] == [notice("1")]
+        assert [row.item for row in await store.outbox.take(Route.MQTT)] == [notice("1")]
 
 
 async def test_only_events_with_the_locks_own_stamp_can_be_compared_with_its_log(store: Store) -> None:

@@ -6,10 +6,9 @@ import pytest
 
 from gatewayd.model.change import Change
 from gatewayd.model.errors import UnknownDeviceError
-from gatewayd.model.outbox_items import RecordItem, RemovalItem
+from gatewayd.model.outbox_items import RecordItem, RemovalItem, Route
 from gatewayd.model.record import SensorParam
 from gatewayd.store.change_feed import ChangeFeed
-from gatewayd.store.outbox import Route
 from gatewayd.store.store import Store
 from tests.common.store import LOCK, SENSOR, T0, Opener, lock, notice, sensor
 
@@ -23,7 +22,7 @@ async def test_a_record_and_its_word_to_the_cloud_survive_a_restart(reopen: Open
         await store.mirror.put(lock(pin="246810"), RecordItem(uuid=LOCK))
     async with reopen() as store:
         assert store.mirror.get(LOCK) == lock(pin="246810")
-        assert [row.due for row in await store.outbox.take("rest")] == [RecordItem(uuid=LOCK)]
+        assert [row.item for row in await store.outbox.take(Route.REST)] == [RecordItem(uuid=LOCK)]
 
 
 async def test_a_reading_is_seen_at_once_and_written_by_the_flush(reopen: Opener) -> None:
@@ -34,9 +33,9 @@ async def test_a_reading_is_seen_at_once_and_written_by_the_flush(reopen: Opener
         assert await store.outbox.depth() == {"mqtt": 0, "rest": 0}
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(store.run())
-            (row,) = await store.outbox.take("rest")
+            (row,) = await store.outbox.take(Route.REST)
             running.cancel()
-        assert row.due == RecordItem(uuid=SENSOR)
+        assert row.item == RecordItem(uuid=SENSOR)
     async with reopen() as store:
         assert store.mirror.get(SENSOR) == sensor(temperature=21.5)
 
@@ -89,7 +88,7 @@ async def test_a_change_of_an_unknown_device_is_refused_and_says_nothing_to_the_
 async def test_a_change_that_changes_nothing_still_says_its_word(store: Store) -> None:
     await store.mirror.put(lock())
     assert await store.mirror.change(LOCK, (Change("operate", 0),), notice("1")) == lock()
-    assert [row.due for row in await store.outbox.take("mqtt")] == [notice("1")]
+    assert [row.item for row in await store.outbox.take(Route.MQTT)] == [notice("1")]
 
 
 async def test_a_removed_device_is_gone_after_a_restart_and_the_cloud_hears_of_it(reopen: Opener) -> None:
@@ -101,7 +100,7 @@ async def test_a_removed_device_is_gone_after_a_restart_and_the_cloud_hears_of_i
         assert await store.mirror.remove(SENSOR) is None
     async with reopen() as store:
         assert store.mirror.get(SENSOR) is None
-        assert [row.due for row in await store.outbox.take("rest")] == [RemovalItem(uuid=SENSOR, id=7)]
+        assert [row.item for row in await store.outbox.take(Route.REST)] == [RemovalItem(uuid=SENSOR, id=7)]
 
 
 async def test_feed_names_each_changed_device_once_in_order(store: Store) -> None:
@@ -175,6 +174,6 @@ async def test_a_cancelled_caller_does_not_undo_its_write(reopen: Opener) -> Non
         put.cancel()
         with pytest.raises(asyncio.CancelledError):
             await put
-        assert [row.due for row in await store.outbox.take("mqtt")] == [notice("1")]
+        assert [row.item for row in await store.outbox.take(Route.MQTT)] == [notice("1")]
     async with reopen() as store:
         assert store.mirror.get(LOCK) == lock()

@@ -8,9 +8,8 @@ from datetime import timedelta
 
 from gatewayd.model.change import Change
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.outbox_items import MessageItem, RecordItem
+from gatewayd.model.outbox_items import MessageItem, RecordItem, Route
 from gatewayd.model.record import LockParam, Record, SensorParam
-from gatewayd.store.outbox import Route
 from gatewayd.store.store import Store
 from tests.common.store import LOCK, Clock, Opener, notice
 
@@ -62,9 +61,9 @@ async def test_the_disk_stays_small_and_newest_values_and_every_alarm_survive(re
         assert [store.mirror.get(uuid) for uuid in SENSORS] == newest
         depth = await store.outbox.depth()
         rows = await store.outbox.rows(limit=100_000)
-        alarms = [row.due for row in rows if isinstance(row.due, MessageItem)]
+        alarms = [row.item for row in rows if isinstance(row.item, MessageItem)]
         assert len(alarms) == len({alarm.occur_time for alarm in alarms}) == events + 6
         assert [alarm.occur_time for alarm in alarms] == sorted(alarm.occur_time for alarm in alarms)
         assert depth[Route.MQTT] == events + 6
-        told = [row.due.uuid for row in rows if isinstance(row.due, RecordItem)]
+        told = [row.item.uuid for row in rows if isinstance(row.item, RecordItem)]
         assert sorted(told) == sorted(SENSORS)

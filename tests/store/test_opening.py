@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.model.errors import StoreError
+from gatewayd.model.outbox_items import Route
 from gatewayd.store.schema import migrate, migrations
 from tests.common.store import LOCK, Opener, lock, notice
 
@@ -36,13 +37,13 @@ async def test_a_damaged_database_is_set_aside_and_a_new_one_made(reopen: Opener
     damaged = b"not a database at all" * 500
     reopen.path.write_bytes(damaged)
     async with reopen() as store:
-        assert store.set_aside is not None
-        assert store.set_aside.name == "gatewayd.db.damaged-20260501T120000Z"
-        assert store.set_aside.read_bytes() == damaged
+        assert store.damaged_copy is not None
+        assert store.damaged_copy.name == "gatewayd.db.damaged-20260501T120000Z"
+        assert store.damaged_copy.read_bytes() == damaged
         assert store.mirror.all() == ()
         await store.mirror.put(lock())
     async with reopen() as store:
-        assert store.set_aside is None
+        assert store.damaged_copy is None
         assert store.mirror.get(LOCK) == lock()
 
 
@@ -52,7 +53,7 @@ async def test_a_page_that_was_overwritten_is_noticed(reopen: Opener) -> None:
         file.seek(4096)
         file.write(b"\xff" * 8192)
     async with reopen() as store:
-        assert store.set_aside is not None
+        assert store.damaged_copy is not None
 
 
 async def test_two_damaged_databases_of_one_second_are_both_kept(reopen: Opener) -> None:
@@ -60,8 +61,8 @@ async def test_two_damaged_databases_of_one_second_are_both_kept(reopen: Opener)
     for content in (b"first" * 1000, b"second" * 1000):
         reopen.path.write_bytes(content)
         async with reopen() as store:
-            assert store.set_aside is not None
-            kept.add(store.set_aside.read_bytes())
+            assert store.damaged_copy is not None
+            kept.add(store.damaged_copy.read_bytes())
     assert len(kept) == 2
 
 
@@ -98,7 +99,7 @@ async def test_a_second_gatewayd_is_refused_and_the_first_goes_on(reopen: Opener
     await process.communicate(b"")
     assert process.returncode == 0
     async with reopen() as store:
-        assert store.set_aside is None
+        assert store.damaged_copy is None
 
 
 async def test_nobody_else_can_read_the_database(reopen: Opener) -> None:
@@ -116,9 +117,9 @@ async def test_a_row_that_cannot_be_read_costs_that_row_alone(reopen: Opener) ->
     async with reopen() as store:
         assert store.mirror.all() == (lock(),)
         await store.outbox.add(notice("1"))
-        assert [row.due for row in await store.outbox.take("mqtt")] == [notice("1")]
+        assert [row.item for row in await store.outbox.take(Route.MQTT)] == [notice("1")]
         (letter,) = await store.outbox.dead_letters()
-        assert (letter.id, letter.due) == (7, None)
+        assert (letter.id, letter.item) == (7, None)
         assert "cannot be read" in letter.reason
 
 

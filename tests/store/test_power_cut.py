@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from gatewayd.model.outbox_items import AnswerItem, NoticeItem
+from gatewayd.model.outbox_items import AnswerItem, NoticeItem, Route
 from tests.common.store import Opener
 
 ROUNDS = 20
@@ -38,10 +38,10 @@ async def test_every_acknowledged_write_survives_kill_9(reopen: Opener) -> None:
         for word, sn in said(await cut_short(reopen.path, round_)):
             acknowledged[word].add(sn)
     async with reopen() as store:
-        assert store.set_aside is None
+        assert store.damaged_copy is None
         rows = await store.outbox.rows(limit=1_000_000)
-    answers = {row.due.sn for row in rows if isinstance(row.due, AnswerItem)}
-    notices = {row.due.sn for row in rows if isinstance(row.due, NoticeItem)}
+    answers = {row.item.sn for row in rows if isinstance(row.item, AnswerItem)}
+    notices = {row.item.sn for row in rows if isinstance(row.item, NoticeItem)}
     raw = sqlite3.connect(reopen.path)
     assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     begun = {sn for (sn,) in raw.execute("SELECT sn FROM journal")}
@@ -53,4 +53,4 @@ async def test_every_acknowledged_write_survives_kill_9(reopen: Opener) -> None:
     assert acknowledged["answered"] <= answered
     assert acknowledged["noticed"] <= notices
     assert answered == answers  # the answer and its row are one transaction
-    assert sum(row.lane == "rest" for row in rows) <= 1  # one record a device, over all restarts
+    assert sum(row.item.route is Route.REST for row in rows) <= 1  # one record a device, over all restarts

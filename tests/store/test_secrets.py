@@ -7,7 +7,7 @@ import pytest
 
 from gatewayd.model.errors import StoreError
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.outbox_items import NoticeItem
+from gatewayd.model.outbox_items import NoticeItem, Route
 from gatewayd.model.record import LockParam, Record
 from gatewayd.store.cipher import Cipher
 from gatewayd.store.state_key import load_key
@@ -51,7 +51,7 @@ async def test_no_secret_stands_in_the_files_in_the_clear(reopen: Opener) -> Non
     assert b"pin-in" not in files_of(reopen)
     async with reopen() as store:
         assert store.mirror.get(LOCK) == record
-        assert (await store.outbox.take("mqtt"))[0].due == notice
+        assert (await store.outbox.take(Route.MQTT))[0].item == notice
 
 
 async def test_with_another_key_a_secret_is_refused_and_the_rest_is_there(reopen: Opener) -> None:

@@ -10,7 +10,7 @@ from gatewayd.cloud.mqtt.envelope import write_envelope
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, subscription
 from gatewayd.model.ids import ExecType, Uuid
-from gatewayd.model.outbox_items import AnswerItem, NoticeItem
+from gatewayd.model.outbox_items import AnswerItem, NoticeItem, Route
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.status import OperationStatus
 from gatewayd.store.change_feed import ChangeFeed
@@ -76,7 +76,7 @@ class MqttPublisher:
 
     async def _due(self, connection: MqttConnection) -> None:
         while True:
-            rows = await self._outbox.take("mqtt", 100)
+            rows = await self._outbox.take(Route.MQTT, 100)
             try:
                 await self._send(connection, rows)
             except BaseException:
@@ -117,20 +117,20 @@ def last_will(gateway: Record, owner: str) -> MqttMessage:
 
 def messages_of(row: OutboxRow, owner: str) -> tuple[MqttMessage, ...]:
     """A row of the MQTT lane as what goes out. A device that left takes its retained state with it."""
-    due = row.due
-    match due:
+    item = row.item
+    match item:
         case AnswerItem():
-            topic = Topic(due.user, due.category, due.uuid, due.exectype)
-            return (MqttMessage(str(topic), write_envelope(OperationStatus[due.status], due.record, due.sn), qos=1),)
+            topic = Topic(item.user, item.category, item.uuid, item.exectype)
+            return (MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1),)
         case NoticeItem():
-            topic = Topic(owner, due.category, due.uuid, due.exectype)
-            notice = MqttMessage(str(topic), write_envelope(OperationStatus[due.status], due.record, due.sn), qos=1)
-            if due.exectype is not ExecType.DELETE:
+            topic = Topic(owner, item.category, item.uuid, item.exectype)
+            notice = MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1)
+            if item.exectype is not ExecType.DELETE:
                 return (notice,)
-            state = Topic(owner, due.category, due.uuid, ExecType.UPDATE)
+            state = Topic(owner, item.category, item.uuid, ExecType.UPDATE)
             return notice, MqttMessage(str(state), b"", qos=1, retain=True)
         case _:
-            raise TypeError(f"{type(due).__name__} does not travel over MQTT")
+            raise TypeError(f"{type(item).__name__} does not travel over MQTT")
 
 
 def _meaning_of_state(record: Record) -> OperationStatus:

@@ -10,12 +10,12 @@ from gatewayd.cloud.mqtt.envelope import MAX_PAYLOAD
 from gatewayd.cloud.mqtt.request_listener import ENOUGH_S
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.outbox_items import Route
 from gatewayd.model.record import SwitchParam
 from gatewayd.model.request import Query, Request
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient, ReceivedMessage
 from gatewayd.simulator.broker import Broker
-from gatewayd.store.outbox import Route
 from tests.common.cloud import GATEWAY, GUEST, LOCK, OWNER, PASSWORD, SWITCH, Gateway, running
 
 ON = {"operate": 1, "operate_channel_id": 1}
@@ -92,7 +92,7 @@ async def test_who_waits_too_long_for_his_turn_is_answered_in_time_and_not_carri
 
 async def test_what_was_done_is_answered_although_the_database_refuses(gateway: Gateway, phone: AppClient) -> None:
     async def let_write(allowed: bool) -> None:
-        await gateway.store._database.read(lambda raw: raw.execute(f"PRAGMA query_only = {not allowed}"))
+        await gateway.store.database.read(lambda raw: raw.execute(f"PRAGMA query_only = {not allowed}"))
 
     gateway.bench.gate.clear()
     sn = await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, param=ON)
