@@ -1,4 +1,4 @@
-"""What becomes of a database that is damaged, too new, half migrated, or somebody else's."""
+"""Opening a database that is damaged, too new, half migrated, or open in another process."""
 
 import asyncio
 import sqlite3
@@ -12,7 +12,7 @@ from gatewayd.model.outbox_items import Route
 from gatewayd.store.schema import migrate, migrations
 from tests.common.store import LOCK, Opener, lock, notice
 
-HOLD = """
+HOLD_OPEN = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,13 +27,13 @@ asyncio.run(main())
 """
 
 
-async def written(reopen: Opener) -> None:
+async def write_record(reopen: Opener) -> None:
     async with reopen() as store:
         await store.mirror.put(lock())
 
 
-async def test_a_damaged_database_is_set_aside_and_a_new_one_made(reopen: Opener) -> None:
-    await written(reopen)
+async def test_damaged_database_is_set_aside_and_a_new_one_made(reopen: Opener) -> None:
+    await write_record(reopen)
     damaged = b"not a database at all" * 500
     reopen.path.write_bytes(damaged)
     async with reopen() as store:
@@ -47,8 +47,8 @@ async def test_a_damaged_database_is_set_aside_and_a_new_one_made(reopen: Opener
         assert store.mirror.get(LOCK) == lock()
 
 
-async def test_a_page_that_was_overwritten_is_noticed(reopen: Opener) -> None:
-    await written(reopen)
+async def test_overwritten_page_is_detected(reopen: Opener) -> None:
+    await write_record(reopen)
     with reopen.path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 8192)
@@ -66,8 +66,8 @@ async def test_two_damaged_databases_of_one_second_are_both_kept(reopen: Opener)
     assert len(kept) == 2
 
 
-async def test_a_database_of_a_newer_version_is_refused_and_left_alone(reopen: Opener) -> None:
-    await written(reopen)
+async def test_database_of_a_newer_version_is_refused_and_left_alone(reopen: Opener) -> None:
+    await write_record(reopen)
     with sqlite3.connect(reopen.path) as raw:
         raw.execute("PRAGMA user_version = 9999")
     raw.close()
@@ -77,7 +77,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(reopen: O
     assert [path.name for path in reopen.path.parent.iterdir() if "damaged" in path.name] == []
 
 
-async def test_a_file_that_cannot_be_opened_is_not_taken_for_damaged(reopen: Opener) -> None:
+async def test_file_that_cannot_be_opened_is_not_taken_for_damaged(reopen: Opener) -> None:
     reopen.path.mkdir()
     with pytest.raises(StoreError, match=r"Opening the database .* failed"):
         async with reopen():
@@ -85,9 +85,9 @@ async def test_a_file_that_cannot_be_opened_is_not_taken_for_damaged(reopen: Ope
     assert reopen.path.is_dir()
 
 
-async def test_a_second_gatewayd_is_refused_and_the_first_goes_on(reopen: Opener) -> None:
+async def test_second_process_is_refused_and_the_first_goes_on(reopen: Opener) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", HOLD, str(reopen.path)),
+        *(sys.executable, "-c", HOLD_OPEN, str(reopen.path)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -102,14 +102,14 @@ async def test_a_second_gatewayd_is_refused_and_the_first_goes_on(reopen: Opener
         assert store.damaged_copy is None
 
 
-async def test_nobody_else_can_read_the_database(reopen: Opener) -> None:
+async def test_other_users_cannot_read_the_database(reopen: Opener) -> None:
     async with reopen() as store:
         await store.mirror.put(lock())
         assert {path.stat().st_mode & 0o077 for path in reopen.path.parent.glob("gatewayd.db*")} == {0}
 
 
-async def test_a_row_that_cannot_be_read_costs_that_row_alone(reopen: Opener) -> None:
-    await written(reopen)
+async def test_unreadable_rows_are_dropped_alone(reopen: Opener) -> None:
+    await write_record(reopen)
     with sqlite3.connect(reopen.path) as raw:
         raw.execute("INSERT INTO mirror VALUES (99, 'x', X'7B')")
         raw.execute("INSERT INTO outbox VALUES (7, 'notice', 'x', X'7B', 0, 0)")
@@ -118,12 +118,12 @@ async def test_a_row_that_cannot_be_read_costs_that_row_alone(reopen: Opener) ->
         assert store.mirror.all() == (lock(),)
         await store.outbox.add(notice("1"))
         assert [row.item for row in await store.outbox.take(Route.MQTT)] == [notice("1")]
-        (letter,) = await store.outbox.dead_letters()
-        assert (letter.id, letter.item) == (7, None)
-        assert "cannot be read" in letter.reason
+        (dead_letter,) = await store.outbox.dead_letters()
+        assert (dead_letter.id, dead_letter.item) == (7, None)
+        assert "cannot be read" in dead_letter.reason
 
 
-async def test_a_backup_opens_as_a_store(reopen: Opener, tmp_path: Path) -> None:
+async def test_backup_opens_as_a_store(reopen: Opener, tmp_path: Path) -> None:
     async with reopen() as store:
         await store.mirror.put(lock(pin="135790"))
         await store.backup(tmp_path / "copy.db")
@@ -131,7 +131,7 @@ async def test_a_backup_opens_as_a_store(reopen: Opener, tmp_path: Path) -> None
         assert copy.mirror.get(LOCK) == lock(pin="135790")
 
 
-def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
+def test_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
     raw = sqlite3.connect(tmp_path / "db", isolation_level=None)
     migrate(raw, migrations())
     before = list(raw.iterdump())

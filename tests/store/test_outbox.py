@@ -218,9 +218,9 @@ async def test_dead_letter_has_its_reason_and_lets_its_device_go_on(reopen: Open
         store.outbox.release(other.id)
         assert items(await store.outbox.take(Route.REST)) == [message("2")]
     async with reopen() as store:
-        (letter,) = await store.outbox.dead_letters()
-        assert (letter.item, letter.reason) == (message("1"), "400505: the cloud refuses it")
-        assert letter.failed_at == clock.at
+        (dead_letter,) = await store.outbox.dead_letters()
+        assert (dead_letter.item, dead_letter.reason) == (message("1"), "400505: the cloud refuses it")
+        assert dead_letter.failed_at == clock.at
         assert items(await store.outbox.rows()) == [message("2")]
 
 
@@ -229,7 +229,7 @@ async def test_same_refusal_of_a_record_is_one_dead_letter(store: Store) -> None
         await store.outbox.add(RecordItem(uuid=LOCK))
         (row,) = await store.outbox.take(Route.REST)
         await store.outbox.dead_letter(row.id, "refused")
-    assert [letter.item for letter in await store.outbox.dead_letters()] == [RecordItem(uuid=LOCK)]
+    assert [dead_letter.item for dead_letter in await store.outbox.dead_letters()] == [RecordItem(uuid=LOCK)]
 
 
 async def test_dead_letter_is_sent_again_after_requeue_and_deleted_by_discard(reopen: Opener) -> None:
@@ -248,7 +248,7 @@ async def test_dead_letter_is_sent_again_after_requeue_and_deleted_by_discard(re
             with pytest.raises(DeadLetterNotFoundError):
                 await store.outbox.discard(wrong)
     async with reopen() as store:
-        assert [letter.item for letter in await store.outbox.dead_letters()] == [message("3")]
+        assert [dead_letter.item for dead_letter in await store.outbox.dead_letters()] == [message("3")]
         assert items(await store.outbox.rows()) == [message("1")]
 
 

@@ -1,10 +1,9 @@
-"""kill -9 in the middle of writing: what was acknowledged is there, and every transaction is whole."""
+"""kill -9 while writing: what was acknowledged is on disk, and every transaction is whole."""
 
 import asyncio
 import sqlite3
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 from gatewayd.model.outbox_items import AnswerItem, NoticeItem, Route
@@ -13,30 +12,29 @@ from tests.common.store import Opener
 ROUNDS = 20
 
 
-async def cut_short(path: Path, round_: int) -> list[str]:
-    """What a child acknowledged before it was killed, a little later in each round."""
+async def run_until_killed(path: Path, round_: int) -> list[tuple[str, str]]:
+    """What a child acknowledged, (what, sn), before it was killed, a little later in each round."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.common.power_cut", str(path), str(round_)), stdout=asyncio.subprocess.PIPE
     )
     assert child.stdout is not None
-    heard = [await child.stdout.readline() for _ in range(1 + 3 * round_)]
+    lines = [await child.stdout.readline() for _ in range(1 + 3 * round_)]
     child.kill()
-    heard += (await child.stdout.read()).splitlines(keepends=True)
+    lines += (await child.stdout.read()).splitlines(keepends=True)
     await child.wait()
-    return [line.decode().strip() for line in heard if line.endswith(b"\n")]
+    return [parse(line) for line in lines if line.endswith(b"\n")]
 
 
-def said(lines: list[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        word, sn = line.split()
-        yield word, sn
+def parse(line: bytes) -> tuple[str, str]:
+    what, sn = line.decode().split()
+    return what, sn
 
 
 async def test_every_acknowledged_write_survives_kill_9(reopen: Opener) -> None:
     acknowledged: dict[str, set[str]] = defaultdict(set)
     for round_ in range(ROUNDS):
-        for word, sn in said(await cut_short(reopen.path, round_)):
-            acknowledged[word].add(sn)
+        for what, sn in await run_until_killed(reopen.path, round_):
+            acknowledged[what].add(sn)
     async with reopen() as store:
         assert store.damaged_copy is None
         rows = await store.outbox.rows(limit=1_000_000)
