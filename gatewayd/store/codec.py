@@ -20,15 +20,15 @@ log = structlog.get_logger(__name__)
 _RECORD_STRUCTS: Final[tuple[type[msgspec.Struct], ...]] = (Record, Channel, *PARAM_OF.values())
 
 
-def _null_by_default(kind: type[msgspec.Struct]) -> frozenset[str]:
-    return frozenset(field.encode_name for field in msgspec.structs.fields(kind) if field.default is None)
+def _null_by_default(struct: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(struct) if field.default is None)
 
 
-_NULL_BY_DEFAULT: Final = MappingProxyType({kind: _null_by_default(kind) for kind in _RECORD_STRUCTS})
+_NULL_BY_DEFAULT: Final = MappingProxyType({struct: _null_by_default(struct) for struct in _RECORD_STRUCTS})
 _SECRET_KEYS: Final = frozenset(
     field.encode_name
-    for kind in _RECORD_STRUCTS
-    for field in msgspec.structs.fields(kind)
+    for struct in _RECORD_STRUCTS
+    for field in msgspec.structs.fields(struct)
     if field.name in SECRET_FIELDS
 )
 _SECRET_PLACES: Final = ("param", "param_extra", "extra")
@@ -79,7 +79,7 @@ class Codec:
         for place in _SECRET_PLACES:
             for name in _SECRET_KEYS & wire[place].keys():
                 if isinstance(secret := wire[place][name], str):
-                    sealed = self._cipher.seal(_associated_name(record.uuid, place, name), secret.encode())
+                    sealed = self._cipher.seal(_secret_name(record.uuid, place, name), secret.encode())
                     wire[place][name] = b85encode(sealed).decode("ascii")
             if not wire[place]:
                 del wire[place]
@@ -90,7 +90,7 @@ class Codec:
             content = wire.get(place, {})
             for name in _SECRET_KEYS & content.keys():
                 if isinstance(content[name], str):
-                    content[name] = self._open(_associated_name(wire["uuid"], place, name), content[name])
+                    content[name] = self._open(_secret_name(wire["uuid"], place, name), content[name])
         return wire
 
     def _open(self, name: str, sealed: str) -> str | None:
@@ -101,10 +101,10 @@ class Codec:
             return None
 
 
-def _associated_name(uuid: str, place: str, name: str) -> str:
+def _secret_name(uuid: str, place: str, name: str) -> str:
     return f"record/{uuid}/{place}/{name}"
 
 
-def _without_nulls(wire: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
-    droppable = _NULL_BY_DEFAULT[kind]
+def _without_nulls(wire: dict[str, Any], struct: type[msgspec.Struct]) -> dict[str, Any]:
+    droppable = _NULL_BY_DEFAULT[struct]
     return {key: value for key, value in wire.items() if value is not None or key not in droppable}

@@ -1,4 +1,4 @@
-"""Of each lock: its events with the lock's own time, to be compared with its log, and the keys in its slots.
+"""Lock events with the lock's own time, to be compared with the lock's log, and the keys in its slots.
 
 What an event means is left to locks/.
 """

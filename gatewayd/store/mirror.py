@@ -50,7 +50,7 @@ class Mirror:
         self._feeds: list[ChangeFeed] = []
 
     async def load(self) -> None:
-        """Read every record. A row that cannot be read is dropped: the radio and the cloud have the device again."""
+        """Read every record. A row that cannot be read is dropped: the radio or the next sync brings it back."""
         rows = await self._database.read(
             lambda raw: raw.execute("SELECT uuid, body FROM mirror ORDER BY id").fetchall()
         )
@@ -85,7 +85,7 @@ class Mirror:
     def report(self, uuid: Uuid, changes: tuple[Change, ...], at: datetime) -> Record | None:
         """Apply a reading: in memory at once, on disk (with its RecordItem) with the next flush.
 
-        Returns the new record, None where nothing changed or the device is unknown. Raises TypeError as `apply` does.
+        Returns the new record, None where nothing changed or the device is unknown. Raises as `apply` does.
         """
         before = self._records.get(uuid)
         if before is None:

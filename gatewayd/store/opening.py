@@ -62,15 +62,15 @@ async def _open(path: Path) -> Connection:
 def set_aside(path: Path, moment: datetime, reason: str) -> Path:
     """Move a damaged database, with its WAL, to a name with the time; returns that name."""
     stamp = moment.strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    moved_to = path.with_name(f"{path.name}.damaged-{stamp}")
     for number in range(2, 100):
-        if not aside.exists():
+        if not moved_to.exists():
             break
-        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+        moved_to = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
+            part.rename(moved_to.with_name(moved_to.name + suffix))
     sync_folder(path.parent)
-    log.warning("database_set_aside", path=str(path), aside=str(aside), reason=reason)
-    return aside
+    log.warning("database_set_aside", path=str(path), moved_to=str(moved_to), reason=reason)
+    return moved_to
