@@ -155,6 +155,11 @@ class ProvisioningService:
         return fingerprint(self._key.public)
 
     @property
+    def window_is_open(self) -> bool:
+        """Whether a phone may put the gateway on a network now."""
+        return self._window.is_open(self._around.now())
+
+    @property
     def window_has_no_end(self) -> bool:
         """True until the gateway has reached the cloud once."""
         return self._window.has_no_end

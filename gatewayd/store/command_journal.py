@@ -117,8 +117,10 @@ class CommandJournal:
             return Begun.RUNNING
         return Repeated(await self._answer(entry.id))
 
-    async def finish(self, answer: AnswerItem, *items: OutboxItem) -> None:
-        """Enter the final answer and add it (and `items`) to the outbox, in one transaction, durably.
+    async def finish(self, answer: AnswerItem, *items: OutboxItem, through_outbox: bool = True) -> None:
+        """Enter the final answer, and add it and `items` to the outbox, in one transaction, durably.
+
+        The answer itself is not added where it does not go `through_outbox`.
 
         Raises StoreError where it cannot be written, and where the request is not running: it has one final answer.
         """
@@ -128,7 +130,7 @@ class CommandJournal:
         entry.state = _JournalState.FINISHING
         transaction = Transaction()
         transaction.add("UPDATE journal SET answer = ? WHERE id = ?", self._codec.encode_item(answer), entry.id)
-        self._outbox.stage(transaction, answer, *items)
+        self._outbox.stage(transaction, *((answer,) if through_outbox else ()), *items)
         transaction.on_commit.append(partial(setattr, entry, "state", _JournalState.FINISHED))
         transaction.on_failure.append(partial(setattr, entry, "state", _JournalState.RUNNING))
         await self._database.commit(transaction)
