@@ -4,6 +4,7 @@ Authorizations name users by id, topics by username; members (§2.7) and the pro
 fetches all of these; `commands/` checks requests by the result.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
 import structlog
@@ -28,6 +29,7 @@ class AccessControl:
         self._records = records
         self._levels: Mapping[int, Mapping[str, Permission]] = {}  # by the record's id, then by username
         self.version = 0
+        self._version_changed = asyncio.Event()
 
     def set_grants(self, grants: Iterable[Grant]) -> None:
         """Replace all permissions of users other than the owner by `grants`."""
@@ -38,6 +40,14 @@ class AccessControl:
         if levels != self._levels:
             self._levels = levels
             self.version += 1
+            self._version_changed.set()
+            self._version_changed = asyncio.Event()
+
+    async def next_version(self, version: int) -> int:
+        """Wait until `self.version` is another than `version`, and return it. Any number of tasks may wait."""
+        while self.version == version:
+            await self._version_changed.wait()
+        return self.version
 
     def topic_users(self, uuid: Uuid) -> tuple[str, ...]:
         """The owner and every user with an authorization on the device, `Permission.NONE` too: the users whose topics

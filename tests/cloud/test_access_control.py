@@ -174,8 +174,6 @@ async def test_revoked_permission_ends_at_once_with_its_subscriptions(broker: Br
             await guest.ask(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON)
         ).meaning is OperationStatus.CONTROLLED
         access.set_grants([])
-        for record in gateway.store.mirror.all():
-            gateway.store.mirror.changed.add(record.uuid)  # as the sync does
         since = asyncio.get_running_loop().time()
         await owner.expect(lambda message: DEVICES[-1].uuid in message.topic, since=since)
         sn = await guest.send(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON)

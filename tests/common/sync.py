@@ -99,10 +99,8 @@ async def gateway_and_cloud(
         async with connecting as client, asyncio.TaskGroup() as tasks:
             access = AccessControl(OWNER, store.mirror)
             clock = CloudClock(asyncio.get_running_loop().time)
-            sync = Sync(client, store.mirror, store.copies, access, clock, interval_s=3600)
-            sender = RestSender(
-                client, store.mirror, store.outbox, now=board_now, record_interval=record_interval, probe_every_s=0.5
-            )
+            sync = Sync(client, store.mirror, store.cloud_cache, access, clock, interval_s=3600)
+            sender = RestSender(client, store.mirror, store.outbox, record_interval=record_interval, probe_every_s=0.5)
             running = [tasks.create_task(part) for part in (store.run(), sender.run(), sync.run())]
             yield GatewayAndCloud(cloud, store, client, access, sync, sender)
             for task in reversed(running):

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from gatewayd.model.api_time import format_api_time
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.outbox_items import MessageItem
+from gatewayd.model.outbox_items import MessageItem, Route
 from gatewayd.model.record import LockParam, Record
-from gatewayd.store.outbox import Route
 from tests.common.sync import ZONE, gateway_and_cloud
 
 EVENTS = int(os.environ.get("AWAY_EVENTS", "2000"))

@@ -1,13 +1,14 @@
 """§2.5 patch interface: many calls in one request, each with its own outcome."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from gatewayd.cloud.rest.api_session import ApiSession, call_name
 from gatewayd.cloud.rest.endpoints import ENDPOINTS, RestEndpoint
 from gatewayd.cloud.rest.errors import UncertainError, refusal
+from gatewayd.cloud.rest.messages import CloudMessage
 from gatewayd.cloud.rest.objects import ApiObject, convert, params_of
 from gatewayd.cloud.rest.records import record_params
 from gatewayd.model.errors import CloudError
@@ -23,6 +24,26 @@ class BatchPart(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     body: ApiObject | Record | Mapping[str, Any] | None = None
     id: int | None = None
+
+    @classmethod
+    def create_record(cls, record: Record) -> Self:
+        """§2.1, POST."""
+        return cls(name="records.create", body=record)
+
+    @classmethod
+    def update_record(cls, id_: int, fields: Mapping[str, Any]) -> Self:
+        """§2.1, PUT of some fields."""
+        return cls(name="records.update", body=fields, id=id_)
+
+    @classmethod
+    def delete_record(cls, id_: int) -> Self:
+        """§2.1, DELETE."""
+        return cls(name="records.delete", id=id_)
+
+    @classmethod
+    def create_message(cls, message: CloudMessage) -> Self:
+        """§2.9, POST."""
+        return cls(name="messages.create", body=message)
 
 
 class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from gatewayd.cloud.rest.objects import ApiObject, decode_object, encode_object
 from gatewayd.cloud.sync.progress import StepState, SyncProgress, SyncStep
 from gatewayd.cloud.sync.records import RecordSync
 from gatewayd.model.errors import CloudError, GatewayError
-from gatewayd.store.cloud_cache import CloudCache, Copy
+from gatewayd.store.cloud_cache import CachedObject, CloudCache
 from gatewayd.store.mirror import Mirror
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ class Sync:
         self,
         client: CloudClient,
         mirror: Mirror,
-        copies: CloudCache,
+        cache: CloudCache,
         access: AccessControl,
         clock: CloudClock,
         *,
@@ -61,7 +61,7 @@ class Sync:
     ) -> None:
         self._client = client
         self._mirror = mirror
-        self._copies = copies
+        self._cache = cache
         self._access = access
         self._clock = clock
         self._interval_s = interval_s
@@ -105,7 +105,7 @@ class Sync:
             ("timestamp", self._sync_clock),
             ("record", RecordSync(self._client, self._mirror).run),
             (_PROFILE, self._sync_profile),
-            *((section.kind, _copy_job(section, self._copies)) for section in self._sections),
+            *((section.kind, _copy_job(section, self._cache)) for section in self._sections),
             (_AUTHORIZATION, self._sync_authorizations),
         ]
         steps = [SyncStep(name) for name, _ in jobs]
@@ -129,7 +129,7 @@ class Sync:
         """§1.4: the gateway's own account."""
         profile = replace(await self._client.accounts.profile(), token=None)
         step.received = 1
-        step.changed = await self._copies.replace(_PROFILE, {profile.id: encode_object(profile)})
+        step.changed = await self._cache.replace(_PROFILE, {profile.id: encode_object(profile)})
 
     async def _sync_authorizations(self, step: SyncStep) -> None:
         """§2.2. An authorization that is no longer listed is fetched by its id, so that a bad list revokes nothing.
@@ -138,7 +138,7 @@ class Sync:
         others are still revoked or added.
         """
         found = await _fetch_by_id(self._client.authorizations.list(), step)
-        known = self._copies.of(_AUTHORIZATION)
+        known = self._cache.of(_AUTHORIZATION)
         failure: CloudError | None = None
         for id_ in known.keys() - found.keys():
             try:
@@ -147,23 +147,19 @@ class Sync:
                 log.info("authorization_revoked", id=id_, reason=str(error))
             except CloudError as error:
                 found[id_], failure = known[id_], error
-        step.changed = await self._copies.replace(_AUTHORIZATION, found)
+        step.changed = await self._cache.replace(_AUTHORIZATION, found)
         if failure is not None:
             raise failure
 
     def _update_access(self) -> None:
         """Set the permissions from the cloud cache: they hold after a restart without the cloud, too."""
-        members = [decode_object(copy, Member, _MEMBER) for copy in self._copies.of(_MEMBER).values()]
-        profiles = [decode_object(copy, UserProfile, _PROFILE) for copy in self._copies.of(_PROFILE).values()]
+        members = [decode_object(cached, Member, _MEMBER) for cached in self._cache.of(_MEMBER).values()]
+        profiles = [decode_object(cached, UserProfile, _PROFILE) for cached in self._cache.of(_PROFILE).values()]
         authorizations = [
-            decode_object(copy, Authorization, _AUTHORIZATION) for copy in self._copies.of(_AUTHORIZATION).values()
+            decode_object(cached, Authorization, _AUTHORIZATION) for cached in self._cache.of(_AUTHORIZATION).values()
         ]
         usernames = usernames_by_id(members, profiles[0] if profiles else None)
-        before = self._access.version
         self._access.set_grants(grants_from(authorizations, usernames))
-        if self._access.version != before:
-            for record in self._mirror.all():
-                self._mirror.changed.add(record.uuid)  # the publisher then renews its subscriptions
 
 
 def pause_s_after(failures: int, interval_s: float) -> float:
@@ -174,23 +170,23 @@ def pause_s_after(failures: int, interval_s: float) -> float:
     return Backoff(_FIRST_RETRY_S, longest_s=interval_s).pause_s(failures) if failures else interval_s
 
 
-def _copy_job(section: SyncSection, copies: CloudCache) -> SyncJob:
+def _copy_job(section: SyncSection, cache: CloudCache) -> SyncJob:
     async def copy(step: SyncStep) -> None:
         found = await _fetch_by_id(section.list(), step)
         if found:  # an empty answer erases nothing
-            step.changed = await copies.replace(section.kind, found)
+            step.changed = await cache.replace(section.kind, found)
 
     return copy
 
 
-async def _fetch_by_id(objects: AsyncIterator[ApiObject], step: SyncStep) -> dict[int, Copy]:
+async def _fetch_by_id(objects: AsyncIterator[ApiObject], step: SyncStep) -> dict[int, CachedObject]:
     """All objects of a list as JSON, by their ids."""
-    found: dict[int, Copy] = {}
+    found: dict[int, CachedObject] = {}
     async for object_ in objects:
         step.received += 1
-        copy = encode_object(object_)
-        if isinstance(id_ := copy.get("id"), int):
-            found[id_] = copy
+        encoded = encode_object(object_)
+        if isinstance(id_ := encoded.get("id"), int):
+            found[id_] = encoded
     return found
 
 

@@ -233,7 +233,7 @@ async def test_gateway_and_cloud_agree_after_random_changes_and_failures(tmp_pat
         assert remote.keys() <= {record.uuid for record in both.store.mirror.all()}
         flags = [str(message["flag"]) for message in both.cloud.messages()]
         assert len(flags) == len(set(flags)), f"seed {seed}: a message was created twice"
-        refused = {getattr(row.due, "flag", None) for row in await both.store.outbox.dead_letters()}
+        refused = {getattr(row.item, "flag", None) for row in await both.store.outbox.dead_letters()}
         deleted = {flag for uuid, flag in changes.messages if uuid not in remote} | changes.may_be_deleted
         lost = {flag for _, flag in changes.messages} - set(flags) - refused - deleted
         assert lost == set(), f"seed {seed}: lost"

@@ -47,10 +47,10 @@ async def test_invalid_timestamp_fails_its_section_once(both: GatewayAndCloud, t
 async def test_invalid_object_fails_its_section_only_and_erases_nothing(
     both: GatewayAndCloud, section: str, path: str, status: int, object_: object
 ) -> None:
-    before = dict(both.store.copies.of(section))
+    before = dict(both.store.cloud_cache.of(section))
     set_answer(both, path, status, [object_])
     assert await failed_sections(both) == {section}
-    assert both.store.copies.of(section) == before
+    assert both.store.cloud_cache.of(section) == before
     assert both.store.problem is None
 
 
@@ -87,23 +87,23 @@ async def test_forbidden_record_does_not_stop_the_unlinking_of_others(both: Gate
 )
 async def test_incomplete_list_erases_nothing(both: GatewayAndCloud, page: Mapping[str, Any]) -> None:
     await both.run_sync()
-    before = dict(both.store.copies.of("space"))
+    before = dict(both.store.cloud_cache.of("space"))
     spaces = [{"id": id_, "type": "unit", "title": "x"} for id_ in (1, 2)]
     set_answer(both, SPACES, 200026, spaces, times=2, **{"current_page": 1, **page})
     assert await failed_sections(both) == {"space"}
-    assert both.store.copies.of("space") == before
+    assert both.store.cloud_cache.of("space") == before
 
 
 @pytest.mark.parametrize("path", [RECORDS, SPACES, AUTHORIZATIONS])
 async def test_failure_at_the_second_page_erases_nothing(both: GatewayAndCloud, path: str) -> None:
     await both.run_sync()
-    mirror, spaces = both.store.mirror.all(), dict(both.store.copies.of("space"))
+    mirror, spaces = both.store.mirror.all(), dict(both.store.cloud_cache.of("space"))
     status = {RECORDS: 200016, SPACES: 200026, AUTHORIZATIONS: 200021}[path]
     set_answer(both, path, status, [{"id": 77, "perm": 3, "uuid": "x"}], total_page=2, total_pieces=60)
     both.cloud.faults.fail(path, status=500, times=3)
     assert len(await failed_sections(both)) == 1
     assert both.store.mirror.all() == mirror
-    assert both.store.copies.of("space") == spaces
+    assert both.store.cloud_cache.of("space") == spaces
     assert await failed_sections(both) == set()
 
 
@@ -139,7 +139,7 @@ async def test_unlisted_authorization_is_revoked_only_when_the_cloud_refuses_to_
 
 async def test_authorization_without_an_answer_does_not_stop_the_revoking_of_others(both: GatewayAndCloud) -> None:
     await authorize_guest(both, Permission.CONTROL)
-    guest_id = next(iter(both.store.copies.of("authorization").values()))["authorized_id"]
+    guest_id = next(iter(both.store.cloud_cache.of("authorization").values()))["authorized_id"]
     authorization = Authorization(info_id=both.local(SENSOR).id, authorized_id=guest_id, perm=3)
     other = (await both.client.authorizations.create(authorization)).id
     await both.run_sync()

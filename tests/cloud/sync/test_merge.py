@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.cloud.delivery.items import news_of, still_edited
 from gatewayd.cloud.sync.merge import is_cloud_outdated, merge
 from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.record import Channel, LockParam, Record, SwitchParam
@@ -114,16 +113,3 @@ def test_cloud_is_outdated_when_a_radio_field_differs(wire: dict[str, Any], is_o
 def test_cloud_is_outdated_when_a_channel_value_differs() -> None:
     assert is_cloud_outdated(SWITCH, {"param": {"channel": [{"id": 1, "value": 0}]}})
     assert not is_cloud_outdated(SWITCH, {"param": {"channel": [{"id": 1, "value": 100, "title": "别的"}, {"id": 2}]}})
-
-
-def test_update_sends_radio_fields_and_edited_fields() -> None:
-    params = news_of(replace(LOCK, edited=("param.room_id",)))
-    assert "title" not in params
-    assert (params["param"]["room_id"], params["param"]["battery"]) == (3, 80)
-    assert "lowpower_limit" not in params["param"]
-
-
-def test_field_changed_while_its_update_was_sent_stays_edited() -> None:
-    sent = replace(LOCK, edited=("param.room_id", "title"))
-    now = replace(sent, title="又", edited=("icon", "param.room_id", "title"))
-    assert still_edited(now, sent) == ("icon", "title")

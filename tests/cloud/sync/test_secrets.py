@@ -61,7 +61,7 @@ async def test_no_failure_shows_a_secret(tmp_path: Path) -> None:
             await create_secrets(both)
             tokens = {str(row["token"]) for row in both.cloud.state.db.all("SELECT token FROM accounts")}
             await both.run_sync()
-            assert KEY_NUMBER in str(both.store.copies.of("key"))
+            assert KEY_NUMBER in str(both.store.cloud_cache.of("key"))
             await fail_everywhere(both)
             shown = [*map(repr, lines), *map(str, await both.store.outbox.dead_letters())]
             shown += [f"{step.error}" for step in both.sync.progress.steps]

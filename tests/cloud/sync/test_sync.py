@@ -163,12 +163,12 @@ async def test_unreadable_answer_erases_nothing(both: GatewayAndCloud, body: byt
 
 async def test_empty_list_erases_nothing(both: GatewayAndCloud) -> None:
     await both.run_sync()
-    spaces = dict(both.store.copies.of("space"))
+    spaces = dict(both.store.cloud_cache.of("space"))
     assert spaces
     empty = {"status": 200026, "msg": {"data": [], "page": {"total_page": 1}}, "desc": ""}
     both.cloud.faults.answer("/api/iot/space/", json.dumps(empty))
     await both.run_sync()
-    assert both.store.copies.of("space") == spaces
+    assert both.store.cloud_cache.of("space") == spaces
     empty["status"] = 200016
     both.cloud.faults.answer("/api/iot/iot_manage_view/", json.dumps(empty))
     await both.run_sync()
