@@ -52,8 +52,8 @@ class RetryWorker(Generic[K, W]):
     key, the work, the error and that pause in seconds. Any other exception is logged and ends the work of that key
     alone: it is a bug, and repeating it would not help.
 
-    `merge(requested, added)` combines work that is requested while other work of the key has not begun. For `calm_s`
-    after a failure `wake` has no effect.
+    `merge(requested, added)` combines work that is requested while other work of the key has not begun; without it the
+    added replaces the requested. For `calm_s` after a failure `wake` has no effect.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class RetryWorker(Generic[K, W]):
         attempt: Callable[[K, W], Awaitable[object]],
         backoff: Backoff,
         *,
-        merge: Callable[[W, W], W],
         on_failure: Callable[[K, W, GatewayError, float], None],
+        merge: Callable[[W, W], W] = lambda _requested, added: added,
         calm_s: float = 0.0,
     ) -> None:
         self._name = name
         self._attempt = attempt
         self._backoff = backoff
-        self._merge = merge
         self._on_failure = on_failure
+        self._merge = merge
         self._calm_s = calm_s
         self._jobs: dict[K, _Job[K, W]] = {}
         self._new: asyncio.Queue[_Job[K, W]] = asyncio.Queue()

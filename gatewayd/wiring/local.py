@@ -88,8 +88,8 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
             case RadioUp():
                 came_up.set()
             case DeviceReady(uuid=there) | AvailabilityChanged(uuid=there, online=True) if zigbee.is_lock(there):
-                lock_reconciler.announce(there)
-        recorder.take(event)
+                lock_reconciler.request(there)
+        recorder.handle(event)
 
     zigbee = ZigbeeController(
         settings.radio,
@@ -107,26 +107,26 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
         store.locks,
         store.facts,
         zigbee,
-        all_kept=lambda: recorder.drained(),  # noqa: PLW0108  (it is made below)
+        flush_notifications=lambda: recorder.flush(),  # noqa: PLW0108  (it is made below)
         now=now,
         zone=settings.zone,
         new_sn=new_sn,
     )
-    recorder = EventRecorder(store.mirror, lock_words=lock_events.heard, new_sn=new_sn)
+    recorder = EventRecorder(store.mirror, record_lock_notification=lock_events.record, new_sn=new_sn)
     pin_codes = PinCodes(
         store.mirror,
         store.locks,
         zigbee,
         max_keys=settings.locks.max_keys,
-        left_unsettled=lambda lock: lock_reconciler.announce(lock),  # noqa: PLW0108  (it is made below)
+        on_unfinished=lambda lock: lock_reconciler.request(lock),  # noqa: PLW0108  (it is made below)
     )
 
-    async def attend(uuid: Uuid) -> None:
+    async def reconcile(uuid: Uuid) -> None:
         if zigbee.is_lock(uuid):
-            await lock_events.catch_up(uuid)
-            await pin_codes.settle(uuid)
+            await lock_events.recover_missed(uuid)
+            await pin_codes.remove_unfinished(uuid)
 
-    lock_reconciler = LockReconciler(attend)
+    lock_reconciler = LockReconciler(reconcile)
     uuid: asyncio.Future[Uuid] = asyncio.get_running_loop().create_future()
     last = store.facts.get(_IDENTITY)
     if last is not None and store.mirror.get(Uuid(last.decode())) is not None:
@@ -172,7 +172,7 @@ async def run_local_services(settings: Settings, local: LocalServices) -> None:
             log.error("coordinator_is_another", was=local.uuid.result(), found=network.coordinator, remedy="restart")
         for one in store.mirror.all():
             if isinstance(one.param, LockParam):
-                local.lock_reconciler.announce(one.uuid)
+                local.lock_reconciler.request(one.uuid)
 
 
 def build_handlers(zigbee: ZigbeeController, pin_codes: PinCodes, edits: RecordEdits) -> Handlers:
