@@ -42,4 +42,4 @@ class LockReconciler:
 
 
 def _log_failure(uuid: Uuid, _work: None, error: GatewayError, pause_s: float) -> None:
-    log.warning("lock_not_reconciled", uuid=uuid, reason=str(error), again_in_s=pause_s)
+    log.warning("lock_not_reconciled", uuid=uuid, reason=str(error), retry_in_s=pause_s)

@@ -94,4 +94,4 @@ def _fact_name(uuid: Uuid) -> str:
 
 
 def _log_failure(device: ZigbeeDevice, task: SetupTask, error: GatewayError, pause_s: float) -> None:
-    log.info("device_setup_failed", uuid=device.uuid, task=task.name, reason=str(error), again_in_s=pause_s)
+    log.info("device_setup_failed", uuid=device.uuid, task=task.name, reason=str(error), retry_in_s=pause_s)
