@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -267,8 +268,10 @@ async def test_coordinator_that_resets_is_started_again(gateway: ZigbeeGateway) 
 async def test_reports_do_not_write_zigpys_database(gateway: ZigbeeGateway, tmp_path: Path) -> None:
     sensor = gateway.network.add(climate_sensor("00158d0004c00001", poll_interval_s=0.1))
     await gateway.join(sensor)
-    await asyncio.sleep(0.2)
     wal = tmp_path / "zigbee.db-wal"
+    await gateway.until(lambda: bool(gateway.zigbee.radio.app.backups.backups))  # zigpy backs up soon after the start
+    backed_up = time.time()
+    await gateway.until(lambda: time.time() - max(backed_up, wal.stat().st_mtime) > 1)  # that has been written
     before = wal.stat().st_size
     for number in range(200):
         sensor.report_now(1, 0x0402, 0, 1000 + number)
