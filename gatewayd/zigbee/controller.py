@@ -37,6 +37,7 @@ from gatewayd.zigbee.backup import create_backup, parse_backup, restore_backup
 from gatewayd.zigbee.catalogue import Catalogue
 from gatewayd.zigbee.device import ZigbeeDevice
 from gatewayd.zigbee.device_registry import DeviceRegistry
+from gatewayd.zigbee.door_lock import DoorLock
 from gatewayd.zigbee.drivers.base import DeviceState
 from gatewayd.zigbee.radio import RadioSupervisor
 from gatewayd.zigbee.radios.base import RadioApplication
@@ -177,19 +178,19 @@ class ZigbeeController:
 
     async def read_lock_log(self, uuid: Uuid, since: int | None) -> tuple[LockEvent, ...]:
         """Read a lock's log of operations from the stamp `since` on, oldest first (`DoorLock.read_log`)."""
-        return await self._use_radio(self.devices.lock(uuid).read_log(since))
+        return await self._use_radio(self._reachable_lock(uuid).read_log(since))
 
     async def pin_slots(self, uuid: Uuid) -> PinSlots:
         """How many PIN codes a lock holds, and how long they may be."""
-        return await self._use_radio(self.devices.lock(uuid).pin_slots())
+        return await self._use_radio(self._reachable_lock(uuid).pin_slots())
 
     async def set_pin(self, uuid: Uuid, slot: int, pin: str) -> None:
         """Program a PIN code into a lock's slot."""
-        await self._use_radio(self.devices.lock(uuid).set_pin(slot, pin))
+        await self._use_radio(self._reachable_lock(uuid).set_pin(slot, pin))
 
     async def clear_pin(self, uuid: Uuid, slot: int) -> None:
         """Clear the PIN code in a lock's slot."""
-        await self._use_radio(self.devices.lock(uuid).clear_pin(slot))
+        await self._use_radio(self._reachable_lock(uuid).clear_pin(slot))
 
     async def _use_radio(self, operation: Coroutine[Any, Any, T]) -> T:
         """Await an operation that needs the radio; where it finds the radio away, restart that at once.
@@ -215,6 +216,11 @@ class ZigbeeController:
             if self._mirror.get(uuid) is None:
                 raise
             raise DeviceUnreachableError(f"{uuid} has sent nothing since it was last on the network") from error
+
+    def _reachable_lock(self, uuid: Uuid) -> DoorLock:
+        if not isinstance(device := self._reachable_device(uuid), DoorLock):
+            raise UnknownDeviceError(f"{uuid} is no lock")
+        return device
 
     def _record(self, uuid: Uuid) -> Record:
         if (record := self._mirror.get(uuid)) is None:

@@ -64,12 +64,6 @@ class DeviceRegistry:
         """True for a registered lock."""
         return isinstance(self._devices.get(uuid), DoorLock)
 
-    def lock(self, uuid: Uuid) -> DoorLock:
-        """The registered lock. Raises UnknownDeviceError, also where it is no lock."""
-        if not isinstance(device := self.get(uuid), DoorLock):
-            raise UnknownDeviceError(f"{uuid} is no lock")
-        return device
-
     def all(self) -> tuple[ZigbeeDevice, ...]:
         """Every registered device."""
         return tuple(self._devices.values())

@@ -254,6 +254,16 @@ async def test_absent_coordinator_is_started_when_it_appears(network: SimulatedN
             await asyncio.wait_for(gateway.zigbee.radio.up.wait(), 30)
 
 
+async def test_pin_code_is_refused_while_the_radio_is_away(network: SimulatedNetwork, tmp_path: Path) -> None:
+    door = network.add(lock("00158d0003b00001", poll_interval_s=0.05))
+    async with network.serve() as url, running(network, url, tmp_path) as gateway:
+        await gateway.until_up()
+        await gateway.join(door)
+    async with running(network, url, tmp_path) as gateway:
+        with pytest.raises(RadioUnavailableError):
+            await gateway.zigbee.set_pin(Uuid(door.ieee), 1, "482913")
+
+
 async def test_coordinator_that_resets_is_started_again(gateway: ZigbeeGateway) -> None:
     lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
     await gateway.join(lamp)
