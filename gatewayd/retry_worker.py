@@ -1,6 +1,6 @@
 """Work in the background, one piece per key, attempted until it succeeds.
 
-`zigbee/device_setup.py` and `locks/reconciler.py` say what an attempt does; pauses come from `backoff`.
+`zigbee/device_setup.py` and `locks/reconciler.py` define what an attempt does; pauses come from `backoff`.
 """
 
 import asyncio
@@ -48,9 +48,9 @@ class RetryWorker(Generic[K, W]):
     """Calls `attempt(key, work)` for each key with requested work: one attempt at a time for a key, any number of keys
     side by side (`attempt` may bound that with a semaphore).
 
-    An attempt that raises GatewayError is made again after the pause that `backoff` gives; `on_failure` is told the
-    key, the work, the error and that pause in seconds. Any other exception is logged and ends the work of that key
-    alone: it is a bug, and repeating it would not help.
+    An attempt that raises GatewayError is made again after the pause that `backoff` gives; `on_failure` is called with
+    the key, the work, the error and that pause in seconds. Any other exception is logged, and that work is given up: it
+    is a bug, and repeating it would not help. Other keys, and later requests for the key, are not affected.
 
     `merge(requested, added)` combines work that is requested while other work of the key has not begun; without it the
     added replaces the requested. For `calm_s` after a failure `wake` has no effect.

@@ -1,4 +1,4 @@
-"""The catalogue: rows that say which driver and which type a device has, by its clusters, manufacturer and model.
+"""The catalogue: rows that give a device its driver and type, by its clusters, manufacturer and model.
 
 Rows of the user's own file are tried before those of `config/catalogue.toml`. The drivers are in `drivers/`.
 """
@@ -49,7 +49,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueMatch:
-    """What the row that fits says of a device."""
+    """The driver, the type and the channels of a device, by the row that fits it."""
 
     driver: Driver
     type_sub: str

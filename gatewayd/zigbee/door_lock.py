@@ -1,6 +1,6 @@
 """What a lock has beyond other devices (ZCL Door Lock 0x0101): events, a log of them, PIN codes.
 
-`drivers/lock` says how it is operated; what its events mean is the business of `locks/`.
+`drivers/lock` defines how it is operated, `locks/` what its events mean.
 """
 
 from datetime import datetime, timedelta, tzinfo
