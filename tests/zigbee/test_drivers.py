@@ -1,4 +1,4 @@
-"""Drivers: raw ZCL values become fields in their units, and what is asked becomes ZCL commands."""
+"""Drivers: raw ZCL values become fields in their units, operations become ZCL commands."""
 
 import pytest
 

@@ -24,7 +24,7 @@ async def test_reset_during_start_does_not_restart_a_working_coordinator(
             while not network.faults.lines:
                 await asyncio.sleep(0)
             assert not radio.up.is_set()
-            radio.connection_lost(ConnectionResetError("greeted with a reset"))  # as bellows has zigpy say it
+            radio.connection_lost(ConnectionResetError("reset"))  # what bellows makes zigpy call
             await radio.up.wait()
         lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
         await gateway.join(lamp)

@@ -24,8 +24,6 @@ _COMMANDS: Final[Mapping[LockOperation, int]] = MappingProxyType(
         LockOperation.UNLOCK: DoorLock.ServerCommandDefs.unlock_door.id,
     }
 )
-
-
 _STATES: Final[Mapping[int, LockOperation]] = MappingProxyType(
     {
         DoorLock.LockState.Not_fully_locked: LockOperation.UNLOCK,

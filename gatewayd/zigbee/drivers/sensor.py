@@ -48,7 +48,8 @@ def lux(raw: int) -> Scalar:
 
 def any_bit(mask: int) -> Convert:
     """A conversion to whether one of the bits of `mask` is set."""
-    return lambda raw: bool(raw & mask)
+    bits = int(mask)  # zigpy's flags would make a flag of each result
+    return lambda raw: bool(raw & bits)
 
 
 def _measured(
