@@ -1,4 +1,4 @@
-"""The composition root: every part is built, started and stopped here, in an order that fits on a screen."""
+"""Starts every part of the daemon in order and stops them in reverse; `wiring/` builds them."""
 
 import asyncio
 import gc
@@ -13,8 +13,6 @@ import structlog
 
 from gatewayd import __version__
 from gatewayd.admin.console import Console
-from gatewayd.admin.server import AdminServer
-from gatewayd.cloud.clock import CloudClock
 from gatewayd.config import Settings
 from gatewayd.lifecycle import Notifier, Parts
 from gatewayd.model.record import LockParam
@@ -23,9 +21,10 @@ from gatewayd.provisioning.wifi import Wifi
 from gatewayd.store.opening import make_folder
 from gatewayd.store.state_key import load_key
 from gatewayd.store.store import Store
-from gatewayd.wiring.cloud import run_cloud_services
+from gatewayd.wiring.admin import build_console, build_server
+from gatewayd.wiring.cloud import CloudStart, run_cloud_services
 from gatewayd.wiring.local import build_local_services, now, run_local_services
-from gatewayd.wiring.provisioning import load_provisioning, wifi_of
+from gatewayd.wiring.provisioning import load_provisioning, shut_window_when_connected, wifi_of
 
 log = structlog.get_logger()
 
@@ -36,9 +35,9 @@ _WINDOW_BY_BUTTON_S = 300.0
 async def running(
     settings: Settings, password: str, environ: Mapping[str, str], *, wifi: Wifi | None = None
 ) -> AsyncIterator[Console]:
-    """The whole daemon, from the first part to the last; stopped in reverse when this is left.
+    """Run the whole daemon as long as the context lasts; `wifi` replaces the board's own (demo, tests).
 
-    `wifi` stands in for the board's own.
+    Raises StoreError, ConfigError or GatewayError where a part cannot be built.
     """
     chance = random.Random()  # noqa: S311  (jitter)
     credentials = environ.get("CREDENTIALS_DIRECTORY")
@@ -47,23 +46,23 @@ async def running(
     async with Store.open(settings.state_dir / "gatewayd.db", now=now, zone=settings.zone, key=key) as store:
         local = build_local_services(settings, store, chance)
         await local.lock_events.remember(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
-        clock = CloudClock(asyncio.get_running_loop().time)
-        console = Console(store, local.zigbee, owner=settings.owner, base_url=settings.cloud.base_url, started=now())
-        provisioning = await load_provisioning(settings, local, wifi or wifi_of(settings), console)
-        console.provisioning = provisioning
-        server = AdminServer(Path(settings.admin.socket), console.methods())
-        async with server.listening(), asyncio.TaskGroup() as tasks:
+        cloud = CloudStart()
+        provisioning = await load_provisioning(settings, local, wifi or wifi_of(settings), cloud)
+        console = build_console(settings, local, provisioning, cloud)
+        async with build_server(settings, console).listening(), asyncio.TaskGroup() as tasks:
             parts = Parts(tasks)
             parts.start("store", store.run())
-            parts.start("intake", local.recorder.run())
-            parts.start("house", run_local_services(settings, local))
+            parts.start("recorder", local.recorder.run())
+            parts.start("local", run_local_services(settings, local))
             parts.start("locks", local.lock_reconciler.run())
             parts.start("zigbee", local.zigbee.run())
+            parts.start("commands", local.executor.run())
             parts.start("provisioning", provisioning.run())
+            parts.start("window", shut_window_when_connected(provisioning, cloud))
             if settings.wifi.button:
                 press = partial(provisioning.open_window, _WINDOW_BY_BUTTON_S)
                 parts.start("button", Button(settings.wifi.button, settings.wifi.button_key, press).run())
-            parts.start("cloud", run_cloud_services(settings, password, local, clock, console))
+            parts.start("cloud", run_cloud_services(settings, password, local, cloud))
             try:
                 yield console
             finally:
@@ -72,19 +71,19 @@ async def running(
 
 
 async def serve(settings: Settings, password: str, environ: Mapping[str, str]) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT; tell systemd when the daemon is ready and when it stops."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     notifier = Notifier(environ)
     async with running(settings, password, environ):
-        notifier.tell("READY=1")
+        notifier.notify("READY=1")
         gc.collect()
-        gc.freeze()  # what start-up made lives for ever: walking it at each collection would stall reports for 30 ms
+        gc.freeze()  # what start-up made is never freed: to walk it at each collection would stall reports for 30 ms
         log.info("gatewayd_started", version=__version__, owner=settings.owner)
         await stop.wait()
-        notifier.tell("STOPPING=1")
+        notifier.notify("STOPPING=1")
         log.info("gatewayd_stopping")
     log.info("gatewayd_stopped")
 

@@ -1,31 +1,32 @@
-"""What gatewayctl can ask and order: each method with its params, answered with what is true now."""
+"""What gatewayctl can ask and order: each method with its params. What the parts are like is read by `status`."""
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from gatewayd import __version__, log
+from gatewayd import log
 from gatewayd.admin.server import Method
-from gatewayd.cloud.delivery.sender import RestSender
-from gatewayd.cloud.mqtt.request_listener import RequestListener
-from gatewayd.cloud.mqtt.session import MqttSession
+from gatewayd.admin.state_text import clusters_text
+from gatewayd.admin.status import (
+    CloudSource,
+    DeviceSnapshot,
+    GatewayStatus,
+    ProvisioningSnapshot,
+    StatusReader,
+    UnknownDeviceSnapshot,
+)
 from gatewayd.cloud.qr import QrData
-from gatewayd.cloud.sync.sync import Sync
-from gatewayd.firmware.watch import FirmwareWatch
-from gatewayd.model.errors import CloudError, GatewayError, UnknownDeviceError
+from gatewayd.model.errors import NotIdentifiedError, UnknownDeviceError
 from gatewayd.model.event import UnknownDevice
 from gatewayd.model.ids import Uuid
-from gatewayd.model.record import LockParam, Param, Record, SwitchParam, ZigbeeParam
+from gatewayd.model.record import Record
 from gatewayd.model.record_wire import to_wire
 from gatewayd.provisioning.service import ProvisioningService
 from gatewayd.store.store import Store
 from gatewayd.zigbee.controller import ZigbeeController
-
-_NOBODY_YET: Final = "who the gateway is, the radio has not said yet; without that there is no cloud"
 
 
 class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,29 +70,26 @@ class RestoreParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Console:
-    """The methods. `session` and `listener` are there once the gateway knows who it is."""
+    """What an operator can ask and order. It observes the parts that it is given and changes none of them but by their
+    own methods; `status` reads them.
+    """
 
-    def __init__(self, store: Store, zigbee: ZigbeeController, *, owner: str, base_url: str, started: datetime) -> None:
+    def __init__(
+        self,
+        store: Store,
+        zigbee: ZigbeeController,
+        provisioning: ProvisioningService,
+        cloud: CloudSource,
+        status: StatusReader,
+        *,
+        base_url: str,
+    ) -> None:
         self._store = store
         self._zigbee = zigbee
-        self._owner = owner
+        self._provisioning = provisioning
+        self._cloud = cloud
         self._base_url = base_url
-        self._started = started
-        self.session: MqttSession | None = None
-        self.listener: RequestListener | None = None
-        self.rest: RestSender | None = None
-        self.firmware: FirmwareWatch | None = None
-        self.sync: Sync | None = None
-        self.provisioning: ProvisioningService | None = None
-
-    @property
-    def radio_starts(self) -> int:
-        """How often the radio has been started."""
-        return self._zigbee.radio.starts
-
-    async def depths(self) -> dict[str, int]:
-        """How much waits for the cloud, by lane."""
-        return {str(lane): depth for lane, depth in (await self._store.outbox.depth()).items()}
+        self.snapshots = status
 
     def methods(self) -> Mapping[str, Method]:
         """What the admin socket offers."""
@@ -114,72 +112,39 @@ class Console:
             "provision-window": Method(MinutesParams, self.provision_window),
         }
 
-    async def status(self, _params: NoParams) -> dict[str, Any]:
-        """How everything is."""
-        network, session = self._zigbee.network, self.session
-        problem = self._store.problem
-        return {
-            "version": __version__,
-            "gateway": network.coordinator if network else None,
-            "owner": self._owner,
-            "up_s": round((datetime.now(UTC) - self._started).total_seconds()),
-            "radio": {
-                "up": self._zigbee.radio.up.is_set(),
-                "channel": network.channel if network else None,
-                "trouble": self._zigbee.radio.trouble,
-                "starts": self._zigbee.radio.starts,
-            },
-            "mqtt": {
-                "up": session is not None and session.connected.is_set(),
-                "trouble": session.trouble if session else "who the gateway is, the radio has not said yet",
-                "connections": session.connections if session else 0,
-            },
-            "rest": {"trouble": self.rest.trouble if self.rest else None},
-            "store": {"problem": problem.reason if problem else None},
-            "devices": sum(isinstance(record.param, ZigbeeParam) for record in self._store.mirror.all()),
-            "outbox": await self.depths(),
-            "requests": dict(self.listener.counters) if self.listener else {},
-        }
+    async def status(self, _params: NoParams) -> GatewayStatus:
+        """The whole daemon."""
+        return await self.snapshots.gateway()
 
-    async def devices(self, _params: NoParams) -> list[dict[str, Any]]:
+    async def devices(self, _params: NoParams) -> list[DeviceSnapshot | UnknownDeviceSnapshot]:
         """Every device, known to the catalogue or not."""
-        known = [_row(record) for record in self._store.mirror.all() if isinstance(record.param, ZigbeeParam)]
-        unknown = [
-            {
-                "uuid": device.uuid,
-                "category": "unknown",
-                "title": " ".join(filter(None, (device.manufacturer, device.model))),
-                "state": "; ".join(f"endpoint {end}: {_hex(clusters)}" for end, clusters, _ in device.endpoints),
-            }
-            for device in self._zigbee.devices.unknown.values()
-        ]
-        return known + unknown
+        return self.snapshots.devices()
 
     async def show(self, params: DeviceParams) -> dict[str, Any]:
-        """One record, as the cloud sees it; of a device that the catalogue does not know, what it offers."""
+        """One record, as the cloud sees it; of a device that the catalogue does not know, its clusters."""
         if (unknown := self._zigbee.devices.unknown.get(Uuid(params.uuid))) is not None:
-            return _offers(unknown)
+            return _signature(unknown)
         return to_wire(self._record(params.uuid))
 
     async def qr(self, _params: NoParams) -> dict[str, str]:
-        """§3.1: what the QR code on this gateway says."""
+        """The text of the gateway's QR code (§3.1)."""
         network = self._zigbee.network
         record = None if network is None else self._store.mirror.get(network.coordinator)
         if record is None:
-            raise CloudError(_NOBODY_YET)
+            raise NotIdentifiedError
         data = QrData(self._base_url, record.type_sub, record.uuid)
         return {"text": str(data)}
 
     async def permit_join(self, params: SecondsParams) -> None:
-        """Open the network."""
+        """Let devices join for a while."""
         await self._zigbee.permit_join(params.seconds)
 
     async def remove(self, params: DeviceParams) -> None:
-        """Take a device off the network, known to the catalogue or not."""
+        """Remove a device from the network, known to the catalogue or not."""
         await self._zigbee.remove(Uuid(params.uuid))
 
     async def outbox(self, _params: NoParams) -> dict[str, Any]:
-        """What waits, and what was given up."""
+        """What waits for the cloud, and the dead letters."""
         rows, letters = await asyncio.gather(self._store.outbox.rows(), self._store.outbox.dead_letters())
         return {
             "waiting": [
@@ -204,26 +169,22 @@ class Console:
         }
 
     async def outbox_retry(self, params: DeadLetterParams) -> None:
-        """Send again what was given up."""
+        """Put a dead letter back into the outbox."""
         uuid = await self._store.outbox.requeue(params.id)
-        if self.rest is not None:
-            self.rest.send_soon(uuid)
+        if (cloud := self._cloud.services_or_none()) is not None:
+            cloud.sender.send_soon(uuid)
 
     async def outbox_discard(self, params: DeadLetterParams) -> None:
-        """Forget what was given up."""
+        """Delete a dead letter."""
         await self._store.outbox.discard(params.id)
 
     async def sync_now(self, _params: NoParams) -> int:
         """Sync with the cloud now; the number of the run that does it."""
-        if self.sync is None:
-            raise CloudError(_NOBODY_YET)
-        return self.sync.ask()
+        return self._cloud.services().sync.ask()
 
     async def sync_progress(self, _params: NoParams) -> dict[str, Any]:
         """How far the latest run is."""
-        if self.sync is None:
-            raise CloudError(_NOBODY_YET)
-        progress = self.sync.progress
+        progress = self._cloud.services().sync.progress
         shown = ("name", "state", "seen", "changed", "error")
         return {
             "run": progress.number,
@@ -233,38 +194,29 @@ class Console:
 
     async def firmware_check(self, _params: NoParams) -> dict[str, Any]:
         """Ask the cloud now whether there is newer firmware."""
-        if self.firmware is None:
-            raise CloudError(_NOBODY_YET)
-        found = await self.firmware.look()
+        found = await self._cloud.services().firmware.look()
         return {"installed": found.installed, "latest": found.latest, "newer": found.is_newer}
 
     async def backup(self, _params: NoParams) -> dict[str, Any]:
-        """The Zigbee network with its keys."""
+        """The Zigbee network with its keys, in zigpy's backup format."""
         return await self._zigbee.backup()
 
     async def restore(self, params: RestoreParams) -> dict[str, Any]:
-        """Put a network onto the coordinator; who that is then."""
+        """Write a network to the coordinator; its address and channel then."""
         coordinator = await self._zigbee.restore(params.backup)
         return {"gateway": coordinator, "channel": params.backup["channel"]}
 
-    async def provision_window(self, params: MinutesParams) -> dict[str, Any]:
-        """Let phones put the gateway on Wi-Fi for a while; `endless` where it has never been provisioned."""
-        is_open = self.open_window(params.minutes * 60)
-        service = self.provisioning
-        return {
-            "open": is_open,
-            "endless": service is not None and service.window_has_no_end,
-            "fingerprint": None if service is None else service.fingerprint,
-        }
+    async def provision_window(self, params: MinutesParams) -> ProvisioningSnapshot:
+        """Open the provisioning window for a while, or shut it."""
+        self.open_window(params.minutes * 60)
+        return self.snapshots.provisioning()
 
     def open_window(self, seconds: float) -> bool:
-        """The same for `seconds`; whether it is open now."""
-        if self.provisioning is None:
-            raise GatewayError("provisioning has not started yet")
-        return self.provisioning.open_window(seconds)
+        """Open the provisioning window for `seconds`, or shut it with 0; whether it is open now."""
+        return self._provisioning.open_window(seconds)
 
     async def log_level(self, params: LogLevelParams) -> None:
-        """Log more, or less."""
+        """Set the log level of the running daemon."""
         log.set_level(params.level)
 
     def _record(self, uuid: str) -> Record:
@@ -277,66 +229,15 @@ def _kind(due: msgspec.Struct) -> str:
     return str(due.__struct_config__.tag)
 
 
-def _row(record: Record) -> dict[str, Any]:
-    param = record.param
-    assert isinstance(param, ZigbeeParam)
-    return {
-        "uuid": record.uuid,
-        "category": record.category,
-        "type": record.type_sub,
-        "title": record.title,
-        "online": param.status == 1,
-        "battery": param.battery,
-        "state": state_in_words(record),
-        "linked": "no longer" if record.unlinked else record.id is not None,
-    }
-
-
-def _offers(device: UnknownDevice) -> dict[str, Any]:
-    """What a row of the catalogue has to say to fit this device."""
+def _signature(device: UnknownDevice) -> dict[str, Any]:
+    """What a row of the catalogue has to contain to match this device."""
     return {
         "uuid": device.uuid,
         "category": "unknown",
         "manufacturer": device.manufacturer,
         "model": device.model,
         "endpoints": [
-            {"endpoint": end, "clusters": _hex(clusters), "outputs": _hex(outputs)}
-            for end, clusters, outputs in device.endpoints
+            {"endpoint": id_, "clusters": clusters_text(inputs), "outputs": clusters_text(outputs)}
+            for id_, inputs, outputs in device.endpoints
         ],
     }
-
-
-def _hex(clusters: tuple[int, ...]) -> str:
-    return " ".join(f"{cluster:#06x}" for cluster in clusters)
-
-
-_SAID: Final[tuple[tuple[str, str | Mapping[int, str]], ...]] = (
-    ("operate", {0: "locked", 1: "unlocked", 2: "held open"}),
-    ("position", "{} % open"),
-    ("temperature", "{} °C"),
-    ("humidity", "{} % humid"),
-    ("illuminance", "{} lx"),
-    ("occupancy", {False: "nobody there", True: "somebody there"}),
-    ("alarm", {False: "quiet", True: "alarm"}),
-    ("tamper", {False: "untouched", True: "tampered with"}),
-    ("low_battery", {False: "battery good", True: "battery low"}),
-)
-"""What a record's param says, in words for people; an `operate` is a lock's: others say what came of it."""
-
-
-def state_in_words(record: Record) -> str:
-    """What a device's record says of it, in one line."""
-    param = record.param
-    if isinstance(param, SwitchParam):
-        channels = " ".join("-" if one.value is None else "on" if one.value else "off" for one in param.channel)
-        power = getattr(param, "power", None)
-        return channels if power is None else f"{channels} {power:g} W"
-    words = (said for name, say in _SAID if (said := _in_words(param, name, say)) is not None)
-    return ", ".join(words)
-
-
-def _in_words(param: Param, name: str, say: str | Mapping[int, str]) -> str | None:
-    value = getattr(param, name, None)
-    if value is None or (name == "operate" and not isinstance(param, LockParam)):
-        return None
-    return say.format(value) if isinstance(say, str) else say.get(value, str(value))

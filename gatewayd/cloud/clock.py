@@ -5,8 +5,6 @@ of a request's age.
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-_NOT_BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
-
 
 class CloudClock:
     """What the cloud's clock says now; None until the cloud has said it once.
@@ -25,13 +23,3 @@ class CloudClock:
     def now(self) -> datetime | None:
         """The time in the cloud."""
         return None if self._at_zero is None else self._at_zero + timedelta(seconds=self._monotonic())
-
-
-def is_stale(sent_at: datetime | None, now: datetime | None, ttl: timedelta) -> bool:
-    """Whether a request sent at `sent_at` came too late at `now`.
-
-    A request without a stamp is as old as its arrival. While the cloud's time is unknown (`now` None) only what is
-    certain counts: a board whose own clock starts in 1970 would refuse every key, but no request is older than this
-    program. A stamp from the future is a phone whose clock is fast, not a late request.
-    """
-    return sent_at is not None and (now or _NOT_BEFORE) - sent_at > ttl

@@ -11,7 +11,7 @@ from rich.console import Console as Screen
 from rich.live import Live
 
 from gatewayd import config, daemon, log
-from gatewayd.admin.console import Console, NoParams
+from gatewayd.admin.console import Console
 from gatewayd.demo.view import DemoView, page
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import KINDS, BrokerKind
@@ -102,9 +102,9 @@ async def _draw(
 ) -> None:
     clock = asyncio.get_running_loop().time
     while True:
-        status, devices = await console.status(NoParams()), await console.devices(NoParams())
-        sight = DemoView(status, devices, steps, phone.seen, clock())
-        live.update(page(sight, addresses, *live.console.size), refresh=True)
+        snapshots = console.snapshots
+        view = DemoView(await snapshots.gateway(), snapshots.devices(), steps, phone.seen, clock())
+        live.update(page(view, addresses, *live.console.size), refresh=True)
         await asyncio.sleep(_REFRESH_S)
 
 

@@ -17,7 +17,7 @@ from gatewayd.model.errors import RefusedError
 from gatewayd.model.ids import Uuid
 from gatewayd.model.lock import KeyState, KeyType, LockKey, PinSlots
 from gatewayd.model.ports import RecordReader
-from gatewayd.model.request import AddKey, Answer, Handler, RemoveKey, Request
+from gatewayd.model.request import AddKey, Answer, RemoveKey, Request
 from gatewayd.model.status import OperationStatus
 
 log = structlog.get_logger()
@@ -65,10 +65,8 @@ class PinCodes:
         self._left_unsettled = left_unsettled
         self._turns: defaultdict[Uuid, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def add(self, request: Request) -> Answer:
+    async def add(self, request: Request, action: AddKey) -> Answer:
         """lock, `create`: put a password key into its slot. Raises RefusedError with the §9 meaning that fits."""
-        action = request.action
-        assert isinstance(action, AddKey)
         if action.key_type != KeyType.PASSWORD or action.pin is None:
             raise RefusedError(
                 f"a key of type {action.key_type} is made at the lock itself; a password key (0) needs a pin",
@@ -78,10 +76,8 @@ class PinCodes:
             await self._put_in(request.uuid, action, action.pin)
         return Answer(OperationStatus.CREATED, self._records.get(request.uuid))
 
-    async def remove(self, request: Request) -> Answer:
+    async def remove(self, request: Request, action: RemoveKey) -> Answer:
         """lock, `delete` with a key: take it out of its slot. Raises RefusedError where there is none."""
-        action = request.action
-        assert isinstance(action, RemoveKey)
         async with self._turns[request.uuid]:
             key = next((key for key in self._book.keys_of(request.uuid) if key.slot == action.slot), None)
             if key is None:
@@ -89,12 +85,6 @@ class PinCodes:
             with self._finished_later(key.uuid):
                 await self._take_out(key)
         return Answer(OperationStatus.DELETED, self._records.get(request.uuid))
-
-    async def remove_or(self, request: Request, otherwise: Handler) -> Answer:
-        """lock, `delete`: a key where one is named, else whatever `otherwise` deletes: the lock itself."""
-        if isinstance(request.action, RemoveKey):
-            return await self.remove(request)
-        return await otherwise(request)
 
     async def settle(self, uuid: Uuid) -> None:
         """Bring to an end what a crash or a silent lock left half done: such a key is taken out of the lock.

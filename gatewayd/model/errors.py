@@ -62,3 +62,10 @@ class CloudError(GatewayError):
     """The cloud could not be reached or refused."""
 
     status = OperationStatus.CLOUD_ADD_FAILED
+
+
+class NotIdentifiedError(CloudError):
+    """The gateway's uuid is not known yet, and the parts that talk to the cloud start only then."""
+
+    def __init__(self) -> None:
+        super().__init__("the radio has not reported the gateway's uuid yet; the cloud's parts start after that")

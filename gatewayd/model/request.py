@@ -1,42 +1,89 @@
-"""What a phone asks and what it is answered, already valid: cloud/ decodes, other rooms carry out."""
+"""Requests and answers, decoded and valid: a transport decodes a request, `commands/` executes it.
 
-from collections.abc import Awaitable, Callable, Mapping
+An action is one dataclass a kind, so that its type alone says who handles it. The API's numbers (`param.operate`,
+`keytype`) are enums here.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
 
 from gatewayd.model.change import Scalar
 from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.lock import KeyType
 from gatewayd.model.record import Record
 from gatewayd.model.status import OperationStatus
 
 
+class SwitchOperation(IntEnum):
+    """`param.operate` of a switch or a socket (§12.4); the record shows the last one."""
+
+    OFF = 0
+    ON = 1
+    TOGGLE = 2
+
+
+class LockOperation(IntEnum):
+    """`param.operate` of a lock (§12.2); the record shows the lock's state by it: locked, unlocked, held open."""
+
+    LOCK = 0
+    UNLOCK = 1
+    HOLD_OPEN = 2
+
+
+class CurtainOperation(IntEnum):
+    """`param.operate` of a curtain; the record shows the last one."""
+
+    CLOSE = 0
+    OPEN = 1
+    STOP = 2
+
+
 @dataclass(frozen=True, slots=True)
 class PermitJoin:
-    """Let devices join for `duration_s` seconds, 0 … 254 (gateway, `create`)."""
+    """Let devices join for `duration_s` seconds, 0 to 254 (gateway, `create`)."""
 
     duration_s: int = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Operate:
-    """Do it (`control`). `operate` is the category's own number; `channel` 0 is all channels."""
+class OperateSwitch:
+    """Switch one channel of a switch or socket, or all of them with `channel` 0 (`control`)."""
 
-    operate: int
+    operation: SwitchOperation
     channel: int = 0
-    position: int | None = None  # per cent open, for what moves
+
+
+@dataclass(frozen=True, slots=True)
+class OperateLock:
+    """Lock, unlock or hold open (`control`), with the PIN of a user where the lock asks for one."""
+
+    operation: LockOperation
     pin: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
+class OperateCurtain:
+    """Move a curtain (`control`): as `operation` says, or to `position` (per cent open) where that is given."""
+
+    operation: CurtainOperation
+    position: int | None = None
+
+
+Operate = OperateSwitch | OperateLock | OperateCurtain
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """Answer with the record, fresh from the radio (`query`)."""
+    """Answer with the record, read anew from the device (`query`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateRecord:
-    """Change what the household says of a device (`update`: title, icon, room …; `set`: parameters).
+    """Change fields that the household owns (`update`: title, icon, room …; `set`: parameters).
 
-    `header` and `param` hold the fields by their names in `Record` and its param.
+    `header` and `param` hold the new values by their names in `Record` and its param.
     """
 
     header: Mapping[str, Scalar]
@@ -45,14 +92,14 @@ class UpdateRecord:
 
 @dataclass(frozen=True, slots=True)
 class RemoveDevice:
-    """Take the device off the network (`delete`)."""
+    """Remove the device from the network (`delete`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddKey:
-    """Put a key into a lock (lock, `create`). `key_type`: 0 password, 1 fingerprint, 2 card, 3 mechanical (§2.8)."""
+    """Add a key to a lock (lock, `create`; §2.8)."""
 
-    key_type: int
+    key_type: KeyType
     name: str
     slot: int | None = None  # None: the first free one
     pin: str | None = field(default=None, repr=False)
@@ -61,7 +108,7 @@ class AddKey:
 
 @dataclass(frozen=True, slots=True)
 class RemoveKey:
-    """Take a key out of a lock (lock, `delete` with `keyid`)."""
+    """Remove a key from a lock (lock, `delete` with `keyid`)."""
 
     slot: int
 
@@ -71,7 +118,7 @@ Action = PermitJoin | Operate | Query | UpdateRecord | RemoveDevice | AddKey | R
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, as the topic and the payload say it. (user, sn) names it for ever."""
+    """One request. `user` is who asks, as the transport vouches for it; (user, sn) identifies the request."""
 
     user: str
     category: Category
@@ -79,16 +126,12 @@ class Request:
     exectype: ExecType
     sn: str
     action: Action
-    sent_at: datetime | None = None  # the phone's own stamp, aware
+    sent_at: datetime | None = None  # the requester's own stamp, aware
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The final word on a request: a §9 meaning and the device's record as it stands now, where there is one."""
+    """The final answer to a request: a §9 status, and the device's record as it is now, where there is one."""
 
     status: OperationStatus
     record: Record | None = None
-
-
-Handler = Callable[[Request], Awaitable[Answer]]
-"""Carries out a request and returns its final answer; raises GatewayError, whose `status` is the answer then."""

@@ -159,6 +159,11 @@ class ProvisioningService:
         return fingerprint(self._key.public)
 
     @property
+    def window_is_open(self) -> bool:
+        """True while a phone may put the gateway on a network."""
+        return self._window.is_open(self._context.now())
+
+    @property
     def window_has_no_end(self) -> bool:
         """True until the gateway has reached the cloud for the first time."""
         return self._window.has_no_end
@@ -166,7 +171,7 @@ class ProvisioningService:
     def open_window(self, seconds: float) -> bool:
         """Open the provisioning window for `seconds`, or close it (0). Returns whether it is open now."""
         self._window.open_for(seconds, self._context.now())
-        is_open = self._window.is_open(self._context.now())
+        is_open = self.window_is_open
         log.info("provisioning_window_set", seconds=seconds, is_open=is_open)
         return is_open
 

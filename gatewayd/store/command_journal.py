@@ -117,8 +117,9 @@ class CommandJournal:
             return Begun.RUNNING
         return Repeated(await self._answer(entry.id))
 
-    async def finish(self, answer: AnswerItem, *due: OutboxItem) -> None:
-        """Enter the final answer and put it (and `due`) in the outbox, in one transaction, durably.
+    async def finish(self, answer: AnswerItem, *due: OutboxItem, through_outbox: bool = True) -> None:
+        """Enter the final answer and put it (unless it does not go `through_outbox`) and `due` in the outbox, in one
+        transaction, durably.
 
         Raises StoreError where the request is not running: there is one final answer, and it was given.
         """
@@ -128,7 +129,7 @@ class CommandJournal:
         entry.state = _JournalState.FINISHING
         write = Write()
         write.add("UPDATE journal SET answer = ? WHERE id = ?", self._codec.encode_due(answer), entry.id)
-        self._outbox.stage(write, answer, *due)
+        self._outbox.stage(write, *((answer,) if through_outbox else ()), *due)
         write.on_commit.append(partial(setattr, entry, "state", _JournalState.FINISHED))
         write.on_failure.append(partial(setattr, entry, "state", _JournalState.RUNNING))
         await self._database.commit(write)

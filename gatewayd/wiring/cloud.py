@@ -1,15 +1,12 @@
-"""What needs to know who the gateway is: MQTT, REST, the sync, the look-up of firmware."""
+"""The parts that need the gateway's uuid: MQTT, REST, the sync, the look-up of firmware."""
 
 import asyncio
 import random
 import ssl
-from datetime import timedelta
+from dataclasses import dataclass
 from functools import partial
 
 from gatewayd import __version__
-from gatewayd.admin.console import Console
-from gatewayd.cloud.access_control import AccessControl
-from gatewayd.cloud.clock import CloudClock
 from gatewayd.cloud.delivery.sender import RestSender
 from gatewayd.cloud.mqtt.publisher import MqttPublisher, last_will
 from gatewayd.cloud.mqtt.request_listener import RequestListener
@@ -19,31 +16,95 @@ from gatewayd.cloud.rest.transport import Transport
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.config import Settings
 from gatewayd.firmware.watch import FirmwareWatch
-from gatewayd.provisioning.service import ProvisioningService
-from gatewayd.wiring.local import LocalServices, handlers, now
+from gatewayd.model.errors import NotIdentifiedError
+from gatewayd.model.ids import Uuid
+from gatewayd.model.record import Record
+from gatewayd.wiring.local import LocalServices, now
 
 
-async def run_cloud_services(
-    settings: Settings, password: str, local: LocalServices, clock: CloudClock, console: Console
-) -> None:
-    """Everything that needs to know who the gateway is: waits for that, then runs uplink, downlink and session."""
-    uuid = await local.uuid
+@dataclass(frozen=True, slots=True)
+class CloudServices:
+    """The parts, all of them or none."""
+
+    listener: RequestListener
+    session: MqttSession
+    sender: RestSender
+    sync: Sync
+    firmware: FirmwareWatch
+
+
+class CloudStart:
+    """The cloud's parts for those who start before them: there once the radio has told the gateway's uuid."""
+
+    def __init__(self) -> None:
+        self._services: asyncio.Future[CloudServices] = asyncio.get_running_loop().create_future()
+
+    def complete(self, services: CloudServices) -> None:
+        """They are built; called once."""
+        self._services.set_result(services)
+
+    async def wait(self) -> CloudServices:
+        """The parts, as soon as they are there."""
+        return await asyncio.shield(self._services)
+
+    def services_or_none(self) -> CloudServices | None:
+        """The parts; None before they are there."""
+        return self._services.result() if self._services.done() else None
+
+    def services(self) -> CloudServices:
+        """The parts. Raises NotIdentifiedError before they are there."""
+        if (services := self.services_or_none()) is None:
+            raise NotIdentifiedError
+        return services
+
+
+async def run_cloud_services(settings: Settings, password: str, local: LocalServices, start: CloudStart) -> None:
+    """Wait for the gateway's uuid, build the parts, answer what a crash interrupted, then run them until cancelled."""
+    uuid = await asyncio.shield(local.uuid)
     record = local.store.mirror.get(uuid)
     assert record is not None
-    access = AccessControl(settings.owner, local.store.mirror)
-    listener = RequestListener(
-        records=local.store.mirror,
-        journal=local.store.journal,
-        outbox=local.store.outbox,
-        permissions=access,
-        handlers=handlers(local),
-        cloud_now=clock.now,
-        ttl=timedelta(seconds=settings.locks.command_ttl_s),
-        zone=settings.zone,
-        rights_changed=partial(look_up_rights, settings.owner, console),
+    credentials = Credentials(settings.cloud.username, password, uuid, settings.cloud.register)
+    transport = Transport(settings.cloud.base_url, tls=private_ca(settings), chance=random.Random())  # noqa: S311
+    async with CloudClient.connect(transport, credentials) as client:
+        services = build_cloud_services(settings, password, local, record, client)
+        local.zigbee.refresh(await local.executor.answer_unfinished())
+        start.complete(services)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(services.firmware.run(), name="firmware")
+            tasks.create_task(services.sync.run(), name="sync")
+            tasks.create_task(services.sender.run(), name="rest")
+            tasks.create_task(services.session.run(), name="mqtt")
+
+
+def build_cloud_services(
+    settings: Settings, password: str, local: LocalServices, gateway: Record, client: CloudClient
+) -> CloudServices:
+    """The parts, on `client` and as the account that is configured; nothing runs yet."""
+    mirror, outbox = local.store.mirror, local.store.outbox
+    sync = Sync(
+        client, mirror, local.store.copies, local.access, local.clock, interval_s=settings.cloud.sync_interval_s
     )
-    publisher = MqttPublisher(local.store.mirror, local.store.outbox, access, settings.owner)
-    account = MqttAccount(
+    listener = RequestListener(
+        local.executor.submit,
+        zone=settings.zone,
+        access_changed=partial(look_up_permissions, settings.owner, sync),
+    )
+    publisher = MqttPublisher(mirror, outbox, local.access, settings.owner)
+    session = MqttSession(
+        mqtt_account(settings, password, gateway.uuid),
+        last_will(gateway, settings.owner),
+        (publisher.serve, listener.serve),
+        chance=random.Random(),  # noqa: S311  (jitter)
+    )
+    sender = RestSender(client, mirror, outbox, now=now)
+    latest = partial(latest_firmware, settings, client)
+    firmware = FirmwareWatch(__version__, latest, settings.firmware.check_interval_s)
+    return CloudServices(listener, session, sender, sync, firmware)
+
+
+def mqtt_account(settings: Settings, password: str, uuid: Uuid) -> MqttAccount:
+    """How the gateway signs in to the broker."""
+    return MqttAccount(
         settings.mqtt.host,
         settings.mqtt.port,
         settings.cloud.username,
@@ -52,40 +113,12 @@ async def run_cloud_services(
         settings.mqtt.keepalive_s,
         tls_context(settings),
     )
-    will = last_will(record, settings.owner)
-    session = MqttSession(account, will, (publisher.serve, listener.serve), chance=random.Random())  # noqa: S311  (jitter)
-    console.session, console.listener = session, listener
-    local.zigbee.refresh(await listener.answer_unfinished())
-    credentials = Credentials(settings.cloud.username, password, uuid, settings.cloud.register)
-    transport = Transport(settings.cloud.base_url, tls=private_ca(settings), chance=random.Random())  # noqa: S311
-    async with CloudClient.connect(transport, credentials) as client, asyncio.TaskGroup() as tasks:
-        rest = RestSender(client, local.store.mirror, local.store.outbox, now=now)
-        sync = Sync(
-            client,
-            local.store.mirror,
-            local.store.copies,
-            access,
-            clock,
-            interval_s=settings.cloud.sync_interval_s,
-        )
-        console.rest, console.sync = rest, sync
-        firmware = FirmwareWatch(
-            __version__, partial(latest_firmware, settings, client), settings.firmware.check_interval_s
-        )
-        console.firmware = firmware
-        tasks.create_task(firmware.run(), name="firmware")
-        tasks.create_task(sync.run(), name="sync")
-        tasks.create_task(rest.run(), name="rest")
-        tasks.create_task(listener.run(), name="downlink")
-        tasks.create_task(session.run(), name="session")
-        if console.provisioning is not None:
-            tasks.create_task(shut_window_when_reached(session, console.provisioning), name="window")
 
 
-def look_up_rights(owner: str, console: Console, user: str) -> None:
-    """Somebody says that rights have changed: what the owner's side says is looked up in the cloud, never believed."""
-    if user == owner and console.sync is not None:
-        console.sync.ask()
+def look_up_permissions(owner: str, sync: Sync, user: str) -> None:
+    """`user` publishes that permissions have changed: where it is the owner, they are pulled from the cloud now."""
+    if user == owner:
+        sync.ask()
 
 
 async def latest_firmware(settings: Settings, client: CloudClient) -> str:
@@ -93,19 +126,13 @@ async def latest_firmware(settings: Settings, client: CloudClient) -> str:
     return (await client.versions.latest(settings.firmware.device_type)).version
 
 
-async def shut_window_when_reached(session: MqttSession, provisioning: ProvisioningService) -> None:
-    """Once the cloud has been reached, the provisioning window opens on request only."""
-    await session.connected.wait()
-    await provisioning.uplink_works()
-
-
 def private_ca(settings: Settings) -> ssl.SSLContext | None:
-    """For HTTPS: the same private CA that MQTT trusts, where one is set."""
+    """For HTTPS: the private CA that MQTT trusts, where one is set."""
     return ssl.create_default_context(cafile=settings.mqtt.ca_file) if settings.mqtt.ca_file else None
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """The MQTT line's TLS, with a private CA where one is set."""
+    """TLS of the MQTT connection, with a private CA where one is set."""
     if not settings.mqtt.tls:
         return None
     return ssl.create_default_context(cafile=settings.mqtt.ca_file or None)

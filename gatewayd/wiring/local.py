@@ -1,16 +1,19 @@
-"""What works without the cloud: the radio tied to the store, the locks between them, and who carries out what."""
+"""Builds the parts that need no cloud: the radio, what records its events, the locks, the command executor."""
 
 import asyncio
 import random
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 
 from gatewayd import __version__
-from gatewayd.cloud.mqtt.request_listener import Handlers
+from gatewayd.cloud.access_control import AccessControl
+from gatewayd.cloud.clock import CloudClock
+from gatewayd.commands.executor import CommandExecutor
+from gatewayd.commands.handlers import Handlers, handle
 from gatewayd.commands.record_edits import RecordEdits
 from gatewayd.config import Settings
 from gatewayd.locks.events import LockEvents
@@ -19,9 +22,20 @@ from gatewayd.locks.reconciler import LockReconciler
 from gatewayd.model.errors import StoreError
 from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
 from gatewayd.model.gateway import gateway_record
-from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import LockParam, Record
+from gatewayd.model.request import (
+    AddKey,
+    OperateCurtain,
+    OperateLock,
+    OperateSwitch,
+    PermitJoin,
+    Query,
+    RemoveDevice,
+    RemoveKey,
+    UpdateRecord,
+)
 from gatewayd.store.store import Store
 from gatewayd.zigbee.catalogue import Catalogue
 from gatewayd.zigbee.controller import ZigbeeController
@@ -29,8 +43,8 @@ from gatewayd.zigbee.event_recorder import EventRecorder
 
 log = structlog.get_logger()
 
-_IDENTITY: Final = "gateway-uuid"
-_KEPT_AGAIN_S: Final = 10.0
+_UUID_FACT: Final = "gateway-uuid"
+_RETRY_S: Final = 10.0
 
 
 def now() -> datetime:
@@ -39,39 +53,42 @@ def now() -> datetime:
 
 
 def new_sn() -> str:
-    """A serial number for what the gateway itself has to say."""
+    """A serial number (`sn`) for a message that answers no request."""
     return secrets.token_hex(8)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalServices:
-    """The parts that work without the cloud: the store, the radio, the locks."""
+    """The parts that need no cloud. `came_up` is set each time the radio comes up."""
 
     store: Store
     zigbee: ZigbeeController
     recorder: EventRecorder
     lock_events: LockEvents
     pin_codes: PinCodes
-    came_up: asyncio.Event
     lock_reconciler: LockReconciler
+    access: AccessControl
+    clock: CloudClock
+    executor: CommandExecutor
+    came_up: asyncio.Event
     uuid: asyncio.Future[Uuid]
-    """The gateway's: from the last run where there was one, else when the radio first answers."""
+    """The gateway's uuid: that of the last run, else that of the coordinator once the radio is up."""
 
     def record(self) -> Record | None:
-        """The gateway's own (§12.1); None while nobody knows who it is."""
+        """The gateway's own record (§12.1); None while its uuid is not known."""
         return self.store.mirror.get(self.uuid.result()) if self.uuid.done() else None
 
 
 def build_local_services(settings: Settings, store: Store, chance: random.Random) -> LocalServices:
-    """Wire the radio to the store, and the locks between them."""
+    """Build the parts over `store`; nothing runs yet. Raises ConfigError for a catalogue that cannot be read."""
     came_up = asyncio.Event()
 
     def emit(event: RadioEvent) -> None:
         match event:
             case RadioUp():
                 came_up.set()
-            case DeviceReady(uuid=there) | AvailabilityChanged(uuid=there, online=True) if zigbee.is_lock(there):
-                lock_reconciler.announce(there)
+            case DeviceReady(uuid=lock) | AvailabilityChanged(uuid=lock, online=True) if zigbee.is_lock(lock):
+                lock_reconciler.announce(lock)
         recorder.take(event)
 
     zigbee = ZigbeeController(
@@ -111,54 +128,65 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
 
     lock_reconciler = LockReconciler(attend)
     uuid: asyncio.Future[Uuid] = asyncio.get_running_loop().create_future()
-    last = store.facts.get(_IDENTITY)
-    if last is not None and store.mirror.get(Uuid(last.decode())) is not None:
-        uuid.set_result(Uuid(last.decode()))
-    return LocalServices(store, zigbee, recorder, lock_events, pin_codes, came_up, lock_reconciler, uuid)
+    last_uuid = store.facts.get(_UUID_FACT)
+    if last_uuid is not None and store.mirror.get(Uuid(last_uuid.decode())) is not None:
+        uuid.set_result(Uuid(last_uuid.decode()))
+    access = AccessControl(settings.owner, store.mirror)
+    clock = CloudClock(asyncio.get_running_loop().time)
+    executor = CommandExecutor(
+        records=store.mirror,
+        journal=store.journal,
+        outbox=store.outbox,
+        permissions=access,
+        handlers=build_handlers(zigbee, pin_codes, RecordEdits(store.mirror)),
+        cloud_now=clock.now,
+        ttl=timedelta(seconds=settings.locks.command_ttl_s),
+    )
+    return LocalServices(
+        store, zigbee, recorder, lock_events, pin_codes, lock_reconciler, access, clock, executor, came_up, uuid
+    )
 
 
 async def run_local_services(settings: Settings, local: LocalServices) -> None:
-    """Whenever the radio comes up: say who the gateway is, and look after its locks."""
+    """Each time the radio comes up: write the gateway's own record, set its uuid, and have its locks reconciled."""
     store, zigbee = local.store, local.zigbee
     while True:
         await local.came_up.wait()
         local.came_up.clear()
         if (network := zigbee.network) is None:
             continue
-        known = store.mirror.get(network.coordinator)
-        record = gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, known)
+        previous = store.mirror.get(network.coordinator)
+        record = gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, previous)
         try:
-            if record != known:
+            if record != previous:
                 await store.mirror.put(record, RecordItem(uuid=record.uuid))
-            await store.facts.set(_IDENTITY, network.coordinator.encode())
+            await store.facts.set(_UUID_FACT, network.coordinator.encode())
         except StoreError as error:
-            log.error("gateway_not_kept", reason=str(error), again_in_s=_KEPT_AGAIN_S)  # noqa: TRY400
+            log.error("gateway_record_not_written", reason=str(error), retry_in_s=_RETRY_S)  # noqa: TRY400
             local.came_up.set()
-            await asyncio.sleep(_KEPT_AGAIN_S)
+            await asyncio.sleep(_RETRY_S)
             continue
         if not local.uuid.done():
             local.uuid.set_result(network.coordinator)
         elif local.uuid.result() != network.coordinator:
-            log.error("coordinator_is_another", was=local.uuid.result(), found=network.coordinator, remedy="restart")
-        for one in store.mirror.all():
-            if isinstance(one.param, LockParam):
-                local.lock_reconciler.announce(one.uuid)
+            log.error("coordinator_changed", was=local.uuid.result(), found=network.coordinator, remedy="restart")
+        for record in store.mirror.all():
+            if isinstance(record.param, LockParam):
+                local.lock_reconciler.announce(record.uuid)
 
 
-def handlers(local: LocalServices) -> Handlers:
-    """Who carries out what: the whole table."""
-    zigbee, pin_codes, edits = local.zigbee, local.pin_codes, RecordEdits(local.store.mirror)
+def build_handlers(zigbee: ZigbeeController, pin_codes: PinCodes, edits: RecordEdits) -> Handlers:
+    """Which part executes which action."""
     return Handlers(
-        by_category={
-            (Category.GATEWAY, ExecType.CREATE): zigbee.permit,
-            (Category.LOCK, ExecType.CREATE): pin_codes.add,
-            (Category.LOCK, ExecType.DELETE): lambda request: pin_codes.remove_or(request, zigbee.delete),
-        },
-        default={
-            ExecType.CONTROL: zigbee.control,
-            ExecType.QUERY: zigbee.query,
-            ExecType.DELETE: zigbee.delete,
-            ExecType.UPDATE: edits.carry_out,
-            ExecType.SET: edits.carry_out,
-        },
+        (
+            handle(PermitJoin, zigbee.permit),
+            handle(OperateSwitch, zigbee.operate),
+            handle(OperateLock, zigbee.operate),
+            handle(OperateCurtain, zigbee.operate),
+            handle(Query, zigbee.query),
+            handle(RemoveDevice, zigbee.delete),
+            handle(AddKey, pin_codes.add),
+            handle(RemoveKey, pin_codes.remove),
+            handle(UpdateRecord, edits.update),
+        )
     )

@@ -1,13 +1,11 @@
-"""Phones in the hallway, tied to Wi-Fi, the gateway's record and the cloud's word on firmware."""
+"""Builds the provisioning service: the board's Wi-Fi, the gateway's record and the look-up of firmware go in."""
 
 import time
 from functools import partial
 
 from msgspec.structs import replace
 
-from gatewayd.admin.console import Console
 from gatewayd.config import Settings
-from gatewayd.model.errors import CloudError
 from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import GatewayParam
 from gatewayd.model.wifi import WifiLink
@@ -16,11 +14,12 @@ from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
 from gatewayd.provisioning.ssid import to_text
 from gatewayd.provisioning.wifi import NoWifi, Wifi
+from gatewayd.wiring.cloud import CloudStart
 from gatewayd.wiring.local import LocalServices
 
 
 def wifi_of(settings: Settings) -> Wifi:
-    """The board's Wi-Fi, as `[wifi] backend` says."""
+    """The board's Wi-Fi, by `[wifi] backend`."""
     match settings.wifi.backend:
         case "networkmanager":
             return NetworkManagerWifi(settings.wifi.interface or None)
@@ -29,14 +28,12 @@ def wifi_of(settings: Settings) -> Wifi:
 
 
 async def load_provisioning(
-    settings: Settings, local: LocalServices, wifi: Wifi, console: Console
+    settings: Settings, local: LocalServices, wifi: Wifi, cloud: CloudStart
 ) -> ProvisioningService:
-    """The provisioning part, as the last run left it. Raises StoreError."""
+    """The provisioning service with the key and the window's state of the last run. Raises StoreError."""
 
     async def is_newest() -> bool:
-        if console.firmware is None:
-            raise CloudError("who the gateway is, the radio has not said yet; without that there is no cloud")
-        return not (await console.firmware.look()).is_newer
+        return not (await cloud.services().firmware.look()).is_newer
 
     async def joined(link: WifiLink) -> None:
         known = local.record()
@@ -62,3 +59,10 @@ async def load_provisioning(
         announce_interval_s=settings.udp.announce_interval_s,
         sealed_only=settings.wifi.sealed_only,
     )
+
+
+async def shut_window_when_connected(provisioning: ProvisioningService, cloud: CloudStart) -> None:
+    """Once the broker has been reached, the provisioning window opens on request only."""
+    services = await cloud.wait()
+    await services.session.connected.wait()
+    await provisioning.uplink_works()

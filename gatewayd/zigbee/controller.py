@@ -18,7 +18,16 @@ from gatewayd.model.ids import Uuid
 from gatewayd.model.lock import PinSlots
 from gatewayd.model.ports import FactStore
 from gatewayd.model.record import Record
-from gatewayd.model.request import Answer, Operate, PermitJoin, Request
+from gatewayd.model.request import (
+    Answer,
+    Operate,
+    OperateSwitch,
+    PermitJoin,
+    Query,
+    RemoveDevice,
+    Request,
+    SwitchOperation,
+)
 from gatewayd.model.status import OperationStatus
 from gatewayd.store.mirror import Mirror
 from gatewayd.zigbee import backup
@@ -33,7 +42,6 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_TOGGLE: Final = 2
 _ASLEEP_S: Final = 5.0
 """What has not woken up by then is not waited for: a phone is answered within 10 s."""
 
@@ -73,31 +81,34 @@ class ZigbeeController:
             tasks.create_task(self.devices.run())
             tasks.create_task(self.radio.run())
 
-    # Handlers (model.request.Handler).
+    # Handlers of actions.
 
-    async def permit(self, request: Request) -> Answer:
-        """gw, `create`: let devices join."""
-        assert isinstance(request.action, PermitJoin)
-        await self.permit_join(request.action.duration_s)
+    async def permit(self, request: Request, action: PermitJoin) -> Answer:
+        """Let devices join. Raises RadioUnavailableError."""
+        await self.permit_join(action.duration_s)
         return Answer(OperationStatus.JOINABLE, self._mirror.get(request.uuid))
 
-    async def control(self, request: Request) -> Answer:
-        """`control`: do it, and answer with what the device confirmed."""
-        assert isinstance(request.action, Operate)
-        asked = request.action
+    async def operate(self, request: Request, action: Operate) -> Answer:
+        """Send the commands that carry out `action`; the record shows what the device confirmed.
+
+        Raises RefusedError, UnknownDeviceError, DeviceUnreachableError, RadioUnavailableError.
+        """
         hosted = self._reachable(request.uuid)
         record = self._record(request.uuid)
-        if asked.operate == _TOGGLE and hosted.match.channels and _is_unknown(record, asked.channel):
+        if _must_read_first(action, record):
             await self._asking(hosted.read())
             record = self._record(request.uuid)
-        situation = DeviceState(record.param, hosted.match.channels)
-        for order in hosted.match.driver.build_commands(asked, situation):
-            await self._asking(hosted.send_command(order))
-            self._emit(AttributeReported(request.uuid, order.effect, self._now()))
+        state = DeviceState(record.param, hosted.match.channels)
+        for command in hosted.match.driver.build_commands(action, state):
+            await self._asking(hosted.send_command(command))
+            self._emit(AttributeReported(request.uuid, command.effect, self._now()))
         return Answer(OperationStatus.CONTROLLED, self._mirror.get(request.uuid))
 
-    async def query(self, request: Request) -> Answer:
-        """`query`: the record, fresh from the radio; of who sleeps too deep for that, as it was last heard."""
+    async def query(self, request: Request, _action: Query) -> Answer:
+        """Answer with the record, read anew; with the last known values where a sleeping device does not wake in time.
+
+        Raises UnknownDeviceError, DeviceUnreachableError, RadioUnavailableError.
+        """
         network = self.network
         if network is None or request.uuid != network.coordinator:
             hosted = self._reachable(request.uuid)
@@ -108,8 +119,8 @@ class ZigbeeController:
                 log.debug("query_answered_for_sleeper", uuid=request.uuid)
         return Answer(OperationStatus.DEVICE_NORMAL, self._mirror.get(request.uuid))
 
-    async def delete(self, request: Request) -> Answer:
-        """`delete`: take the device off the network; one that does not answer is forgotten all the same."""
+    async def delete(self, request: Request, _action: RemoveDevice) -> Answer:
+        """Remove the device from the network, even where it does not answer. Raises what `remove` raises."""
         record = self._record(request.uuid)
         await self.remove(request.uuid)
         return Answer(OperationStatus.DELETED, record)
@@ -214,6 +225,9 @@ class ZigbeeController:
             self._emit(AttributeReported(self.network.coordinator, (Change("zgb_status", "0"),), self._now()))
 
 
-def _is_unknown(record: Record, channel: int) -> bool:
+def _must_read_first(action: Operate, record: Record) -> bool:
+    """Whether `action` toggles a channel whose value is not known."""
+    if not isinstance(action, OperateSwitch) or action.operation is not SwitchOperation.TOGGLE:
+        return False
     channels = getattr(record.param, "channel", ())
-    return any(one.value is None for one in channels if channel in (0, one.id))
+    return any(one.value is None for one in channels if action.channel in (0, one.id))

@@ -158,7 +158,7 @@ async def test_who_says_that_rights_lapsed_is_told_apart(
     ):
         await phone.publish(lamp.category, lamp.uuid, ExecType.UPDATE, said)
         await phone.ask(lamp.category, lamp.uuid, ExecType.QUERY)
-        assert gateway.bench.rights_changed == heard
+        assert gateway.bench.access_changed == heard
 
 
 async def test_a_device_that_the_cloud_has_no_longer_takes_no_request(broker: Broker, tmp_path: Path) -> None:

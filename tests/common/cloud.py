@@ -1,6 +1,4 @@
-"""A gateway's cloud half on real parts: a Mosquitto, a store on disk, a phone; the radio is a handler that is told
-what to answer, since the radio itself is not what is tested here.
-"""
+"""MQTT session, executor and store of a gateway on a real Mosquitto, and an app. A handler stands for the radio."""
 
 import asyncio
 import random
@@ -9,17 +7,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 from zoneinfo import ZoneInfo
 
 from gatewayd.cloud.mqtt.publisher import MqttPublisher, last_will
-from gatewayd.cloud.mqtt.request_listener import DEADLINE_S, Handlers, RequestListener
+from gatewayd.cloud.mqtt.request_listener import RequestListener
 from gatewayd.cloud.mqtt.session import MqttAccount, MqttSession
+from gatewayd.commands.executor import DEADLINE_S, CommandExecutor
+from gatewayd.commands.handlers import Entry, Handlers, handle
 from gatewayd.commands.record_edits import RecordEdits
-from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.permission import Permission
 from gatewayd.model.record import Channel, GatewayParam, LockParam, Record, SwitchParam
-from gatewayd.model.request import Answer, Request
+from gatewayd.model.request import Action, Answer, Request, UpdateRecord
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.broker import Broker
 from gatewayd.store.store import Store
@@ -37,18 +37,18 @@ def now() -> datetime:
 
 @dataclass
 class Bench:
-    """The handler that stands for the radio: it counts, and waits where a test says so."""
+    """The handler that stands for the radio: it counts requests, and waits at `gate`."""
 
     store: Store
     ran: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     failing: Exception | None = None
-    rights_changed: list[str] = field(default_factory=list)
+    access_changed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
 
-    async def carry_out(self, request: Request) -> Answer:
+    async def execute(self, request: Request, _action: Action) -> Answer:
         self.ran.append(request.sn)
         await self.gate.wait()
         if self.failing is not None:
@@ -57,7 +57,7 @@ class Bench:
 
 
 class Audience:
-    """The owner may all, the guest may look, others nothing."""
+    """The owner may everything, the guest query, others nothing."""
 
     version = 0
 
@@ -69,7 +69,7 @@ class Audience:
 
 
 class Rights(Protocol):
-    """Who may do what, as uplink and downlink want to know it."""
+    """Access control, as publisher and executor need it."""
 
     version: int
 
@@ -80,7 +80,7 @@ class Rights(Protocol):
 
 @dataclass
 class Gateway:
-    """The cloud half of a gateway, running."""
+    """The running parts."""
 
     store: Store
     bench: Bench
@@ -111,30 +111,30 @@ async def running(
         for record in records:
             await store.mirror.put(record)
         bench, access, cloud_time = Bench(store), audience_of(store), [now()]
-        listener = RequestListener(
+        executor = CommandExecutor(
             records=store.mirror,
             journal=store.journal,
             outbox=store.outbox,
             permissions=access,
             handlers=Handlers(
-                {},
-                dict.fromkeys(ExecType, bench.carry_out)
-                | dict.fromkeys((ExecType.UPDATE, ExecType.SET), RecordEdits(store.mirror).carry_out),
+                [
+                    *(Entry(action, bench.execute) for action in get_args(Action)),
+                    handle(UpdateRecord, RecordEdits(store.mirror).update),
+                ]
             ),
             cloud_now=lambda: cloud_time[0],
             ttl=timedelta(seconds=30),
-            zone=ZONE,
-            rights_changed=bench.rights_changed.append,
             deadline_s=deadline_s,
         )
+        listener = RequestListener(executor.submit, zone=ZONE, access_changed=bench.access_changed.append)
         publisher = MqttPublisher(store.mirror, store.outbox, access, OWNER)
         account = MqttAccount(broker.host, broker.port, OWNER, password, GATEWAY)
         session = MqttSession(
             account, last_will(gateway, OWNER), (publisher.serve, listener.serve), chance=random.Random(1)
         )
-        await listener.answer_unfinished()
+        await executor.answer_unfinished()
         async with asyncio.TaskGroup() as tasks:
-            parts = [tasks.create_task(part) for part in (store.run(), listener.run(), session.run())]
+            parts = [tasks.create_task(part) for part in (store.run(), executor.run(), session.run())]
             yield Gateway(store, bench, session, listener, cloud_time)
             for part in reversed(parts):
                 part.cancel()

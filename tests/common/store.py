@@ -7,7 +7,7 @@ from pathlib import Path
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.outbox_items import AnswerItem, MessageItem, NoticeItem
 from gatewayd.model.record import LockParam, Record, SensorParam
-from gatewayd.model.request import Operate, Request
+from gatewayd.model.request import LockOperation, OperateLock, Request
 from gatewayd.store.store import Store
 
 KEY = bytes(range(32))
@@ -66,7 +66,7 @@ def lock(uuid: Uuid = LOCK, pin: str | None = None) -> Record:
 
 
 def request(sn: str, user: str = "13800000000") -> Request:
-    return Request(user, Category.LOCK, LOCK, ExecType.CONTROL, sn, Operate(1, pin="2468"))
+    return Request(user, Category.LOCK, LOCK, ExecType.CONTROL, sn, OperateLock(LockOperation.UNLOCK, pin="2468"))
 
 
 def answer(sn: str, user: str = "13800000000", uuid: Uuid = LOCK) -> AnswerItem:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from gatewayd.commands.handlers import Handlers, handle
 from gatewayd.config import RadioSettings
 from gatewayd.model.event import LockNotification, RadioEvent
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import Record
-from gatewayd.model.request import Action, Answer, Request
+from gatewayd.model.request import Action, Answer, OperateCurtain, OperateSwitch, Query, RemoveDevice, Request
 from gatewayd.simulator.radio import Device, SimulatedNetwork
 from gatewayd.store.store import Store
 from gatewayd.zigbee.catalogue import Catalogue
@@ -55,12 +56,15 @@ class ZigbeeGateway:
 
     async def ask(self, device: Device, category: Category, exectype: ExecType, action: Action) -> Answer:
         request = Request("owner", category, Uuid(device.ieee), exectype, "sn", action)
-        table = {
-            ExecType.CONTROL: self.zigbee.control,
-            ExecType.QUERY: self.zigbee.query,
-            ExecType.DELETE: self.zigbee.delete,
-        }
-        return await table[exectype](request)
+        handlers = Handlers(
+            (
+                handle(OperateSwitch, self.zigbee.operate),
+                handle(OperateCurtain, self.zigbee.operate),
+                handle(Query, self.zigbee.query),
+                handle(RemoveDevice, self.zigbee.delete),
+            )
+        )
+        return await handlers.execute(request)
 
     async def until(self, true: Callable[[], bool], patience_s: float = 40) -> None:
         async with asyncio.timeout(patience_s):

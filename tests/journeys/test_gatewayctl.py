@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gatewayd import daemon
-from gatewayd.admin.console import Console, NoParams
+from gatewayd.admin.console import Console
 from gatewayd.demo.run import settings_for
 from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, Environment, simulated_environment
 from gatewayd.simulator.radio import Description, Device, SimulatedEndpoint, SimulatedNetwork, switch
@@ -41,7 +41,7 @@ class Ctl:
 
     async def until_online(self) -> None:
         async with asyncio.timeout(30):
-            while not (await self.console.status(NoParams()))["mqtt"]["up"]:
+            while not self.console.snapshots.mqtt().up:
                 await asyncio.sleep(0.02)
 
 

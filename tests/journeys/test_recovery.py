@@ -28,10 +28,10 @@ async def test_a_reset_coordinator_is_taken_up_again(home: Home) -> None:
     for _ in range(TIMES):
         clock = asyncio.get_running_loop().time
         began = clock()
-        starts = home.console.radio_starts
+        starts = home.console.snapshots.radio().starts
         home.environment.network.faults.reset_ncp()
         async with asyncio.timeout(30):
-            while home.console.radio_starts == starts:
+            while home.console.snapshots.radio().starts == starts:
                 await asyncio.sleep(0.01)
         await home.until_lamp_obeys()
         took.append(clock() - began)

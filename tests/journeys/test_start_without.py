@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from gatewayd import daemon
-from gatewayd.admin.console import Console, NoParams
+from gatewayd.admin.console import Console
+from gatewayd.admin.status import GatewayStatus
 from gatewayd.demo.run import settings_for
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
@@ -26,9 +26,9 @@ async def a_world() -> AsyncIterator[Environment]:
         yield environment
 
 
-async def until(console: Console, wanted: Callable[[dict[str, Any]], bool]) -> None:
+async def until(console: Console, wanted: Callable[[GatewayStatus], bool]) -> None:
     async with asyncio.timeout(30):
-        while not wanted(await console.status(NoParams())):
+        while not wanted(await console.snapshots.gateway()):
             await asyncio.sleep(0.02)
 
 
@@ -38,15 +38,15 @@ async def test_with_nothing_there_it_says_what_is_missing_and_takes_it_up_when_i
         environment.cloud.faults.fail("/", status=503, times=10_000)
         await environment.broker.kill()
         async with daemon.running(settings_for(environment, tmp_path), PASSWORD, {}) as console:
-            await until(console, lambda status: "cannot start" in str(status["radio"]["trouble"]))
+            await until(console, lambda status: "cannot start" in str(status.radio.trouble))
             environment.network.faults.refuse_connections(False)
-            await until(console, lambda status: status["radio"]["up"])
-            await until(console, lambda status: "refused" in str(status["mqtt"]["trouble"]))
+            await until(console, lambda status: status.radio.up)
+            await until(console, lambda status: "refused" in str(status.mqtt.trouble))
             await environment.broker.restart()
-            await until(console, lambda status: status["mqtt"]["up"])
-            await until(console, lambda status: "503" in str(status["rest"]["trouble"]))
+            await until(console, lambda status: status.mqtt.up)
+            await until(console, lambda status: "503" in str(status.rest.trouble))
             environment.cloud.faults.clear()
-            await until(console, lambda status: status["rest"]["trouble"] is None and status["outbox"]["rest"] == 0)
+            await until(console, lambda status: status.rest.trouble is None and status.outbox["rest"] == 0)
         assert [record["uuid"] for record in environment.cloud.records("18900000001")] == [COORDINATOR]
 
 
@@ -61,7 +61,7 @@ async def test_a_known_gateway_without_its_radio_is_in_the_cloud_and_says_so_to_
         environment.network.faults.refuse_connections()
         environment.network.faults.cut_line()
         async with daemon.running(settings_for(environment, tmp_path), PASSWORD, {}) as console:
-            await until(console, lambda status: status["mqtt"]["up"])
+            await until(console, lambda status: status.mqtt.up)
             await phone.expect(
                 lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL, since=left
             )

@@ -5,7 +5,7 @@ import pytest
 from gatewayd.locks.pin_codes import choose_slot
 from gatewayd.model.errors import RefusedError
 from gatewayd.model.ids import Uuid
-from gatewayd.model.lock import KeyState, LockKey, PinSlots
+from gatewayd.model.lock import KeyState, KeyType, LockKey, PinSlots
 from gatewayd.model.request import AddKey
 from gatewayd.model.status import OperationStatus
 
@@ -22,10 +22,10 @@ MOTHER, FATHER, AUNT = key(1, "妈妈"), key(2, "爸爸"), key(3, "阿姨")
 @pytest.mark.parametrize(
     ("asked", "keys", "slot"),
     [
-        (AddKey(0, "妈妈", pin="1234"), (), 1),
-        (AddKey(0, "孩子", pin="12345678"), (MOTHER,), 2),
-        (AddKey(0, "孩子", pin="1234"), (FATHER,), 1),
-        (AddKey(0, "孩子", slot=3, pin="1234"), (FATHER,), 3),
+        (AddKey(KeyType.PASSWORD, "妈妈", pin="1234"), (), 1),
+        (AddKey(KeyType.PASSWORD, "孩子", pin="12345678"), (MOTHER,), 2),
+        (AddKey(KeyType.PASSWORD, "孩子", pin="1234"), (FATHER,), 1),
+        (AddKey(KeyType.PASSWORD, "孩子", slot=3, pin="1234"), (FATHER,), 3),
     ],
 )
 def test_the_first_free_slot_or_the_one_asked_for(asked: AddKey, keys: tuple[LockKey, ...], slot: int) -> None:
@@ -35,15 +35,15 @@ def test_the_first_free_slot_or_the_one_asked_for(asked: AddKey, keys: tuple[Loc
 @pytest.mark.parametrize(
     ("asked", "keys", "max_keys", "status"),
     [
-        (AddKey(0, "妈妈", pin="1234"), (MOTHER,), 100, OperationStatus.SAME_NAME_EXISTS),
-        (AddKey(0, "孩子", pin="123"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
-        (AddKey(0, "孩子", pin="123456789"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
-        (AddKey(0, "孩子", pin="12a4"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
-        (AddKey(0, "孩子", pin="１２３４"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
-        (AddKey(0, "孩子", pin="1234"), (MOTHER, FATHER, AUNT), 100, OperationStatus.LIMIT_EXCEEDED),
-        (AddKey(0, "孩子", pin="1234"), (MOTHER,), 1, OperationStatus.LIMIT_EXCEEDED),
-        (AddKey(0, "孩子", slot=1, pin="1234"), (MOTHER,), 100, OperationStatus.BAD_PARAMETERS),
-        (AddKey(0, "孩子", slot=9, pin="1234"), (), 100, OperationStatus.BAD_PARAMETERS),
+        (AddKey(KeyType.PASSWORD, "妈妈", pin="1234"), (MOTHER,), 100, OperationStatus.SAME_NAME_EXISTS),
+        (AddKey(KeyType.PASSWORD, "孩子", pin="123"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
+        (AddKey(KeyType.PASSWORD, "孩子", pin="123456789"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
+        (AddKey(KeyType.PASSWORD, "孩子", pin="12a4"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
+        (AddKey(KeyType.PASSWORD, "孩子", pin="１２３４"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
+        (AddKey(KeyType.PASSWORD, "孩子", pin="1234"), (MOTHER, FATHER, AUNT), 100, OperationStatus.LIMIT_EXCEEDED),
+        (AddKey(KeyType.PASSWORD, "孩子", pin="1234"), (MOTHER,), 1, OperationStatus.LIMIT_EXCEEDED),
+        (AddKey(KeyType.PASSWORD, "孩子", slot=1, pin="1234"), (MOTHER,), 100, OperationStatus.BAD_PARAMETERS),
+        (AddKey(KeyType.PASSWORD, "孩子", slot=9, pin="1234"), (), 100, OperationStatus.BAD_PARAMETERS),
     ],
 )
 def test_a_key_is_refused_with_the_reason_that_fits(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -10,13 +11,14 @@ from gatewayd.locks.pin_codes import PinCodes
 from gatewayd.locks.reconciler import LockReconciler
 from gatewayd.model.errors import GatewayError
 from gatewayd.model.ids import Category, ExecType, Uuid
-from gatewayd.model.lock import KeyState
+from gatewayd.model.lock import KeyState, KeyType
 from gatewayd.model.request import AddKey, RemoveKey, Request
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.radio import Lock, SimulatedNetwork, lock
 from tests.common.zigbee import COORDINATOR, ZigbeeGateway, running
 
 DOOR = Uuid("00158d0003b00001")
+A = TypeVar("A", AddKey, RemoveKey)
 
 
 class Home:
@@ -34,10 +36,10 @@ class Home:
         await self.keys.settle(uuid)
 
     async def add(self, name: str, pin: str) -> OperationStatus:
-        return (await self.keys.add(asked(ExecType.CREATE, AddKey(0, name, pin=pin)))).status
+        return (await self.keys.add(*asked(ExecType.CREATE, AddKey(KeyType.PASSWORD, name, pin=pin)))).status
 
     async def remove(self, slot: int) -> OperationStatus:
-        return (await self.keys.remove(asked(ExecType.DELETE, RemoveKey(slot)))).status
+        return (await self.keys.remove(*asked(ExecType.DELETE, RemoveKey(slot)))).status
 
     def opens_with(self, pin: str) -> bool:
         return self.door.user_codes.find(pin.encode()) is not None
@@ -46,8 +48,8 @@ class Home:
         return [key.state for key in self.gateway.store.locks.keys_of(DOOR)]
 
 
-def asked(exectype: ExecType, action: AddKey | RemoveKey) -> Request:
-    return Request("owner", Category.LOCK, DOOR, exectype, "sn", action)
+def asked(exectype: ExecType, action: A) -> tuple[Request, A]:
+    return Request("owner", Category.LOCK, DOOR, exectype, "sn", action), action
 
 
 @pytest.fixture

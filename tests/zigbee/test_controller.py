@@ -13,7 +13,14 @@ from gatewayd.model.errors import DeviceUnreachableError, RadioUnavailableError,
 from gatewayd.model.event import LockAlarm, LockEvent, LockSource
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import CurtainParam, LockParam, Record, SensorParam, SocketParam, SwitchParam, ZigbeeParam
-from gatewayd.model.request import Operate, Query, RemoveDevice
+from gatewayd.model.request import (
+    CurtainOperation,
+    OperateCurtain,
+    OperateSwitch,
+    Query,
+    RemoveDevice,
+    SwitchOperation,
+)
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.radio import SimulatedNetwork, Switch, climate_sensor, contact, curtain, lock, socket, switch
 from tests.common.zigbee import COORDINATOR, ZigbeeGateway, running
@@ -35,7 +42,7 @@ async def test_a_switch_joins_reports_and_obeys(gateway: ZigbeeGateway) -> None:
     assert record.param.zgb_ieee == "00:15:8D:00:02:A0:00:01"
     lamp.press(2)
     await gateway.until(lambda: values(gateway, lamp) == [0, 100, 0])
-    answer = await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=3))
+    answer = await gateway.ask(lamp, Category.SWITCH, CONTROL, OperateSwitch(SwitchOperation.ON, 3))
     assert answer.status is OperationStatus.CONTROLLED
     assert values(gateway, lamp) == [0, 100, 100]
     assert [lamp.is_on(channel) for channel in (1, 2, 3)] == [False, True, True]
@@ -45,7 +52,7 @@ async def test_toggling_twice_ends_where_it_began(gateway: ZigbeeGateway) -> Non
     lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
     await gateway.take_in(lamp)
     for expected in (True, False):
-        await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(2, channel=1))
+        await gateway.ask(lamp, Category.SWITCH, CONTROL, OperateSwitch(SwitchOperation.TOGGLE, 1))
         assert lamp.is_on(1) is expected
     assert {entry.command for entry in lamp.executed if entry.cluster == 0x0006} == {0, 1}
 
@@ -55,7 +62,7 @@ async def test_a_lost_answer_does_not_toggle_again(gateway: ZigbeeGateway) -> No
     await gateway.take_in(lamp)
     gateway.network.faults.lose_answers(lamp.ieee, 1)
     with suppress(DeviceUnreachableError):  # whether zigpy's retry comes through in time is its own affair
-        await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(2, channel=1))
+        await gateway.ask(lamp, Category.SWITCH, CONTROL, OperateSwitch(SwitchOperation.TOGGLE, 1))
     assert lamp.is_on(1)
 
 
@@ -106,7 +113,7 @@ async def test_a_door_contact_is_enrolled_and_gives_alarm(gateway: ZigbeeGateway
 async def test_a_socket_meters(gateway: ZigbeeGateway) -> None:
     plug = gateway.network.add(socket("00158d0005d00001"))
     await gateway.take_in(plug)
-    await gateway.ask(plug, Category.SOCKET, CONTROL, Operate(1, channel=1))
+    await gateway.ask(plug, Category.SOCKET, CONTROL, OperateSwitch(SwitchOperation.ON, 1))
     plug.plug_in(1200)
     await gateway.ask(plug, Category.SOCKET, QUERY, Query())
     param = gateway.record(plug).param
@@ -120,7 +127,7 @@ async def test_a_curtain_moves_and_says_where_it_is(gateway: ZigbeeGateway) -> N
     blind = gateway.network.add(curtain("00158d0006e00001"))
     await gateway.take_in(blind)
     blind.travel_s = 0.2
-    await gateway.ask(blind, Category.CURTAIN, CONTROL, Operate(1, position=30))
+    await gateway.ask(blind, Category.CURTAIN, CONTROL, OperateCurtain(CurtainOperation.OPEN, position=30))
 
     def position() -> int | None:
         param = gateway.record(blind).param
@@ -209,9 +216,9 @@ async def test_a_device_out_of_reach_is_said_to_be(gateway: ZigbeeGateway) -> No
     await gateway.take_in(lamp)
     gateway.network.faults.make_unreachable(lamp.ieee)
     with pytest.raises(DeviceUnreachableError):
-        await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
+        await gateway.ask(lamp, Category.SWITCH, CONTROL, OperateSwitch(SwitchOperation.ON, 1))
     gateway.network.faults.clear()
-    await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
+    await gateway.ask(lamp, Category.SWITCH, CONTROL, OperateSwitch(SwitchOperation.ON, 1))
     assert lamp.is_on(1)
 
 
@@ -219,7 +226,7 @@ async def test_a_channel_that_is_not_there_is_refused(gateway: ZigbeeGateway) ->
     lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
     await gateway.take_in(lamp)
     with pytest.raises(RefusedError, match="channel 2"):
-        await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=2))
+        await gateway.ask(lamp, Category.SWITCH, CONTROL, OperateSwitch(SwitchOperation.ON, 2))
 
 
 async def test_what_is_known_is_there_after_a_restart(network: SimulatedNetwork, tmp_path: Path) -> None:
@@ -253,7 +260,7 @@ async def test_a_coordinator_that_resets_comes_back_in_the_same_process(gateway:
     for number in range(2, 5):
         gateway.network.faults.reset_ncp()
         await gateway.until(lambda number=number: radio.starts == number and radio.up.is_set())  # type: ignore[misc]
-        await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(number % 2, channel=1))
+        await gateway.ask(lamp, Category.SWITCH, CONTROL, OperateSwitch(SwitchOperation(number % 2), 1))
         assert lamp.is_on(1) is bool(number % 2)
 
 
@@ -288,8 +295,8 @@ async def test_a_damaged_zigbee_database_is_set_aside_and_devices_are_met_again(
             assert any(name.startswith("zigbee.db.damaged-") for name in os.listdir(tmp_path))
             await gateway.until(lambda: getattr(gateway.record(lamp).param, "status", None) == 0)
             with pytest.raises(DeviceUnreachableError):
-                await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
+                await gateway.ask(lamp, Category.SWITCH, CONTROL, OperateSwitch(SwitchOperation.ON, 1))
             lamp.report_now(1, 0x0006, 0, 0)
             await gateway.until(lambda: getattr(gateway.record(lamp).param, "status", None) == 1)
-            await gateway.ask(lamp, Category.SWITCH, CONTROL, Operate(1, channel=1))
+            await gateway.ask(lamp, Category.SWITCH, CONTROL, OperateSwitch(SwitchOperation.ON, 1))
             assert lamp.is_on(1)

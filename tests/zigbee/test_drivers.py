@@ -5,7 +5,15 @@ import pytest
 from gatewayd.model.change import Change, Scalar
 from gatewayd.model.errors import RefusedError
 from gatewayd.model.record import Channel, CurtainParam, LockParam, SensorParam, SwitchParam
-from gatewayd.model.request import Operate
+from gatewayd.model.request import (
+    CurtainOperation,
+    LockOperation,
+    Operate,
+    OperateCurtain,
+    OperateLock,
+    OperateSwitch,
+    SwitchOperation,
+)
 from gatewayd.zigbee.drivers import DRIVERS
 from gatewayd.zigbee.drivers.base import DeviceState
 
@@ -59,56 +67,67 @@ def test_a_zones_status_is_three_fields(raw: int, alarm: bool, tamper: bool, low
 
 THREE = SwitchParam(channel=(Channel(id=1, value=0), Channel(id=2, value=100), Channel(id=3, value=None)))
 ENDPOINTS = {1: 11, 2: 12, 3: 13}
+OFF, ON, TOGGLE = SwitchOperation
 
 
 @pytest.mark.parametrize(
-    ("asked", "sent"),
+    ("action", "sent"),
     [
-        (Operate(1, channel=2), [(12, 1)]),
-        (Operate(0, channel=0), [(11, 0), (12, 0), (13, 0)]),
-        (Operate(2, channel=1), [(11, 1)]),
-        (Operate(2, channel=2), [(12, 0)]),
-        (Operate(2, channel=0), [(11, 1), (12, 0), (13, 1)]),
+        (OperateSwitch(ON, channel=2), [(12, 1)]),
+        (OperateSwitch(OFF, channel=0), [(11, 0), (12, 0), (13, 0)]),
+        (OperateSwitch(TOGGLE, channel=1), [(11, 1)]),
+        (OperateSwitch(TOGGLE, channel=2), [(12, 0)]),
+        (OperateSwitch(TOGGLE, channel=0), [(11, 1), (12, 0), (13, 1)]),
     ],
 )
-def test_a_switch_is_told_on_or_off_and_never_to_toggle(asked: Operate, sent: list[tuple[int, int]]) -> None:
-    orders = DRIVERS["switch"].build_commands(asked, DeviceState(THREE, ENDPOINTS))
-    assert [(order.endpoint, order.command) for order in orders] == sent
+def test_switch_is_sent_on_or_off_and_never_toggle(action: OperateSwitch, sent: list[tuple[int, int]]) -> None:
+    commands = DRIVERS["switch"].build_commands(action, DeviceState(THREE, ENDPOINTS))
+    assert [(command.endpoint, command.command) for command in commands] == sent
 
 
-def test_a_switch_has_only_its_own_channels() -> None:
+def test_channel_that_the_switch_does_not_have_is_refused() -> None:
     with pytest.raises(RefusedError, match="channel 4: this device has 1, 2, 3"):
-        DRIVERS["switch"].build_commands(Operate(1, channel=4), DeviceState(THREE, ENDPOINTS))
+        DRIVERS["switch"].build_commands(OperateSwitch(ON, channel=4), DeviceState(THREE, ENDPOINTS))
 
 
 @pytest.mark.parametrize(
-    ("asked", "command", "args"),
+    ("action", "command", "args"),
     [
-        (Operate(0), 0x01, ()),
-        (Operate(1), 0x00, ()),
-        (Operate(2), 0x02, ()),
-        (Operate(1, position=30), 0x05, (70,)),
+        (OperateCurtain(CurtainOperation.CLOSE), 0x01, ()),
+        (OperateCurtain(CurtainOperation.OPEN), 0x00, ()),
+        (OperateCurtain(CurtainOperation.STOP), 0x02, ()),
+        (OperateCurtain(CurtainOperation.OPEN, position=30), 0x05, (70,)),
     ],
 )
-def test_a_curtain_counts_from_the_other_end(asked: Operate, command: int, args: tuple[int, ...]) -> None:
-    (order,) = DRIVERS["curtain"].build_commands(asked, DeviceState(CurtainParam(), {1: 1}))
-    assert (order.command, order.args) == (command, args)
+def test_curtain_position_is_sent_as_how_far_it_is_closed(
+    action: OperateCurtain, command: int, args: tuple[int, ...]
+) -> None:
+    (sent,) = DRIVERS["curtain"].build_commands(action, DeviceState(CurtainParam(), {1: 1}))
+    assert (sent.command, sent.args) == (command, args)
 
 
 @pytest.mark.parametrize(
-    ("asked", "command", "args"),
+    ("action", "command", "args"),
     [
-        (Operate(0), 0x00, ()),
-        (Operate(1, pin="482913"), 0x01, ("482913",)),
-        (Operate(2), 0x03, (0xFFFF,)),
+        (OperateLock(LockOperation.LOCK), 0x00, ()),
+        (OperateLock(LockOperation.UNLOCK, pin="482913"), 0x01, ("482913",)),
+        (OperateLock(LockOperation.HOLD_OPEN), 0x03, (0xFFFF,)),
     ],
 )
-def test_a_lock_is_told_with_its_pin_as_text(asked: Operate, command: int, args: tuple[object, ...]) -> None:
-    (order,) = DRIVERS["lock"].build_commands(asked, DeviceState(LockParam(), {1: 1}))
-    assert (order.command, order.args) == (command, args)
-    assert Change("operate", asked.operate) in order.effect
+def test_lock_is_sent_its_pin_as_text(action: OperateLock, command: int, args: tuple[object, ...]) -> None:
+    (sent,) = DRIVERS["lock"].build_commands(action, DeviceState(LockParam(), {1: 1}))
+    assert (sent.command, sent.args) == (command, args)
+    assert Change("operate", action.operation.value) in sent.effect
 
 
-def test_a_sensor_cannot_be_told_anything() -> None:
+OWN_ACTIONS = {"switch": OperateSwitch, "socket": OperateSwitch, "curtain": OperateCurtain, "lock": OperateLock}
+ACTIONS = (OperateSwitch(ON), OperateCurtain(CurtainOperation.STOP), OperateLock(LockOperation.LOCK))
+OTHERS_ACTIONS = [
+    (driver, action) for driver in DRIVERS for action in ACTIONS if type(action) is not OWN_ACTIONS.get(driver)
+]
+
+
+@pytest.mark.parametrize(("driver", "action"), OTHERS_ACTIONS)
+def test_operation_of_another_kind_of_device_is_refused(driver: str, action: Operate) -> None:
     with pytest.raises(RefusedError):
-        DRIVERS["sensor"].build_commands(Operate(1), DeviceState(SensorParam(), {1: 1}))
+        DRIVERS[driver].build_commands(action, DeviceState(SensorParam(), {1: 1}))

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.request import Operate
+from gatewayd.model.request import OperateSwitch, SwitchOperation
 from gatewayd.simulator.radio import SimulatedNetwork, switch
 from tests.common.zigbee import running
 
@@ -22,6 +22,6 @@ async def test_a_reset_that_came_before_the_start_was_done_is_no_loss(
             await radio.up.wait()
         lamp = gateway.network.add(switch("00158d0002a00001", channels=1))
         await gateway.take_in(lamp)
-        await gateway.ask(lamp, Category.SWITCH, ExecType.CONTROL, Operate(1, channel=1))
+        await gateway.ask(lamp, Category.SWITCH, ExecType.CONTROL, OperateSwitch(SwitchOperation.ON, 1))
         assert lamp.is_on(1)
         assert radio.starts == 1

@@ -69,6 +69,7 @@ class MqttConnection:
     def __init__(self, client: aiomqtt.Client, *, is_v5: bool) -> None:
         self._client = client
         self._is_v5 = is_v5
+        self._queued: asyncio.Queue[MqttMessage] = asyncio.Queue()
         self.filters: frozenset[str] = frozenset()
 
     async def publish(self, message: MqttMessage) -> None:
@@ -78,8 +79,17 @@ class MqttConnection:
             message.topic, message.payload, qos=message.qos, retain=message.retain, timeout=math.inf
         )
 
-    async def try_publish(self, message: MqttMessage) -> None:
-        """Publish from outside the line's own parts: where it has broken meanwhile, nothing is said."""
+    def publish_soon(self, message: MqttMessage) -> None:
+        """Publish without waiting for it; dropped where the connection ends first."""
+        self._queued.put_nowait(message)
+
+    async def publish_queued(self) -> None:
+        """Publish what `publish_soon` takes, until cancelled; no message waits for another's acknowledgement."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                tasks.create_task(self._try_publish(await self._queued.get()))
+
+    async def _try_publish(self, message: MqttMessage) -> None:
         with suppress(aiomqtt.MqttError), _heeding_cancellation():
             await self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
 
@@ -166,6 +176,7 @@ class MqttSession:
             log.info("mqtt_connected", host=self._account.host, port=self._account.port, version=5 if v5 else 3)
             try:
                 async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(connection.publish_queued())
                     for part in self._parts:
                         tasks.create_task(_run(part, connection))
             finally:

@@ -4,17 +4,26 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from zigpy.zcl.clusters.closures import WindowCovering
+
 from gatewayd.model.change import Change, Scalar
+from gatewayd.model.errors import RefusedError
 from gatewayd.model.ids import Category
 from gatewayd.model.record import CurtainParam
-from gatewayd.model.request import Operate
+from gatewayd.model.request import CurtainOperation, Operate, OperateCurtain
+from gatewayd.model.status import OperationStatus
 from gatewayd.zigbee.drivers.base import AttributeReport, DeviceState, Driver, ZclCommand
 
 COVERING: Final = 0x0102
-_GO_TO_LIFT: Final = 0x05
+_GO_TO_LIFT: Final = WindowCovering.ServerCommandDefs.go_to_lift_percentage.id
 
-# The API's `operate` and ZCL's command: close → down/close, open → up/open, stop.
-_COMMANDS: Final[Mapping[int, int]] = MappingProxyType({0: 0x01, 1: 0x00, 2: 0x02})
+_COMMANDS: Final[Mapping[CurtainOperation, int]] = MappingProxyType(
+    {
+        CurtainOperation.CLOSE: WindowCovering.ServerCommandDefs.down_close.id,
+        CurtainOperation.OPEN: WindowCovering.ServerCommandDefs.up_open.id,
+        CurtainOperation.STOP: WindowCovering.ServerCommandDefs.stop.id,
+    }
+)
 
 
 def position(raw: int) -> Scalar:
@@ -22,13 +31,15 @@ def position(raw: int) -> Scalar:
     return None if raw > 100 else 100 - raw
 
 
-def build_commands(asked: Operate, situation: DeviceState) -> tuple[ZclCommand, ...]:
-    """Open, close, stop, or go to a position. Where it is, it says itself while it moves."""
-    endpoint = situation.channels[1]
-    effect = (Change("operate", asked.operate),)
-    if asked.position is not None:
-        return (ZclCommand(endpoint, COVERING, _GO_TO_LIFT, (100 - asked.position,), effect),)
-    return (ZclCommand(endpoint, COVERING, _COMMANDS[asked.operate], effect=effect),)
+def build_commands(action: Operate, state: DeviceState) -> tuple[ZclCommand, ...]:
+    """Close, open, stop, or go to a position. The curtain reports its position itself while it moves."""
+    if not isinstance(action, OperateCurtain):
+        raise RefusedError(f"a curtain cannot do {action}", OperationStatus.BAD_PARAMETERS)
+    endpoint = state.channels[1]
+    effect = (Change("operate", action.operation.value),)
+    if action.position is not None:
+        return (ZclCommand(endpoint, COVERING, _GO_TO_LIFT, (100 - action.position,), effect),)
+    return (ZclCommand(endpoint, COVERING, _COMMANDS[action.operation], effect=effect),)
 
 
 DRIVER: Final = Driver(

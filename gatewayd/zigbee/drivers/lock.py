@@ -4,19 +4,27 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from zigpy.zcl.clusters.closures import DoorLock as ZclDoorLock
+
 from gatewayd.model.change import Change, Scalar
+from gatewayd.model.errors import RefusedError
 from gatewayd.model.ids import Category
 from gatewayd.model.record import LockParam
-from gatewayd.model.request import Operate
+from gatewayd.model.request import LockOperation, Operate, OperateLock
+from gatewayd.model.status import OperationStatus
 from gatewayd.zigbee.drivers.base import BATTERY, AttributeReport, DeviceState, Driver, ZclCommand
 
 DOOR_LOCK: Final = 0x0101
 ALARMS: Final = 0x0009
-_UNLOCK_WITH_TIMEOUT: Final = 0x03
+_UNLOCK_WITH_TIMEOUT: Final = ZclDoorLock.ServerCommandDefs.unlock_with_timeout.id
 _HELD_OPEN_S: Final = 0xFFFF  # ZCL's longest; the lock relocks after it, or when it is told to
 
-# The API's `operate` and ZCL's command: lock, unlock.
-_COMMANDS: Final[Mapping[int, int]] = MappingProxyType({0: 0x00, 1: 0x01})
+_COMMANDS: Final[Mapping[LockOperation, int]] = MappingProxyType(
+    {
+        LockOperation.LOCK: ZclDoorLock.ServerCommandDefs.lock_door.id,
+        LockOperation.UNLOCK: ZclDoorLock.ServerCommandDefs.unlock_door.id,
+    }
+)
 
 
 def lock_state(raw: int) -> Scalar:
@@ -24,14 +32,16 @@ def lock_state(raw: int) -> Scalar:
     return {0: 1, 1: 0, 2: 1}.get(raw)
 
 
-def build_commands(asked: Operate, situation: DeviceState) -> tuple[ZclCommand, ...]:
-    """Lock, unlock, or hold open; with the PIN where the lock wants one (text: zigpy writes bytes' repr otherwise)."""
-    endpoint = situation.channels[1]
-    pin = () if asked.pin is None else (asked.pin,)
-    effect = (Change("operate", asked.operate),)
-    if asked.operate == 2:
+def build_commands(action: Operate, state: DeviceState) -> tuple[ZclCommand, ...]:
+    """Lock, Unlock, or Unlock with Timeout to hold open; with the PIN (text: zigpy would write the repr of bytes)."""
+    if not isinstance(action, OperateLock):
+        raise RefusedError(f"a lock cannot do {action}", OperationStatus.BAD_PARAMETERS)
+    endpoint = state.channels[1]
+    pin = () if action.pin is None else (action.pin,)
+    effect = (Change("operate", action.operation.value),)
+    if action.operation is LockOperation.HOLD_OPEN:
         return (ZclCommand(endpoint, DOOR_LOCK, _UNLOCK_WITH_TIMEOUT, (_HELD_OPEN_S, *pin), effect),)
-    return (ZclCommand(endpoint, DOOR_LOCK, _COMMANDS[asked.operate], pin, effect),)
+    return (ZclCommand(endpoint, DOOR_LOCK, _COMMANDS[action.operation], pin, effect),)
 
 
 DRIVER: Final = Driver(

@@ -45,8 +45,8 @@ def _zone(field: str, mask: int) -> AttributeReport:
     return AttributeReport(ZONE, _STATUS, field, bit(mask), 0, 3600, 1)
 
 
-def _refuse(_asked: Operate, _situation: DeviceState) -> tuple[ZclCommand, ...]:
-    raise RefusedError("a sensor cannot be told to do anything", OperationStatus.BAD_PARAMETERS)
+def _refuse(_action: Operate, _state: DeviceState) -> tuple[ZclCommand, ...]:
+    raise RefusedError("a sensor cannot be operated", OperationStatus.BAD_PARAMETERS)
 
 
 DRIVER: Final = Driver(

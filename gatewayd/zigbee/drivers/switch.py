@@ -1,19 +1,24 @@
 """Switches (ZCL On/Off 0x0006), one channel an endpoint."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
+
+from zigpy.zcl.clusters.general import OnOff
 
 from gatewayd.model.change import Change, Scalar
 from gatewayd.model.errors import RefusedError
 from gatewayd.model.ids import Category
-from gatewayd.model.record import Channel, SwitchParam
-from gatewayd.model.request import Operate
+from gatewayd.model.record import Channel, Param, SwitchParam
+from gatewayd.model.request import Operate, OperateSwitch, SwitchOperation
 from gatewayd.model.status import OperationStatus
 from gatewayd.zigbee.drivers.base import AttributeReport, DeviceState, Driver, ZclCommand
 
 ON_OFF: Final = 0x0006
-OFF, ON, TOGGLE = 0, 1, 2  # the API's `operate`; the first two are ZCL's commands as well
 _ON_VALUE: Final = 100
+_COMMANDS: Final[Mapping[SwitchOperation, int]] = MappingProxyType(
+    {SwitchOperation.OFF: OnOff.ServerCommandDefs.off.id, SwitchOperation.ON: OnOff.ServerCommandDefs.on.id}
+)
 
 
 def value(raw: int) -> Scalar:
@@ -24,40 +29,47 @@ def value(raw: int) -> Scalar:
 ON_OFF_READING: Final = AttributeReport(ON_OFF, 0x0000, "value", value, 0, 600, 1, per_channel=True)
 
 
-def build_commands(asked: Operate, situation: DeviceState) -> tuple[ZclCommand, ...]:
-    """Off or on, for one channel or all. A toggle becomes what it means now: sent again it must not undo itself."""
+def build_commands(action: Operate, state: DeviceState) -> tuple[ZclCommand, ...]:
+    """On or Off for one channel or all. A toggle becomes the opposite of the channel's value: zigpy may send a command
+    twice, and a repeated Toggle would undo itself.
+
+    Raises RefusedError for a channel that the device does not have.
+    """
+    if not isinstance(action, OperateSwitch):
+        raise RefusedError(f"a switch cannot do {action}", OperationStatus.BAD_PARAMETERS)
     return tuple(
-        _order(channel, endpoint, _command(asked.operate, channel, situation))
-        for channel, endpoint in _meant(asked.channel, situation)
+        _command(channel, endpoint, _resolved(action.operation, channel, state.param))
+        for channel, endpoint in _selected(action.channel, state)
     )
 
 
-def _meant(channel: int, situation: DeviceState) -> Iterable[tuple[int, int]]:
+def _selected(channel: int, state: DeviceState) -> Iterable[tuple[int, int]]:
+    """(channel, endpoint) of `channel`, of every one where it is 0."""
     if channel == 0:
-        return situation.channels.items()
-    if channel not in situation.channels:
+        return state.channels.items()
+    if channel not in state.channels:
         raise RefusedError(
-            f"channel {channel}: this device has {', '.join(map(str, situation.channels))}",
-            OperationStatus.BAD_PARAMETERS,
+            f"channel {channel}: this device has {', '.join(map(str, state.channels))}", OperationStatus.BAD_PARAMETERS
         )
-    return ((channel, situation.channels[channel]),)
+    return ((channel, state.channels[channel]),)
 
 
-def _command(operate: int, channel: int, situation: DeviceState) -> int:
-    if operate != TOGGLE:
-        return operate
-    assert isinstance(situation.param, SwitchParam)
-    now = next((one.value for one in situation.param.channel if one.id == channel), None)
-    return OFF if now else ON
+def _resolved(operation: SwitchOperation, channel: int, param: Param) -> SwitchOperation:
+    """OFF or ON; an unknown value counts as off."""
+    if operation is not SwitchOperation.TOGGLE:
+        return operation
+    channels = param.channel if isinstance(param, SwitchParam) else ()
+    value = next((one.value for one in channels if one.id == channel), None)
+    return SwitchOperation.OFF if value else SwitchOperation.ON
 
 
-def _order(channel: int, endpoint: int, command: int) -> ZclCommand:
+def _command(channel: int, endpoint: int, operation: SwitchOperation) -> ZclCommand:
     effect = (
-        Change("value", value(command), channel),
-        Change("operate", command),
+        Change("value", value(operation), channel),
+        Change("operate", operation.value),
         Change("operate_channel_id", channel),
     )
-    return ZclCommand(endpoint, ON_OFF, command, effect=effect)
+    return ZclCommand(endpoint, ON_OFF, _COMMANDS[operation], effect=effect)
 
 
 def channels(count: int) -> tuple[Channel, ...]:

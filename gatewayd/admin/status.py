@@ -1,0 +1,244 @@
+"""What each part of the daemon is like now: one typed snapshot a part, the same for gatewayctl and the demo.
+
+Reading is all that happens here; what an operator can order is `console`'s.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from gatewayd import __version__
+from gatewayd.admin.state_text import clusters_text, state_text
+from gatewayd.cloud.delivery.sender import RestSender
+from gatewayd.cloud.mqtt.request_listener import RequestListener
+from gatewayd.cloud.mqtt.session import MqttSession
+from gatewayd.cloud.sync.sync import Sync
+from gatewayd.commands.executor import CommandExecutor
+from gatewayd.firmware.watch import FirmwareCheck, FirmwareWatch
+from gatewayd.model.errors import NotIdentifiedError
+from gatewayd.model.ids import Category
+from gatewayd.model.record import Record, ZigbeeParam
+from gatewayd.provisioning.service import ProvisioningService
+from gatewayd.store.store import Store
+from gatewayd.zigbee.controller import ZigbeeController
+
+
+class CloudParts(Protocol):
+    """The parts that there are once the gateway knows its uuid."""
+
+    @property
+    def listener(self) -> RequestListener: ...
+
+    @property
+    def session(self) -> MqttSession: ...
+
+    @property
+    def sender(self) -> RestSender: ...
+
+    @property
+    def sync(self) -> Sync: ...
+
+    @property
+    def firmware(self) -> FirmwareWatch: ...
+
+
+class CloudSource(Protocol):
+    """Gives the cloud's parts, once they are there."""
+
+    def services_or_none(self) -> CloudParts | None:
+        """The parts; None before the gateway's uuid is known."""
+        ...
+
+    def services(self) -> CloudParts:
+        """The parts. Raises NotIdentifiedError before the gateway's uuid is known."""
+        ...
+
+
+class RadioSnapshot(msgspec.Struct, frozen=True):
+    """The coordinator. `starts` counts how often it was started since the daemon was."""
+
+    up: bool
+    channel: int | None
+    trouble: str | None
+    starts: int
+
+
+class MqttSnapshot(msgspec.Struct, frozen=True):
+    """The connection to the broker. `connections` counts those since the daemon started."""
+
+    up: bool
+    trouble: str | None
+    connections: int
+
+
+class RestSnapshot(msgspec.Struct, frozen=True):
+    """The way to the REST API."""
+
+    trouble: str | None
+
+
+class StoreSnapshot(msgspec.Struct, frozen=True):
+    """The database."""
+
+    problem: str | None
+
+
+class ProvisioningSnapshot(msgspec.Struct, frozen=True):
+    """The provisioning window. `endless`: open until the gateway has reached the cloud once."""
+
+    open: bool
+    endless: bool
+    fingerprint: str
+
+
+class DeviceSnapshot(msgspec.Struct, frozen=True):
+    """A device that the catalogue knows. `state` is for people; `battery` in per cent; `linked` to a cloud record."""
+
+    uuid: str
+    category: Category
+    type: str
+    title: str
+    online: bool
+    battery: int | None
+    state: str
+    linked: bool | str
+
+
+class UnknownDeviceSnapshot(msgspec.Struct, frozen=True):
+    """A device that the catalogue does not know; `state` lists its endpoints and clusters."""
+
+    uuid: str
+    category: Category
+    title: str
+    state: str
+
+
+class GatewayStatus(msgspec.Struct, frozen=True):
+    """The whole daemon. `outbox`: items waiting by route; `requests`: since the start, by what became of them."""
+
+    version: str
+    gateway: str | None
+    owner: str
+    up_s: int
+    radio: RadioSnapshot
+    mqtt: MqttSnapshot
+    rest: RestSnapshot
+    store: StoreSnapshot
+    devices: int
+    outbox: dict[str, int]
+    requests: dict[str, int]
+
+
+class StatusReader:
+    """Takes snapshots of the parts that it is given. `cloud` has none until the gateway's uuid is known."""
+
+    def __init__(
+        self,
+        store: Store,
+        zigbee: ZigbeeController,
+        executor: CommandExecutor,
+        provisioning: ProvisioningService,
+        cloud: CloudSource,
+        *,
+        owner: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._zigbee = zigbee
+        self._executor = executor
+        self._provisioning = provisioning
+        self._cloud = cloud
+        self._owner = owner
+        self._now = now
+        self._started = now()
+
+    async def gateway(self) -> GatewayStatus:
+        """Everything that `gatewayctl status` shows."""
+        network = self._zigbee.network
+        return GatewayStatus(
+            version=__version__,
+            gateway=network.coordinator if network else None,
+            owner=self._owner,
+            up_s=round((self._now() - self._started).total_seconds()),
+            radio=self.radio(),
+            mqtt=self.mqtt(),
+            rest=self.rest(),
+            store=self.store(),
+            devices=sum(isinstance(record.param, ZigbeeParam) for record in self._store.mirror.all()),
+            outbox=await self.outbox(),
+            requests=self.requests(),
+        )
+
+    def radio(self) -> RadioSnapshot:
+        """The coordinator and its network."""
+        network, radio = self._zigbee.network, self._zigbee.radio
+        return RadioSnapshot(radio.up.is_set(), network.channel if network else None, radio.trouble, radio.starts)
+
+    def mqtt(self) -> MqttSnapshot:
+        """The connection to the broker."""
+        if (cloud := self._cloud.services_or_none()) is None:
+            return MqttSnapshot(up=False, trouble=str(NotIdentifiedError()), connections=0)
+        session = cloud.session
+        return MqttSnapshot(session.connected.is_set(), session.trouble, session.connections)
+
+    def rest(self) -> RestSnapshot:
+        """The way to the REST API."""
+        cloud = self._cloud.services_or_none()
+        return RestSnapshot(cloud.sender.trouble if cloud else None)
+
+    def store(self) -> StoreSnapshot:
+        """The database."""
+        problem = self._store.problem
+        return StoreSnapshot(problem.reason if problem else None)
+
+    async def outbox(self) -> dict[str, int]:
+        """How many items wait for the cloud, by route."""
+        return {str(route): depth for route, depth in (await self._store.outbox.depth()).items()}
+
+    def requests(self) -> dict[str, int]:
+        """How many requests came since the start, by what became of them."""
+        cloud = self._cloud.services_or_none()
+        return dict(self._executor.counters + cloud.listener.counters) if cloud else {}
+
+    def firmware(self) -> FirmwareCheck | None:
+        """What the last look for newer firmware found; None before there was one."""
+        cloud = self._cloud.services_or_none()
+        return cloud.firmware.found if cloud else None
+
+    def provisioning(self) -> ProvisioningSnapshot:
+        """The provisioning window."""
+        service = self._provisioning
+        return ProvisioningSnapshot(service.window_is_open, service.window_has_no_end, service.fingerprint)
+
+    def devices(self) -> list[DeviceSnapshot | UnknownDeviceSnapshot]:
+        """Every device on the radio, known to the catalogue or not."""
+        known = [
+            _device(record, record.param)
+            for record in self._store.mirror.all()
+            if isinstance(record.param, ZigbeeParam)
+        ]
+        unknown = [
+            UnknownDeviceSnapshot(
+                device.uuid,
+                Category.UNKNOWN,
+                title=" ".join(filter(None, (device.manufacturer, device.model))),
+                state="; ".join(f"endpoint {id_}: {clusters_text(inputs)}" for id_, inputs, _ in device.endpoints),
+            )
+            for device in self._zigbee.devices.unknown.values()
+        ]
+        return [*known, *unknown]
+
+
+def _device(record: Record, param: ZigbeeParam) -> DeviceSnapshot:
+    return DeviceSnapshot(
+        uuid=record.uuid,
+        category=record.category,
+        type=record.type_sub,
+        title=record.title,
+        online=param.status == 1,
+        battery=param.battery,
+        state=state_text(record),
+        linked="no longer" if record.unlinked else record.id is not None,
+    )

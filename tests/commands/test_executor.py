@@ -1,0 +1,172 @@
+"""The executor with a transport that is not MQTT: the same checks, the same journal, answers straight to the reply."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gatewayd.commands.executor import MAX_QUEUED, CommandExecutor
+from gatewayd.commands.handlers import Handlers, handle
+from gatewayd.model.errors import DeviceUnreachableError
+from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.permission import Permission
+from gatewayd.model.request import Answer, LockOperation, OperateLock, Query, Request
+from gatewayd.model.status import OperationStatus
+from gatewayd.store.outbox import Route
+from gatewayd.store.store import Store
+from tests.common.store import KEY, LOCK, lock
+
+LOCAL = "local"
+
+
+@dataclass
+class CollectedReply:
+    """A transport's reply that keeps what it is given."""
+
+    uses_outbox: bool = False
+    progressed: list[OperationStatus] = field(default_factory=list)
+    answers: asyncio.Queue[Answer] = field(default_factory=asyncio.Queue)
+
+    def progress(self, status: OperationStatus) -> None:
+        self.progressed.append(status)
+
+    def final(self, answer: Answer) -> None:
+        self.answers.put_nowait(answer)
+
+
+@dataclass
+class Bench:
+    """An executor on a real store; its one handler waits at `gate` and may fail."""
+
+    store: Store
+    executor: CommandExecutor
+    executed: list[str] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: Exception | None = None
+
+    async def ask(self, request: Request) -> tuple[list[OperationStatus], OperationStatus]:
+        """The progress and the final status of a request."""
+        reply = CollectedReply()
+        await self.executor.submit(request, reply)
+        async with asyncio.timeout(10):
+            answer = await reply.answers.get()
+        return reply.progressed, answer.status
+
+    async def operate(self, request: Request, _action: OperateLock) -> Answer:
+        self.executed.append(request.sn)
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        return Answer(OperationStatus.CONTROLLED, self.store.mirror.get(request.uuid))
+
+
+class Permissions:
+    """The user `local` may control; others may nothing."""
+
+    def level(self, user: str, uuid: Uuid) -> Permission:
+        return Permission.CONTROL if user == LOCAL else Permission.NONE
+
+
+def unlock(sn: str, user: str = LOCAL) -> Request:
+    return Request(user, Category.LOCK, LOCK, ExecType.CONTROL, sn, OperateLock(LockOperation.UNLOCK, pin="2468"))
+
+
+@asynccontextmanager
+async def running(path: Path) -> AsyncIterator[Bench]:
+    async with Store.open(path, now=lambda: datetime.now(UTC), zone=UTC, key=KEY) as store:
+        await store.mirror.put(lock())
+        bench: Bench
+
+        async def operate(request: Request, action: OperateLock) -> Answer:
+            return await bench.operate(request, action)
+
+        executor = CommandExecutor(
+            records=store.mirror,
+            journal=store.journal,
+            outbox=store.outbox,
+            permissions=Permissions(),
+            handlers=Handlers([handle(OperateLock, operate)]),
+            cloud_now=lambda: None,
+            ttl=timedelta(seconds=30),
+        )
+        bench = Bench(store, executor)
+        bench.gate.set()
+        async with asyncio.TaskGroup() as tasks:
+            parts = [tasks.create_task(part) for part in (store.run(), executor.run())]
+            yield bench
+            for part in reversed(parts):
+                part.cancel()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with running(tmp_path / "gatewayd.db") as bench:
+        yield bench
+
+
+async def test_request_of_another_transport_is_executed_and_answered_without_the_outbox(bench: Bench) -> None:
+    assert await bench.ask(unlock("1")) == ([OperationStatus.CONTROLLING], OperationStatus.CONTROLLED)
+    assert (await bench.store.outbox.depth())[Route.MQTT] == 0
+
+
+async def test_reply_that_uses_the_outbox_gets_its_final_answer_there(bench: Bench) -> None:
+    reply = CollectedReply(uses_outbox=True)
+    await bench.executor.submit(unlock("1"), reply)
+    async with asyncio.timeout(10):
+        (row,) = await bench.store.outbox.take(Route.MQTT)
+    assert row.due.uuid == LOCK
+    assert reply.answers.empty()
+
+
+async def test_user_without_permission_is_refused_and_nothing_is_executed(bench: Bench) -> None:
+    assert await bench.ask(unlock("1", user="guest")) == ([], OperationStatus.PERMISSION_DENIED)
+    assert bench.executed == []
+    assert bench.executor.counters["refused"] == 1
+
+
+async def test_repeated_request_gets_the_stored_answer_after_a_restart_too(tmp_path: Path) -> None:
+    async with running(tmp_path / "gatewayd.db") as bench:
+        await bench.ask(unlock("same"))
+        assert await bench.ask(unlock("same")) == ([], OperationStatus.CONTROLLED)
+    async with running(tmp_path / "gatewayd.db") as bench:
+        assert await bench.ask(unlock("same")) == ([], OperationStatus.CONTROLLED)
+        assert bench.executed == []
+
+
+async def test_action_without_a_handler_is_refused(bench: Bench) -> None:
+    query = Request(LOCAL, Category.LOCK, LOCK, ExecType.QUERY, "1", Query())
+    assert await bench.ask(query) == ([OperationStatus.UPDATING], OperationStatus.BAD_PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (DeviceUnreachableError("no answer"), OperationStatus.NODE_NOT_RESPONDING),
+        (ZeroDivisionError("a fault of ours"), OperationStatus.UNKNOWN_ERROR),
+    ],
+)
+async def test_failure_of_a_handler_is_answered_and_the_next_request_executed(
+    bench: Bench, failure: Exception, status: OperationStatus
+) -> None:
+    bench.failure = failure
+    assert await bench.ask(unlock("1")) == ([OperationStatus.CONTROLLING], status)
+    bench.failure = None
+    assert (await bench.ask(unlock("2")))[1] is OperationStatus.CONTROLLED
+
+
+async def test_requests_beyond_the_devices_queue_are_refused(bench: Bench) -> None:
+    bench.gate.clear()
+    replies = [CollectedReply() for _ in range(MAX_QUEUED + 1)]
+    for number, reply in enumerate(replies):
+        await bench.executor.submit(unlock(str(number)), reply)
+    async with asyncio.timeout(10):
+        assert (await replies[-1].answers.get()).status is OperationStatus.LIMIT_EXCEEDED
+    bench.gate.set()
+    async with asyncio.timeout(10):
+        statuses = [(await reply.answers.get()).status for reply in replies[:-1]]
+    assert statuses == [OperationStatus.CONTROLLED] * MAX_QUEUED
+    assert bench.executed == [str(number) for number in range(MAX_QUEUED)]
