@@ -175,7 +175,7 @@ class ProvisioningService:
         log.info("provisioning_window_set", seconds=seconds, is_open=is_open)
         return is_open
 
-    async def uplink_works(self) -> None:
+    async def mark_provisioned(self) -> None:
         """Note that the gateway has reached the cloud: from now on, and after restarts, the window opens on request
         only.
 

@@ -39,7 +39,7 @@ async def test_window_closes_although_the_disk_is_full() -> None:
     with capture_logs() as logs:
         async with running_gateway() as gateway:
             gateway.secret_store.is_full = True
-            task = asyncio.create_task(gateway.service.uplink_works())
+            task = asyncio.create_task(gateway.service.mark_provisioned())
             async with asyncio.timeout(TIMEOUT_S):
                 while not any(entry["event"] == "window_not_stored" for entry in logs):
                     await asyncio.sleep(0)
