@@ -300,6 +300,6 @@ class PausedJoinWifi(SimulatedWifi):
         self.begun = asyncio.Event()
         self.resumed = asyncio.Event()
 
-    async def _associate(self) -> None:
+    async def associate(self) -> None:
         self.begun.set()
         await self.resumed.wait()
