@@ -150,8 +150,8 @@ class Console:
             "waiting": [
                 {
                     "id": row.id,
-                    "kind": _kind(row.due),
-                    "uuid": row.due.uuid,
+                    "kind": row.item.kind(),
+                    "uuid": row.item.uuid,
                     "since": row.created_at.isoformat(timespec="seconds"),
                     "attempts": row.attempts,
                 }
@@ -160,8 +160,8 @@ class Console:
             "dead": [
                 {
                     "id": letter.id,
-                    "kind": _kind(letter.due) if letter.due is not None else "damaged",
-                    "uuid": letter.due.uuid if letter.due is not None else None,
+                    "kind": letter.item.kind() if letter.item is not None else "damaged",
+                    "uuid": letter.item.uuid if letter.item is not None else None,
                     "reason": letter.reason,
                 }
                 for letter in letters
@@ -223,10 +223,6 @@ class Console:
         if (record := self._store.mirror.get(Uuid(uuid))) is None:
             raise UnknownDeviceError(f"no device {uuid} here; gatewayctl devices lists them")
         return record
-
-
-def _kind(due: msgspec.Struct) -> str:
-    return str(due.__struct_config__.tag)
 
 
 def _signature(device: UnknownDevice) -> dict[str, Any]:

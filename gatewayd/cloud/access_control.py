@@ -3,6 +3,7 @@
 Authorizations name users by id and topics by name; members (§2.7) and the profile (§1.4) tie the two.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
 import structlog
@@ -27,6 +28,7 @@ class AccessControl:
         self._records = records
         self._levels: Mapping[int, Mapping[str, Permission]] = {}
         self.version = 0
+        self._version_changed = asyncio.Event()
 
     def learn(self, grants: Iterable[Grant]) -> None:
         """From now on these are all the rights that others than the owner have."""
@@ -37,6 +39,14 @@ class AccessControl:
         if levels != self._levels:
             self._levels = levels
             self.version += 1
+            self._version_changed.set()
+            self._version_changed = asyncio.Event()
+
+    async def next_version(self, version: int) -> int:
+        """Wait until `self.version` is another than `version`, and return it. Any number of tasks may wait."""
+        while self.version == version:
+            await self._version_changed.wait()
+        return self.version
 
     def users_of(self, uuid: Uuid) -> tuple[str, ...]:
         """The users whose topics are listened to for this device; who is there without a right is told so."""

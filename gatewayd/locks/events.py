@@ -31,7 +31,9 @@ _BEFORE_MEETING = timedelta(minutes=2)
 class EventStore(Protocol):
     """Where a lock's events are kept; what is added is on disk with its outbox rows when `add_event` returns."""
 
-    async def add_event(self, word: LockNotification, changes: tuple[Change, ...], *due: OutboxItem) -> None: ...
+    async def add_event(
+        self, notification: LockNotification, changes: tuple[Change, ...], *due: OutboxItem
+    ) -> None: ...
 
     async def stamped_events(self, uuid: Uuid) -> tuple[LockEvent, ...]: ...
 

@@ -19,7 +19,7 @@ from gatewayd.firmware.watch import FirmwareWatch
 from gatewayd.model.errors import NotIdentifiedError
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record
-from gatewayd.wiring.local import LocalServices, now
+from gatewayd.wiring.local import LocalServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def build_cloud_services(
     """The parts, on `client` and as the account that is configured; nothing runs yet."""
     mirror, outbox = local.store.mirror, local.store.outbox
     sync = Sync(
-        client, mirror, local.store.copies, local.access, local.clock, interval_s=settings.cloud.sync_interval_s
+        client, mirror, local.store.cloud_cache, local.access, local.clock, interval_s=settings.cloud.sync_interval_s
     )
     listener = RequestListener(
         local.executor.submit,
@@ -96,7 +96,7 @@ def build_cloud_services(
         (publisher.serve, listener.serve),
         chance=random.Random(),  # noqa: S311  (jitter)
     )
-    sender = RestSender(client, mirror, outbox, now=now)
+    sender = RestSender(client, mirror, outbox)
     latest = partial(latest_firmware, settings, client)
     firmware = FirmwareWatch(__version__, latest, settings.firmware.check_interval_s)
     return CloudServices(listener, session, sender, sync, firmware)

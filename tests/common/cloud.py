@@ -64,6 +64,10 @@ class Audience:
     def users_of(self, uuid: Uuid) -> tuple[str, ...]:
         return (OWNER, GUEST)
 
+    async def next_version(self, version: int) -> int:
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets it: what users may do does not change here")
+
     def level(self, user: str, uuid: Uuid) -> Permission:
         return {OWNER: Permission.DELETE, GUEST: Permission.QUERY}.get(user, Permission.NONE)
 
@@ -74,6 +78,8 @@ class Rights(Protocol):
     version: int
 
     def users_of(self, uuid: Uuid) -> tuple[str, ...]: ...
+
+    async def next_version(self, version: int) -> int: ...
 
     def level(self, user: str, uuid: Uuid) -> Permission: ...
 

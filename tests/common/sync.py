@@ -104,10 +104,8 @@ async def both_ends(
         async with connecting as client, asyncio.TaskGroup() as tasks:
             access = AccessControl(OWNER, store.mirror)
             clock = CloudClock(asyncio.get_running_loop().time)
-            sync = Sync(client, store.mirror, store.copies, access, clock, interval_s=3600)
-            sender = RestSender(
-                client, store.mirror, store.outbox, now=board_now, record_interval=record_interval, probe_every_s=0.5
-            )
+            sync = Sync(client, store.mirror, store.cloud_cache, access, clock, interval_s=3600)
+            sender = RestSender(client, store.mirror, store.outbox, record_interval=record_interval, probe_every_s=0.5)
             parts = [tasks.create_task(part) for part in (store.run(), sender.run(), sync.run())]
             yield Both(cloud, store, client, access, sync, sender)
             for part in reversed(parts):

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from gatewayd.model.api_time import write_time
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.outbox_items import MessageItem
+from gatewayd.model.outbox_items import MessageItem, Route
 from gatewayd.model.record import LockParam, Record
-from gatewayd.store.outbox import Route
 from tests.common.sync import ZONE, both_ends
 
 EVENTS = int(os.environ.get("AWAY_EVENTS", "2000"))

@@ -181,7 +181,7 @@ async def test_a_device_that_leaves_is_forgotten_and_the_cloud_hears_of_it(gatew
     await gateway.take_in(lamp)
     gateway.network.leave(lamp)
     await gateway.until(lambda: gateway.store.mirror.get(Uuid(lamp.ieee)) is None)
-    kinds = [type(row.due).__name__ for row in await gateway.store.outbox.rows()]
+    kinds = [type(row.item).__name__ for row in await gateway.store.outbox.rows()]
     assert kinds.count("NoticeItem") == 2
 
 

@@ -96,7 +96,7 @@ async def test_a_device_that_joins_again_keeps_what_the_household_said_and_is_re
     assert isinstance(record.param, SwitchParam)
     assert (record.title, record.id, record.param.room_id) == ("走廊灯", 7, 3)
     assert record.param.zgb_short == f"{lamp.nwk >> 8:02X}:{lamp.nwk & 0xFF:02X}"
-    notices = [row.due for row in await gateway.store.outbox.rows() if type(row.due).__name__ == "NoticeItem"]
+    notices = [row.item for row in await gateway.store.outbox.rows() if type(row.item).__name__ == "NoticeItem"]
     assert len(notices) == 1  # it joined once; coming again is no news
 
 

@@ -10,9 +10,10 @@ from gatewayd.cloud.mqtt.envelope import write_envelope
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, subscription
 from gatewayd.model.ids import ExecType, Uuid
-from gatewayd.model.outbox_items import AnswerItem, NoticeItem
+from gatewayd.model.outbox_items import AnswerItem, NoticeItem, Route
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.status import OperationStatus
+from gatewayd.store.change_feed import ChangeFeed
 from gatewayd.store.mirror import Mirror
 from gatewayd.store.outbox import Outbox, OutboxRow
 
@@ -25,6 +26,8 @@ class TopicUsers(Protocol):
     version: int
 
     def users_of(self, uuid: Uuid) -> Iterable[str]: ...
+
+    async def next_version(self, version: int) -> int: ...
 
 
 class MqttPublisher:
@@ -39,17 +42,19 @@ class MqttPublisher:
 
     async def serve(self, connection: MqttConnection) -> None:
         """Greet, then publish whatever changes or is due, until the line breaks."""
-        await self._resubscribe(connection)
-        for record in self._mirror.all():
-            self._mirror.changed.add(record.uuid)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._states(connection))
-            tasks.create_task(self._due(connection))
+        with self._mirror.subscribe() as feed:
+            # Taken before topics are subscribed: what changes while the broker answers is subscribed anew.
+            known, version = {record.uuid for record in self._mirror.all()}, self._access.version
+            await self._resubscribe(connection)
+            self._feed_every_record(feed)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._states(connection, feed, known, version))
+                tasks.create_task(self._follow_access(feed, version))
+                tasks.create_task(self._due(connection))
 
-    async def _states(self, connection: MqttConnection) -> None:
-        known, version = {record.uuid for record in self._mirror.all()}, self._access.version
+    async def _states(self, connection: MqttConnection, feed: ChangeFeed, known: set[Uuid], version: int) -> None:
         while True:
-            for uuid in await self._mirror.changed.take():
+            for uuid in await feed.take():
                 record = self._mirror.get(uuid)
                 is_news = (record is None) == (uuid in known)
                 if is_news or self._access.version != version:
@@ -60,9 +65,18 @@ class MqttPublisher:
                     await connection.publish(state_of(record, self._owner))
                     self.published += 1
 
+    async def _follow_access(self, feed: ChangeFeed, version: int) -> None:
+        """Publish every state anew when the users of a device have changed: other topics are to be subscribed then."""
+        while True:
+            version = await self._access.next_version(version)
+            self._feed_every_record(feed)
+
+    def _feed_every_record(self, feed: ChangeFeed) -> None:
+        feed.add_all(record.uuid for record in self._mirror.all())
+
     async def _due(self, connection: MqttConnection) -> None:
         while True:
-            rows = await self._outbox.take("mqtt", 100)
+            rows = await self._outbox.take(Route.MQTT, 100)
             try:
                 await self._send(connection, rows)
             except BaseException:
@@ -103,20 +117,20 @@ def last_will(gateway: Record, owner: str) -> MqttMessage:
 
 def messages_of(row: OutboxRow, owner: str) -> tuple[MqttMessage, ...]:
     """A row of the MQTT lane as what goes out. A device that left takes its retained state with it."""
-    due = row.due
-    match due:
+    item = row.item
+    match item:
         case AnswerItem():
-            topic = Topic(due.user, due.category, due.uuid, due.exectype)
-            return (MqttMessage(str(topic), write_envelope(OperationStatus[due.status], due.record, due.sn), qos=1),)
+            topic = Topic(item.user, item.category, item.uuid, item.exectype)
+            return (MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1),)
         case NoticeItem():
-            topic = Topic(owner, due.category, due.uuid, due.exectype)
-            notice = MqttMessage(str(topic), write_envelope(OperationStatus[due.status], due.record, due.sn), qos=1)
-            if due.exectype is not ExecType.DELETE:
+            topic = Topic(owner, item.category, item.uuid, item.exectype)
+            notice = MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1)
+            if item.exectype is not ExecType.DELETE:
                 return (notice,)
-            state = Topic(owner, due.category, due.uuid, ExecType.UPDATE)
+            state = Topic(owner, item.category, item.uuid, ExecType.UPDATE)
             return notice, MqttMessage(str(state), b"", qos=1, retain=True)
         case _:
-            raise TypeError(f"{type(due).__name__} does not travel over MQTT")
+            raise TypeError(f"{type(item).__name__} does not travel over MQTT")
 
 
 def _meaning_of_state(record: Record) -> OperationStatus:

@@ -1,13 +1,14 @@
 """§2.5: many calls as one, each with its own outcome."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from gatewayd.cloud.rest.caller import Caller, place
 from gatewayd.cloud.rest.endpoints import ENDPOINTS, RestEndpoint
 from gatewayd.cloud.rest.errors import RefusedByCloudError, UncertainError, refusal
+from gatewayd.cloud.rest.messages import CloudMessage
 from gatewayd.cloud.rest.records import said_of
 from gatewayd.cloud.rest.rows import ApiRow, convert, params_of
 from gatewayd.model.errors import CloudError
@@ -21,6 +22,26 @@ class BatchPart(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     about: ApiRow | Record | Mapping[str, Any] | None = None
     id: int | None = None
+
+    @classmethod
+    def create_record(cls, record: Record) -> Self:
+        """§2.1, POST."""
+        return cls(name="records.create", about=record)
+
+    @classmethod
+    def update_record(cls, id_: int, fields: Mapping[str, Any]) -> Self:
+        """§2.1, PUT of some fields."""
+        return cls(name="records.update", about=fields, id=id_)
+
+    @classmethod
+    def delete_record(cls, id_: int) -> Self:
+        """§2.1, DELETE."""
+        return cls(name="records.delete", id=id_)
+
+    @classmethod
+    def create_message(cls, message: CloudMessage) -> Self:
+        """§2.9, POST."""
+        return cls(name="messages.create", about=message)
 
 
 class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from gatewayd.cloud.rest.rows import ApiRow, read_row, write_row
 from gatewayd.cloud.sync.progress import SyncProgress, SyncStep
 from gatewayd.cloud.sync.records import RecordSync
 from gatewayd.model.errors import CloudError, GatewayError
-from gatewayd.store.cloud_cache import CloudCache, Copy
+from gatewayd.store.cloud_cache import CachedObject, CloudCache
 from gatewayd.store.mirror import Mirror
 
 log = structlog.get_logger()
@@ -146,11 +146,7 @@ class Sync:
         members = [read_row(copy, Member, _MEMBER) for copy in self._copies.of(_MEMBER).values()]
         profiles = [read_row(copy, UserProfile, _PROFILE) for copy in self._copies.of(_PROFILE).values()]
         given = [read_row(copy, Authorization, _AUTHORIZATION) for copy in self._copies.of(_AUTHORIZATION).values()]
-        before = self._access.version
         self._access.learn(grants(given, names(members, profiles[0] if profiles else None)))
-        if self._access.version != before:
-            for record in self._mirror.all():
-                self._mirror.changed.add(record.uuid)  # somebody else's topics are to be listened to
 
 
 def pause_after(failures: int, interval_s: float) -> float:
@@ -169,9 +165,9 @@ def _copying(section: SyncSection, copies: CloudCache) -> Callable[[SyncStep], A
     return copy
 
 
-async def _by_id(rows: AsyncIterator[ApiRow], step: SyncStep) -> dict[int, Copy]:
+async def _by_id(rows: AsyncIterator[ApiRow], step: SyncStep) -> dict[int, CachedObject]:
     """Everything that a list has, by its id."""
-    found: dict[int, Copy] = {}
+    found: dict[int, CachedObject] = {}
     async for row in rows:
         step.seen += 1
         wire = write_row(row)

@@ -47,10 +47,10 @@ async def test_a_time_that_is_none_is_an_error_and_not_the_end(both: Both, times
 async def test_a_row_that_cannot_be_kept_fails_its_section_alone_and_erases_nothing(
     both: Both, section: str, path: str, status: int, row: object
 ) -> None:
-    before = dict(both.store.copies.of(section))
+    before = dict(both.store.cloud_cache.of(section))
     says(both, path, status, [row])
     assert await failed(both) == {section}
-    assert both.store.copies.of(section) == before
+    assert both.store.cloud_cache.of(section) == before
     assert both.store.problem is None
 
 
@@ -87,23 +87,23 @@ async def test_a_record_that_may_not_be_looked_at_holds_up_the_unlinking_of_no_o
 )
 async def test_a_list_that_is_not_whole_erases_nothing(both: Both, page: Mapping[str, Any]) -> None:
     await both.synced()
-    before = dict(both.store.copies.of("space"))
+    before = dict(both.store.cloud_cache.of("space"))
     rows = [{"id": id_, "type": "unit", "title": "x"} for id_ in (1, 2)]
     says(both, SPACES, 200026, rows, times=2, **{"current_page": 1, **page})
     assert await failed(both) == {"space"}
-    assert both.store.copies.of("space") == before
+    assert both.store.cloud_cache.of("space") == before
 
 
 @pytest.mark.parametrize("path", [RECORDS, SPACES, RIGHTS])
 async def test_a_cloud_that_fails_at_the_second_page_erases_nothing(both: Both, path: str) -> None:
     await both.synced()
-    mirror, spaces = both.store.mirror.all(), dict(both.store.copies.of("space"))
+    mirror, spaces = both.store.mirror.all(), dict(both.store.cloud_cache.of("space"))
     status = {RECORDS: 200016, SPACES: 200026, RIGHTS: 200021}[path]
     says(both, path, status, [{"id": 77, "perm": 3, "uuid": "x"}], total_page=2, total_pieces=60)
     both.cloud.faults.fail(path, status=500, times=3)
     assert len(await failed(both)) == 1
     assert both.store.mirror.all() == mirror
-    assert both.store.copies.of("space") == spaces
+    assert both.store.cloud_cache.of("space") == spaces
     assert await failed(both) == set()
 
 
@@ -139,7 +139,7 @@ async def test_a_right_that_is_not_listed_stands_only_where_the_cloud_does_not_r
 
 async def test_a_right_that_the_cloud_gives_no_answer_about_holds_up_the_end_of_no_other(both: Both) -> None:
     await given(both, Permission.CONTROL)
-    guest_id = next(iter(both.store.copies.of("authorization").values()))["authorized_id"]
+    guest_id = next(iter(both.store.cloud_cache.of("authorization").values()))["authorized_id"]
     right = Authorization(info_id=both.mine(AIR).id, authorized_id=guest_id, perm=3)
     other = (await both.client.authorizations.create(right)).id
     await both.synced()

@@ -229,7 +229,7 @@ async def test_at_the_end_both_say_the_same(tmp_path: Path, seed: int) -> None:
         assert there.keys() <= {record.uuid for record in both.store.mirror.all()}
         flags = [str(message["flag"]) for message in both.cloud.messages()]
         assert len(flags) == len(set(flags)), f"seed {seed}: a message is there twice"
-        buried = {getattr(letter.due, "flag", None) for letter in await both.store.outbox.dead_letters()}
+        buried = {getattr(letter.item, "flag", None) for letter in await both.store.outbox.dead_letters()}
         gone = {flag for uuid, flag in story.messages if uuid not in there} | story.may_be_gone
         lost = {flag for _, flag in story.messages} - set(flags) - buried - gone
         assert lost == set(), f"seed {seed}: lost"

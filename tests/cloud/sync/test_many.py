@@ -53,7 +53,7 @@ async def test_a_thousand_devices_are_synced_in_pages_and_linked(both: Both) -> 
     air = both.mine(AIR)
     devices = [replace(air, uuid=Uuid(f"00158d00dd{number:06x}"), id=None) for number in range(DEVICES)]
     for start in range(0, DEVICES, 100):
-        parts = [BatchPart(name="records.create", about=device) for device in devices[start : start + 100]]
+        parts = [BatchPart.create_record(device) for device in devices[start : start + 100]]
         assert all(outcome.error is None for outcome in await both.client.batch.send(parts))
     for device in devices:
         await both.store.mirror.put(replace(device, title="这里的"))

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.cloud.delivery.items import news_of, still_edited
+from gatewayd.cloud.delivery.record import update_fields
+from gatewayd.cloud.delivery.record_link import remaining_edits
 from gatewayd.cloud.sync.merge import is_behind, merge
 from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.record import Channel, LockParam, Record, SwitchParam
@@ -117,7 +118,7 @@ def test_the_cloud_is_behind_where_a_channel_is() -> None:
 
 
 def test_a_put_says_what_the_radio_knows_and_what_was_changed_here() -> None:
-    said = news_of(replace(DOOR, edited=("param.room_id",)))
+    said = update_fields(replace(DOOR, edited=("param.room_id",)))
     assert "title" not in said
     assert (said["param"]["room_id"], said["param"]["battery"]) == (3, 80)
     assert "lowpower_limit" not in said["param"]
@@ -126,4 +127,4 @@ def test_a_put_says_what_the_radio_knows_and_what_was_changed_here() -> None:
 def test_what_was_changed_again_while_it_was_sent_is_still_to_be_said() -> None:
     sent = replace(DOOR, edited=("param.room_id", "title"))
     now = replace(sent, title="又", edited=("icon", "param.room_id", "title"))
-    assert still_edited(now, sent) == ("icon", "title")
+    assert remaining_edits(now, sent) == ("icon", "title")

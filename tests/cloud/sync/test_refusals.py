@@ -25,7 +25,7 @@ async def test_nothing_is_given_up_while_the_cloud_does_not_let_the_gateway_in(b
     errors = await both.synced()
     assert all("Invalid credentials" in str(error) or "not tried" in str(error) for error in errors.values())
     assert not any(record.unlinked for record in both.store.mirror.all())
-    assert [row.due for row in await both.store.outbox.rows()] == [OPENED]
+    assert [row.item for row in await both.store.outbox.rows()] == [OPENED]
     assert await both.store.outbox.dead_letters() == ()
     assert sum("login" in path for _, path, _ in both.cloud.requests) == 2  # the one at start, and one refused
 

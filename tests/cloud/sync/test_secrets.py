@@ -60,7 +60,7 @@ async def test_nothing_shows_a_secret_whatever_fails(tmp_path: Path) -> None:
             await keys_and_passwords(both)
             tokens = {str(row["token"]) for row in both.cloud.state.db.all("SELECT token FROM accounts")}
             await both.synced()
-            assert KEY_NUMBER in str(both.store.copies.of("key"))
+            assert KEY_NUMBER in str(both.store.cloud_cache.of("key"))
             await everything_fails(both)
             shown = [*map(repr, lines), *map(str, await both.store.outbox.dead_letters())]
             shown += [f"{step.error}" for step in both.sync.progress.steps]

@@ -162,12 +162,12 @@ async def test_an_answer_that_cannot_be_read_erases_nothing(both: Both, body: by
 
 async def test_an_empty_list_erases_nothing(both: Both) -> None:
     await both.synced()
-    spaces = dict(both.store.copies.of("space"))
+    spaces = dict(both.store.cloud_cache.of("space"))
     assert spaces
     empty = {"status": 200026, "msg": {"data": [], "page": {"total_page": 1}}, "desc": ""}
     both.cloud.faults.answer("/api/iot/space/", json.dumps(empty))
     await both.synced()
-    assert both.store.copies.of("space") == spaces
+    assert both.store.cloud_cache.of("space") == spaces
     empty["status"] = 200016
     both.cloud.faults.answer("/api/iot/iot_manage_view/", json.dumps(empty))
     await both.synced()
