@@ -258,3 +258,10 @@ async def test_messages_that_look_alike_are_counted(client: CloudClient) -> None
         await client.messages.create(message_of(info_id, message))
     await client.messages.create(message_of(info_id, replace(message, flag="card_unlock")))
     assert await client.messages.count_like(info_id, message) == 3
+
+
+async def test_call_after_the_client_is_closed_is_unavailable(cloud: SimulatedCloud) -> None:
+    async with connected(cloud) as client:
+        await created(client)
+    with pytest.raises(CloudUnavailableError, match="closed"):
+        await created(client)
