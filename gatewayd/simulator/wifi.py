@@ -105,7 +105,7 @@ class SimulatedWifi:
         former, self._joined = self._joined, None
         try:
             point = self._chosen(choice)
-            await self._associate()
+            await self.associate()
             self._meet_fault(point)
         except BaseException:
             self._joined = former
@@ -125,8 +125,8 @@ class SimulatedWifi:
         """Switch a network on; it takes the place of one of that name."""
         self.air = (*(one for one in self.air if one.ssid != point.ssid), point)
 
-    async def _associate(self) -> None:
-        """What takes its time."""
+    async def associate(self) -> None:
+        """Take `join_s`; a test may override it."""
         await asyncio.sleep(self.join_s)
 
     def _chosen(self, choice: WifiCredentials) -> SimulatedAccessPoint:

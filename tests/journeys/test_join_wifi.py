@@ -11,11 +11,18 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from gatewayd import __version__
-from gatewayd.provisioning.networkmanager.failure_reasons import Reason
+from gatewayd.provisioning.networkmanager.failure_reasons import NmDeviceStateReason
 from gatewayd.simulator.environment import COORDINATOR, OWNER, Environment, simulated_environment
 from gatewayd.simulator.installer import Installer
 from tests.common.daemon_process import Daemon
-from tests.common.networkmanager.mock_radio import FAILED, JOINS, TO_AUTHENTICATION, WPA2, Air, breathing
+from tests.common.networkmanager.mock_radio import (
+    FAILED,
+    SUCCESSFUL_JOIN,
+    TO_AUTHENTICATION,
+    WPA2,
+    MockRadio,
+    mock_radio,
+)
 from tests.common.networkmanager.nmcli import nmcli
 from tests.common.networkmanager.private_bus import mock_network_manager, need_dbusmock, private_bus
 
@@ -30,7 +37,7 @@ class Hallway:
 
     daemon: Daemon
     environment: Environment
-    air: Air
+    air: MockRadio
     bus: str
 
     async def ctl(self, *words: str, typed: str = "") -> tuple[int, str, str]:
@@ -67,7 +74,7 @@ async def hallway(tmp_path: Path) -> AsyncIterator[Hallway]:
             simulated_environment() as environment,
             private_bus(Path(folder)) as bus,
             mock_network_manager(bus),
-            breathing(bus) as air,
+            mock_radio(bus) as air,
         ):
             environment.cloud.release(__version__, DEVICE_TYPE)
             await air.add_radio("wlan0")
@@ -92,11 +99,11 @@ async def test_a_provisioned_gateway_moves_on_request_alone_and_keeps_no_passphr
     assert (code, "the provisioning window is shut" in error) == (4, True)
 
     assert (await hallway.ctl("provision-window", "5"))[0] == 0
-    hallway.air.way = (*TO_AUTHENTICATION, (FAILED, Reason.NO_SECRETS))
+    hallway.air.activation_states = (*TO_AUTHENTICATION, (FAILED, NmDeviceStateReason.NO_SECRETS))
     code, _, error = await hallway.provision(WRONG)
     assert (code, "the passphrase is wrong" in error) == (4, True)
 
-    hallway.air.way = JOINS
+    hallway.air.activation_states = SUCCESSFUL_JOIN
     code, out, error = await hallway.provision(SEALED)
     assert code == 0, error
     outcome = json.loads(out)

@@ -144,6 +144,8 @@ class Transport:
         """Send one request and read its answer. Raises CloudUnavailableError, UncertainError."""
         call = f"{endpoint.method} {_path(endpoint, id_)}"
         assert self._session is not None
+        if self._session.closed:  # while the daemon stops, other parts may call once more
+            raise CloudUnavailableError(f"{call}: the connection to the cloud is closed")
         headers = {"Authorization": f"Token {token}"} if token is not None else {}
         try:
             async with self._session.request(

@@ -262,3 +262,10 @@ async def test_same_messages_are_counted(client: CloudClient) -> None:
         await client.messages.create(cloud_message(info_id, message))
     await client.messages.create(cloud_message(info_id, replace(message, flag="card_unlock")))
     assert await client.messages.count_same(info_id, message) == 3
+
+
+async def test_call_after_the_client_is_closed_is_unavailable(cloud: SimulatedCloud) -> None:
+    async with connect_client(cloud) as client:
+        await create_record(client)
+    with pytest.raises(CloudUnavailableError, match="closed"):
+        await create_record(client)
