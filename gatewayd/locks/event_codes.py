@@ -54,7 +54,7 @@ class ProgrammingEventCode(IntEnum):
     RFID_CODE_DELETED = 0x06
 
 
-class AlarmCode(IntEnum):
+class LockAlarmCode(IntEnum):
     """ZCL Door Lock: codes of its alarms, which are the bits of Alarm Mask."""
 
     DEADBOLT_JAMMED = 0x00
@@ -150,16 +150,16 @@ _OTHER_PROGRAMMING: Final = _operation(OperationStatus.DEVICE_NORMAL, "programme
 
 _ALARMS: Final[Mapping[int, EventMeaning]] = MappingProxyType(
     {
-        AlarmCode.DEADBOLT_JAMMED: _alarm(OperationStatus.FAULT_ALARM, "jammed"),
-        AlarmCode.RESET_TO_FACTORY_DEFAULTS: _alarm(OperationStatus.LOCK_FACTORY_RESET, "factory_reset"),
-        AlarmCode.RF_MODULE_POWER_CYCLED: _alarm(OperationStatus.FAULT_ALARM, "radio_power_cycled"),
-        AlarmCode.WRONG_CODE_ENTRY_LIMIT: _alarm(
+        LockAlarmCode.DEADBOLT_JAMMED: _alarm(OperationStatus.FAULT_ALARM, "jammed"),
+        LockAlarmCode.RESET_TO_FACTORY_DEFAULTS: _alarm(OperationStatus.LOCK_FACTORY_RESET, "factory_reset"),
+        LockAlarmCode.RF_MODULE_POWER_CYCLED: _alarm(OperationStatus.FAULT_ALARM, "radio_power_cycled"),
+        LockAlarmCode.WRONG_CODE_ENTRY_LIMIT: _alarm(
             OperationStatus.TOO_MANY_ATTEMPTS_ALARM, "passerr", push="is_push_pass_error"
         ),
-        AlarmCode.FRONT_ESCUTCHEON_REMOVED: _alarm(
+        LockAlarmCode.FRONT_ESCUTCHEON_REMOVED: _alarm(
             OperationStatus.TAMPER_ALARM, "illegalunlock", push="is_push_illegal_unlock"
         ),
-        AlarmCode.FORCED_DOOR_OPEN: _alarm(
+        LockAlarmCode.FORCED_DOOR_OPEN: _alarm(
             OperationStatus.TAMPER_ALARM, "illegalunlock", push="is_push_illegal_unlock"
         ),
     }
