@@ -6,6 +6,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gatewayd.lifecycle import Notifier, Parts
 from gatewayd.model.record import LockParam
 from gatewayd.provisioning.button import Button
 from gatewayd.provisioning.wifi import Wifi
+from gatewayd.store.command_journal import MIN_REPEAT_WINDOW
 from gatewayd.store.opening import make_folder
 from gatewayd.store.state_key import load_key
 from gatewayd.store.store import Store
@@ -43,7 +45,9 @@ async def running(
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     make_folder(settings.state_dir)
     key = load_key(Path(credentials) if credentials else None, settings.state_dir)
-    async with Store.open(settings.state_dir / "gatewayd.db", now=now, zone=settings.zone, key=key) as store:
+    path = settings.state_dir / "gatewayd.db"
+    window = max(MIN_REPEAT_WINDOW, timedelta(seconds=2 * settings.locks.command_ttl_s))
+    async with Store.open(path, now=now, zone=settings.zone, key=key, repeat_window=window) as store:
         local = build_local_services(settings, store, chance)
         await local.lock_events.load_known(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
         cloud = CloudStart()

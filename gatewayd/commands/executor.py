@@ -35,7 +35,7 @@ from gatewayd.model.request import (
     Request,
 )
 from gatewayd.model.status import OperationStatus
-from gatewayd.store.command_journal import Begun, CommandJournal, Repeated
+from gatewayd.store.command_journal import CommandJournal, Entered, Repeated
 from gatewayd.store.outbox import Outbox
 
 log = structlog.get_logger()
@@ -161,6 +161,7 @@ class CommandExecutor:
         unfinished = await self._journal.unfinished()
         for one in unfinished:
             await self._journal.finish(
+                one.id,
                 AnswerItem(
                     user=one.user,
                     category=one.category,
@@ -169,7 +170,7 @@ class CommandExecutor:
                     sn=one.sn,
                     status=OperationStatus.FAILED.name,
                     record=self._records.get(one.uuid),
-                )
+                ),
             )
             log.warning("interrupted_request_answered", sn=one.sn, uuid=one.uuid, exectype=one.exectype)
         return frozenset(one.uuid for one in unfinished)
@@ -215,8 +216,8 @@ class CommandExecutor:
             self.counters["refused"] += 1
             reply.final(Answer(error.status, record))
             return
-        if begun is Begun.NEW:
-            await self._execute(submission)
+        if isinstance(begun, Entered):
+            await self._execute(submission, begun.id)
 
     async def _repeat(self, answer: AnswerItem, reply: Reply) -> None:
         """Send the stored answer of a request that came before."""
@@ -226,7 +227,7 @@ class CommandExecutor:
         else:
             reply.final(Answer(OperationStatus[answer.status], answer.record))
 
-    async def _execute(self, submission: _Submission) -> None:
+    async def _execute(self, submission: _Submission, row: int) -> None:
         request, reply = submission.request, submission.reply
         clock = asyncio.get_running_loop().time
         self.counters["executed"] += 1
@@ -235,7 +236,7 @@ class CommandExecutor:
             reply.progress(progress)
         answer = await self._outcome(submission)
         try:
-            await self._journal.finish(_item(request, answer), through_outbox=reply.uses_outbox)
+            await self._journal.finish(row, _item(request, answer), through_outbox=reply.uses_outbox)
         except StoreError as error:
             log.error("answer_not_stored", uuid=request.uuid, reason=str(error))  # noqa: TRY400
             reply.final(answer)

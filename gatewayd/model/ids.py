@@ -7,6 +7,9 @@ from typing import Final, NewType
 Uuid = NewType("Uuid", str)
 """A device's IEEE address as 16 lower-case hex digits, most significant byte first (§12.1: "00158d0000d04700")."""
 
+Sn = str | int
+"""A request's serial number: text or a number, answered in the type in which it came."""
+
 _UUID: Final = re.compile(r"[0-9a-f]{16}")
 
 

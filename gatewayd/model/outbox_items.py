@@ -13,7 +13,7 @@ from typing import ClassVar, Final, get_args
 
 import msgspec
 
-from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.ids import Category, ExecType, Sn, Uuid
 from gatewayd.model.record import Record
 
 
@@ -64,7 +64,7 @@ class AnswerItem(_Item, frozen=True, kw_only=True, tag="answer"):
     user: str
     category: Category
     exectype: ExecType
-    sn: str
+    sn: Sn
     status: str
     record: Record | None = None
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from gatewayd.model.change import Scalar
-from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.ids import Category, ExecType, Sn, Uuid
 from gatewayd.model.lock import KeyType
 from gatewayd.model.record import Record
 from gatewayd.model.status import OperationStatus
@@ -118,15 +118,20 @@ Action = PermitJoin | Operate | Query | UpdateRecord | RemoveDevice | AddKey | R
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `user` is who asks, as the transport vouches for it; (user, sn) identifies the request."""
+    """One request. `user` is who asks, as the transport vouches for it.
+
+    `identity` tells it from every other request: two requests of the same identity are one that came twice. A transport
+    makes it of all that it received (over MQTT: topic and payload); `sn` alone names nothing, since apps count from 1.
+    """
 
     user: str
     category: Category
     uuid: Uuid
     exectype: ExecType
-    sn: str
+    sn: Sn
     action: Action
     sent_at: datetime | None = None  # the requester's own stamp, aware
+    identity: bytes = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

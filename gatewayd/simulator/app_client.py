@@ -42,7 +42,7 @@ class ReceivedMessage:
     topic: str
     retained: bool
     meaning: OperationStatus | None
-    sn: str | None
+    sn: str | int | None
     msg: Mapping[str, Any]
     at: float  # the loop's clock
 

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,7 @@ from gatewayd.model.errors import StoreError
 from gatewayd.store.cipher import Cipher
 from gatewayd.store.cloud_cache import CloudCache
 from gatewayd.store.codec import Codec
-from gatewayd.store.command_journal import CommandJournal
+from gatewayd.store.command_journal import MIN_REPEAT_WINDOW, CommandJournal
 from gatewayd.store.connection import Connection, sqlite_code
 from gatewayd.store.database import Database
 from gatewayd.store.disk_space import DiskSpace, StoreHealth, StoreProblem, StoreProblemKind
@@ -46,6 +46,7 @@ class Store:
         zone: tzinfo,
         key: bytes,
         flush_interval_s: float,
+        repeat_window: timedelta,
         damaged_copy: Path | None,
     ) -> None:
         self.damaged_copy = damaged_copy
@@ -61,7 +62,9 @@ class Store:
         self.outbox = Outbox(self.database, codec, now)
         self.mirror = Mirror(self.database, codec, self.outbox, stamp=self._stamp, on_dirty=self._has_work.set)
         self.locks = LockStore(self.database, self.mirror)
-        self.journal = CommandJournal(self.database, codec, self.outbox, now, self._reason_to_refuse_commands)
+        self.journal = CommandJournal(
+            self.database, codec, self.outbox, now, self._reason_to_refuse_commands, repeat_window=repeat_window
+        )
         self.vault = Vault(self.database, cipher)
         self.facts = Facts(self.database)
         self.cloud_cache = CloudCache(self.database, cipher)
@@ -76,12 +79,13 @@ class Store:
         zone: tzinfo,
         key: bytes,
         flush_interval_s: float = FLUSH_INTERVAL_S,
+        repeat_window: timedelta = MIN_REPEAT_WINDOW,
     ) -> AsyncIterator["Store"]:
         """The store at `path`; on leaving, everything in memory is written and the database closed.
 
-        `zone` is that of the API's times, `key` the state key. A damaged file is moved to `damaged_copy` and a new one
-        made. Raises StoreError where the database cannot be used: another process has it open, a newer version wrote
-        it, the folder is not writable.
+        `zone` is that of the API's times, `key` the state key, `repeat_window` the journal's. A damaged file is moved
+        to `damaged_copy` and a new one made. Raises StoreError where the database cannot be used: another process has
+        it open, a newer version wrote it, the folder is not writable.
         """
         connection, damaged_copy = await open_checked(path, now)
         try:
@@ -92,6 +96,7 @@ class Store:
                 zone=zone,
                 key=key,
                 flush_interval_s=flush_interval_s,
+                repeat_window=repeat_window,
                 damaged_copy=damaged_copy,
             )
             await store._load()

@@ -20,7 +20,7 @@ CURTAIN = Record(uuid=LOCK.uuid, category=Category.CURTAIN, param=CurtainParam()
 
 def unlock(sent_at: datetime | None = NOON) -> Request:
     action = OperateLock(LockOperation.UNLOCK)
-    return Request("13800000000", Category.LOCK, LOCK.uuid, ExecType.CONTROL, "1", action, sent_at)
+    return Request("13800000000", Category.LOCK, LOCK.uuid, ExecType.CONTROL, "1", action, sent_at, identity=b"1")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from gatewayd.commands.executor import MAX_QUEUED, CommandExecutor
 from gatewayd.commands.handlers import Handlers, handle
 from gatewayd.model.errors import DeviceUnreachableError
-from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.ids import Category, ExecType, Sn, Uuid
 from gatewayd.model.outbox_items import Route
 from gatewayd.model.permission import Permission
 from gatewayd.model.request import Answer, LockOperation, OperateLock, Query, Request
@@ -44,7 +44,7 @@ class Bench:
 
     store: Store
     executor: CommandExecutor
-    executed: list[str] = field(default_factory=list)
+    executed: list[Sn] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     failure: Exception | None = None
 
@@ -72,7 +72,8 @@ class Permissions:
 
 
 def unlock(sn: str, user: str = LOCAL) -> Request:
-    return Request(user, Category.LOCK, LOCK, ExecType.CONTROL, sn, OperateLock(LockOperation.UNLOCK, pin="2468"))
+    action = OperateLock(LockOperation.UNLOCK, pin="2468")
+    return Request(user, Category.LOCK, LOCK, ExecType.CONTROL, sn, action, identity=f"{user} {sn}".encode())
 
 
 @asynccontextmanager
@@ -138,7 +139,7 @@ async def test_repeated_request_gets_the_stored_answer_after_a_restart_too(tmp_p
 
 
 async def test_action_without_a_handler_is_refused(bench: Bench) -> None:
-    query = Request(LOCAL, Category.LOCK, LOCK, ExecType.QUERY, "1", Query())
+    query = Request(LOCAL, Category.LOCK, LOCK, ExecType.QUERY, "1", Query(), identity=b"query")
     assert await bench.ask(query) == ([OperationStatus.UPDATING], OperationStatus.BAD_PARAMETERS)
 
 

@@ -16,7 +16,7 @@ from gatewayd.cloud.mqtt.session import MqttAccount, MqttSession
 from gatewayd.commands.executor import DEADLINE_S, CommandExecutor
 from gatewayd.commands.handlers import Entry, Handlers, handle
 from gatewayd.commands.record_edits import RecordEdits
-from gatewayd.model.ids import Category, Uuid
+from gatewayd.model.ids import Category, Sn, Uuid
 from gatewayd.model.permission import Permission
 from gatewayd.model.record import Channel, GatewayParam, LockParam, Record, SwitchParam
 from gatewayd.model.request import Action, Answer, Request, UpdateRecord
@@ -40,7 +40,7 @@ class Bench:
     """The handler that stands for the radio: it counts requests, and waits at `gate`."""
 
     store: Store
-    ran: list[str] = field(default_factory=list)
+    ran: list[Sn] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     failing: Exception | None = None
     access_changed: list[str] = field(default_factory=list)

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gatewayd.model.change import Change
-from gatewayd.store.command_journal import Begun
 from gatewayd.store.store import Store
-from tests.common.store import KEY, SENSOR, answer, lock, notice, request, sensor
+from tests.common.store import KEY, SENSOR, answer, enter, lock, notice, sensor
 
 
 def acknowledge(what: str, sn: str) -> None:
@@ -18,9 +17,9 @@ def acknowledge(what: str, sn: str) -> None:
 
 
 async def write_command(store: Store, sn: str) -> None:
-    if await store.journal.begin(request(sn)) is Begun.NEW:
-        acknowledge("begun", sn)
-    await store.journal.finish(answer(sn))
+    row = await enter(store, sn)
+    acknowledge("begun", sn)
+    await store.journal.finish(row, answer(sn))
     acknowledge("answered", sn)
 
 

@@ -4,10 +4,11 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.ids import Category, ExecType, Sn, Uuid
 from gatewayd.model.outbox_items import AnswerItem, MessageItem, NoticeItem
 from gatewayd.model.record import LockParam, Record, SensorParam
 from gatewayd.model.request import LockOperation, OperateLock, Request
+from gatewayd.store.command_journal import Entered
 from gatewayd.store.store import Store
 
 KEY = bytes(range(32))
@@ -59,11 +60,20 @@ def lock(uuid: Uuid = LOCK, pin: str | None = None) -> Record:
     )
 
 
-def request(sn: str, user: str = "13800000000") -> Request:
-    return Request(user, Category.LOCK, LOCK, ExecType.CONTROL, sn, OperateLock(LockOperation.UNLOCK, pin="2468"))
+def request(sn: Sn, user: str = "13800000000") -> Request:
+    action = OperateLock(LockOperation.UNLOCK, pin="2468")
+    identity = f"{user} {sn!r}".encode()
+    return Request(user, Category.LOCK, LOCK, ExecType.CONTROL, sn, action, identity=identity)
 
 
-def answer(sn: str, user: str = "13800000000", uuid: Uuid = LOCK) -> AnswerItem:
+async def enter(store: Store, sn: Sn) -> int:
+    """Begin a new request; returns its row in the journal."""
+    begun = await store.journal.begin(request(sn))
+    assert isinstance(begun, Entered)
+    return begun.id
+
+
+def answer(sn: Sn, user: str = "13800000000", uuid: Uuid = LOCK) -> AnswerItem:
     return AnswerItem(
         user=user, category=Category.LOCK, uuid=uuid, exectype=ExecType.CONTROL, sn=sn, status="CONTROLLED"
     )

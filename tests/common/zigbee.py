@@ -67,7 +67,7 @@ class ZigbeeGateway:
 
     async def execute(self, device: Device, category: Category, exectype: ExecType, action: Action) -> Answer:
         """Execute a request as the daemon does once it is admitted."""
-        request = Request("owner", category, Uuid(device.ieee), exectype, "sn", action)
+        request = Request("owner", category, Uuid(device.ieee), exectype, "sn", action, identity=b"sn")
         handlers = Handlers(
             (
                 handle(OperateSwitch, self.zigbee.operate),

@@ -109,7 +109,7 @@ def unlocks(environment: Environment) -> list[dict[str, object]]:
     return [message for message in environment.cloud.messages() if message["flag"] == "password_unlock"]
 
 
-def opened_sns(phone: AppClient) -> set[str | None]:
+def opened_sns(phone: AppClient) -> set[str | int | None]:
     return {seen.sn for seen in phone.seen if DOOR in seen.topic and seen.meaning is OperationStatus.UNLOCK_EVENT}
 
 

@@ -54,7 +54,7 @@ class LockWithKeys:
 
 
 def request(exectype: ExecType, action: A) -> tuple[Request, A]:
-    return Request("owner", Category.LOCK, DOOR, exectype, "sn", action), action
+    return Request("owner", Category.LOCK, DOOR, exectype, "sn", action, identity=b"sn"), action
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from gatewayd.model.change import Change
 from gatewayd.model.errors import StoreError
 from gatewayd.model.outbox_items import RecordItem, Route
 from gatewayd.model.status import OperationStatus
-from gatewayd.store.command_journal import Begun
+from gatewayd.store.command_journal import Entered
 from gatewayd.store.disk_space import StoreProblemKind
 from gatewayd.store.store import Store
 from tests.common.small_disk import fill, four_megabytes, needs_root
@@ -52,7 +52,7 @@ async def test_nearly_full_disk_stops_readings_and_nothing_else(small_disk: Path
         store.mirror.report(SENSOR, (Change("temperature", 1.0),), T0)
         await wait_for_problem(store, StoreProblemKind.DISK_LOW)
         assert (await store.outbox.depth())[Route.REST] == 0
-        assert await store.journal.begin(request("1")) is Begun.NEW
+        assert isinstance(await store.journal.begin(request("1")), Entered)
         ballast.unlink()
         await wait_for_problem(store, None)
         assert [row.item for row in await store.outbox.take(Route.REST)] == [RecordItem(uuid=SENSOR)]
@@ -77,7 +77,7 @@ async def test_full_disk_refuses_commands_and_still_takes_lock_events(small_disk
             written += 1
         ballast.unlink()
         await wait_for_problem(store, None)
-        assert await store.journal.begin(request("1")) is Begun.NEW
+        assert isinstance(await store.journal.begin(request("1")), Entered)
         running.cancel()
     async with opener() as store:
         rows = await store.outbox.take(Route.MQTT, limit=written + 1)

@@ -1,6 +1,7 @@
 """kill -9 while writing: what was acknowledged is on disk, and every transaction is whole."""
 
 import asyncio
+import json
 import sqlite3
 import sys
 from collections import defaultdict
@@ -42,8 +43,8 @@ async def test_every_acknowledged_write_survives_kill_9(reopen: Opener) -> None:
     notices = {row.item.sn for row in rows if isinstance(row.item, NoticeItem)}
     raw = sqlite3.connect(reopen.path)
     assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    begun = {sn for (sn,) in raw.execute("SELECT sn FROM journal")}
-    answered = {sn for (sn,) in raw.execute("SELECT sn FROM journal WHERE answer IS NOT NULL")}
+    begun = {json.loads(sn) for (sn,) in raw.execute("SELECT sn FROM journal")}
+    answered = {json.loads(sn) for (sn,) in raw.execute("SELECT sn FROM journal WHERE answer IS NOT NULL")}
     raw.close()
 
     assert len(acknowledged["noticed"]) > ROUNDS

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from gatewayd.model.errors import MalformedError
+from gatewayd.model.ids import Sn
 from gatewayd.model.record import Record
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.status import MqttStatus, OperationStatus, operation_status
@@ -23,12 +24,12 @@ class Envelope(msgspec.Struct, frozen=True):
     desc: str = ""
 
     @property
-    def sn(self) -> str | None:
-        """The serial number that an answer repeats, as text; None where there is none of 1 to 128 characters."""
+    def sn(self) -> Sn | None:
+        """The serial number that an answer repeats: text of 1 to 128 characters or a number; None for anything else."""
         sn = self.msg.get("sn")
-        if isinstance(sn, str) and 0 < len(sn) <= 128:
-            return sn
-        return str(sn) if isinstance(sn, int) and not isinstance(sn, bool) else None
+        if isinstance(sn, str):
+            return sn if 0 < len(sn) <= 128 else None
+        return sn if isinstance(sn, int) and not isinstance(sn, bool) and abs(sn) < 1 << 63 else None
 
     @property
     def is_request(self) -> bool:
@@ -56,7 +57,7 @@ def read_envelope(payload: bytes) -> Envelope:
         raise MalformedError(f"payload: {error}") from error
 
 
-def write_envelope(meaning: OperationStatus, record: Record | None, sn: str | None = None) -> bytes:
+def write_envelope(meaning: OperationStatus, record: Record | None, sn: Sn | None = None) -> bytes:
     """Encode a payload: `record` as §12 shows it ({} for None), and `sn` where it answers a request."""
     msg = {} if record is None else to_wire(record)
     if sn is not None:

@@ -5,6 +5,7 @@ The vendor's spellings and numbers end here: what leaves is an action of `model.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar
 
@@ -73,8 +74,8 @@ class _RemoveKeyParam(msgspec.Struct):
     slot: Annotated[int, Meta(ge=1, le=65534)] | None = field(default=None, name="keyid")
 
 
-def decode_request(topic: Topic, envelope: Envelope, zone: tzinfo) -> Request:
-    """Decode a request. `zone` is that of the API's times.
+def decode_request(topic: Topic, envelope: Envelope, payload: bytes, zone: tzinfo) -> Request:
+    """Decode the request in `envelope`, which is the decoded `payload`. `zone` is that of the API's times.
 
     Raises MalformedError or RefusedError; its `status` is the answer.
     """
@@ -91,7 +92,21 @@ def decode_request(topic: Topic, envelope: Envelope, zone: tzinfo) -> Request:
     if decoder is None:
         raise RefusedError(f"a {topic.category} cannot be asked to {topic.exectype}", OperationStatus.BAD_PARAMETERS)
     action = decoder(topic.category, envelope.msg, param)
-    return Request(topic.user, topic.category, topic.uuid, topic.exectype, sn, action, _sent_at(envelope.msg, zone))
+    return Request(
+        topic.user,
+        topic.category,
+        topic.uuid,
+        topic.exectype,
+        sn,
+        action,
+        _sent_at(envelope.msg, zone),
+        identity=request_identity(topic, payload),
+    )
+
+
+def request_identity(topic: Topic, payload: bytes) -> bytes:
+    """The identity of a request: 16 bytes of BLAKE2b over topic and payload, the `sn` in it included."""
+    return blake2b(f"{topic}\0".encode() + payload, digest_size=16).digest()
 
 
 def _sent_at(msg: Msg, zone: tzinfo) -> datetime | None:

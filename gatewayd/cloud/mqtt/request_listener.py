@@ -91,7 +91,7 @@ class RequestListener:
             self._count("retained", message, "a retained request is never executed")
             return
         try:
-            request = decode_request(topic, envelope, self._zone)
+            request = decode_request(topic, envelope, message.payload, self._zone)
         except GatewayError as error:
             self._count("refused", message, error)
             await _refuse(connection, topic, envelope, error.status)

@@ -1,6 +1,7 @@
 """Requests over a real broker: executed once and answered once, or refused with the status that fits."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 
 from gatewayd.cloud.mqtt.envelope import MAX_PAYLOAD
 from gatewayd.commands.executor import MIN_REMAINING_S
+from gatewayd.model.api_time import format_api_time
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.outbox_items import Route
@@ -16,9 +18,14 @@ from gatewayd.model.request import Query, Request
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient, ReceivedMessage
 from gatewayd.simulator.broker import Broker
-from tests.common.cloud import GATEWAY, GUEST, LOCK, OWNER, PASSWORD, SWITCH, Gateway, running
+from tests.common.cloud import GATEWAY, GUEST, LOCK, OWNER, PASSWORD, SWITCH, ZONE, Gateway, now, running
 
 ON = {"operate": 1, "operate_channel_id": 1}
+
+
+def stamp(seconds: int) -> str:
+    """The time that many seconds ago, as the API writes it."""
+    return format_api_time(now() - timedelta(seconds=seconds), ZONE)
 
 
 async def ask_switch(phone: AppClient, **fields: object) -> ReceivedMessage:
@@ -46,6 +53,27 @@ async def test_repeated_request_gets_the_stored_answer_and_is_not_executed(gatew
     repeated = await phone.expect(lambda seen: seen.sn == "same" and seen.is_final, since=again)
     assert repeated.meaning is OperationStatus.CONTROLLED
     assert gateway.bench.ran == ["same"]
+
+
+async def test_same_sn_to_another_device_is_another_request(gateway: Gateway, phone: AppClient) -> None:
+    for category, uuid, param in ((Category.SWITCH, SWITCH, ON), (Category.LOCK, LOCK, {"operate": 0})):
+        await phone.send(category, uuid, ExecType.CONTROL, sn="5", param=param)
+        await phone.expect(lambda seen, uuid=uuid: uuid in seen.topic and seen.sn == "5" and seen.is_final)  # type: ignore[misc]
+    assert gateway.bench.ran == ["5", "5"]
+
+
+async def test_same_sn_of_another_phone_is_another_request(gateway: Gateway, phone: AppClient, broker: Broker) -> None:
+    await ask_switch(phone, sn="1", create_time=stamp(0))
+    async with AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as other:
+        await ask_switch(other, sn="1", create_time=stamp(1))
+    assert gateway.bench.ran == ["1", "1"]
+
+
+async def test_number_as_sn_is_answered_as_a_number(gateway: Gateway, phone: AppClient) -> None:
+    payload = {"msg": {"sn": 7, "param": ON}, "status": 200503, "desc": "请求控制设备"}
+    await phone.publish("switch", SWITCH, "control", msgspec.json.encode(payload))
+    answer = await phone.expect(lambda seen: seen.sn == 7 and seen.is_final)
+    assert answer.meaning is OperationStatus.CONTROLLED
 
 
 async def test_request_repeated_while_it_runs_is_executed_and_answered_once(gateway: Gateway, phone: AppClient) -> None:
@@ -193,7 +221,7 @@ async def test_request_interrupted_by_a_crash_is_answered_after_the_restart(
     broker: Broker, phone: AppClient, tmp_path: Path
 ) -> None:
     async with running(broker, tmp_path / "house.db") as gateway:
-        request = Request(OWNER, Category.SWITCH, Uuid(SWITCH), ExecType.CONTROL, "cut", Query())
+        request = Request(OWNER, Category.SWITCH, Uuid(SWITCH), ExecType.CONTROL, "cut", Query(), identity=b"cut")
         await gateway.store.journal.begin(request)
     async with running(broker, tmp_path / "house.db") as gateway:
         answer = await phone.expect(lambda seen: seen.sn == "cut" and seen.is_final)
