@@ -53,6 +53,7 @@ class CloudSettings(_Section, frozen=True, kw_only=True):
     owner: str = ""
     register: bool = True
     sync_interval_s: Interval = 900
+    grants_valid_s: Annotated[float, Meta(ge=60)] = 604_800
 
 
 class MqttSettings(_Section, frozen=True, kw_only=True):

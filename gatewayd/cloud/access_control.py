@@ -6,7 +6,10 @@ fetches all of these; `commands/` checks requests by the result.
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 
+import msgspec
 import structlog
 
 from gatewayd.cloud.rest.accounts import UserProfile
@@ -14,20 +17,43 @@ from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.members import Member
 from gatewayd.model.ids import Uuid
 from gatewayd.model.permission import Grant, Permission
-from gatewayd.model.ports import RecordReader
+from gatewayd.model.ports import FactStore, RecordReader
 
 log = structlog.get_logger()
 
 _LEVELS = frozenset(Permission)
+_SUSPENDED_FACT: Final = "access-suspended"  # JSON: uuids, or "*" for every device
+_CONFIRMED_FACT: Final = "access-confirmed-at"  # Unix seconds
+_EVERY_DEVICE: Final = "*"
+
+
+class Clock(Protocol):
+    """The best time that is known."""
+
+    def now(self) -> datetime:
+        """The time, as well as it is known."""
+        ...
 
 
 class AccessControl:
-    """The permissions of all users on all devices. `version` changes with each change of a permission."""
+    """The permissions of all users on all devices. `version` changes with each change of a permission.
 
-    def __init__(self, owner: str, records: RecordReader) -> None:
+    Grants are trusted for `grants_valid` after the last sync that confirmed them, and not while they are suspended: a
+    user other than the owner may then do no more than query. Both outlive a restart.
+    """
+
+    def __init__(
+        self, owner: str, records: RecordReader, facts: FactStore, clock: Clock, *, grants_valid: timedelta
+    ) -> None:
         self._owner = owner
         self._records = records
+        self._facts = facts
+        self._clock = clock
+        self._grants_valid = grants_valid
         self._levels: Mapping[int, Mapping[str, Permission]] = {}  # by the record's id, then by username
+        self._suspended = _decode_suspended(facts.get(_SUSPENDED_FACT))
+        self._suspensions = 0
+        self._confirmed_at = _decode_time(facts.get(_CONFIRMED_FACT))
         self.version = 0
         self._version_changed = asyncio.Event()
 
@@ -39,9 +65,32 @@ class AccessControl:
             users[grant.user] = max(grant.level, users.get(grant.user, Permission.NONE))
         if levels != self._levels:
             self._levels = levels
-            self.version += 1
-            self._version_changed.set()
-            self._version_changed = asyncio.Event()
+            self._change_version()
+
+    async def suspend(self, uuid: Uuid | None = None) -> None:
+        """The owner says that permissions on this device have changed (on every device, for None): let nobody else
+        control it until a sync has fetched them.
+
+        It holds at once, and over a restart once this returns. Raises StoreError.
+        """
+        self._suspensions += 1
+        self._suspended = self._suspended | {_EVERY_DEVICE if uuid is None else uuid}
+        self._change_version()
+        await self._facts.set(_SUSPENDED_FACT, msgspec.json.encode(sorted(self._suspended)))
+
+    @property
+    def suspensions(self) -> int:
+        """How often `suspend` was called: a sync reads it when it begins, and gives it to `confirm`."""
+        return self._suspensions
+
+    async def confirm(self, suspensions: int) -> None:
+        """A sync has fetched all permissions. What was suspended before it began stands no longer. Raises StoreError."""
+        self._confirmed_at = self._clock.now()
+        await self._facts.set(_CONFIRMED_FACT, str(int(self._confirmed_at.timestamp())).encode())
+        if self._suspended and suspensions == self._suspensions:
+            self._suspended = frozenset()
+            self._change_version()
+            await self._facts.delete(_SUSPENDED_FACT)
 
     async def next_version(self, version: int) -> int:
         """Wait until `self.version` is another than `version`, and return it. Any number of tasks may wait."""
@@ -55,15 +104,38 @@ class AccessControl:
         """
         return (self._owner, *sorted(self._granted_levels(uuid)))
 
+    def is_owner(self, user: str) -> bool:
+        """Whether `user` is the owner."""
+        return user == self._owner
+
     def level(self, user: str, uuid: Uuid) -> Permission:
         """The permission of `user` on the device."""
         if user == self._owner:
             return Permission.DELETE
-        return self._granted_levels(uuid).get(user, Permission.NONE)
+        granted = self._granted_levels(uuid).get(user, Permission.NONE)
+        return granted if self._is_trusted(uuid) else min(granted, Permission.QUERY)
+
+    def _is_trusted(self, uuid: Uuid) -> bool:
+        if self._suspended and not self._suspended.isdisjoint({uuid, _EVERY_DEVICE}):
+            return False
+        return self._confirmed_at is None or self._clock.now() - self._confirmed_at <= self._grants_valid
 
     def _granted_levels(self, uuid: Uuid) -> Mapping[str, Permission]:
         record = self._records.get(uuid)
         return {} if record is None or record.id is None else self._levels.get(record.id, {})
+
+    def _change_version(self) -> None:
+        self.version += 1
+        self._version_changed.set()
+        self._version_changed = asyncio.Event()
+
+
+def _decode_suspended(fact: bytes | None) -> frozenset[str]:
+    return frozenset() if fact is None else msgspec.json.decode(fact, type=frozenset[str])
+
+
+def _decode_time(fact: bytes | None) -> datetime | None:
+    return None if fact is None else datetime.fromtimestamp(int(fact), UTC)
 
 
 def usernames_by_id(members: Iterable[Member], profile: UserProfile | None) -> dict[int, str]:

@@ -1,44 +1,86 @@
-"""Whether a request may be executed: permission (§7), age, and the device it names. Pure functions."""
+"""Whether a request may be executed: permission (§7), age, and the device that it names. Pure functions."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from gatewayd.model.errors import GatewayError, RefusedError, UnknownDeviceError
+from gatewayd.model.ids import Category
 from gatewayd.model.permission import Permission, is_allowed
 from gatewayd.model.record import Record
-from gatewayd.model.request import Request
+from gatewayd.model.request import OperateLock, RemoveDevice, Request
 from gatewayd.model.status import OperationStatus
 
-_EARLIEST_NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
-"""No request can be older than this program."""
+MAX_AHEAD: Final = timedelta(minutes=5)
+"""A stamp further ahead of the time is refused: it would keep a request young for as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """What is known of who asks: the permission on the device (§7), and whether it is the gateway's owner."""
+
+    level: Permission
+    is_owner: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimeKnown:
+    """What is known of the time: `now`, None where no clock can be trusted; `not_before`, which is past for sure."""
+
+    now: datetime | None
+    not_before: datetime
 
 
 def refusal(
-    request: Request, level: Permission, record: Record | None, now: datetime | None, ttl: timedelta
+    request: Request, requester: Requester, record: Record | None, time: TimeKnown, waited: timedelta, ttl: timedelta
 ) -> GatewayError | None:
     """Why `request` is not executed, with the §9 status to answer; None where it may be.
 
-    `level` is the requester's permission on the device, `record` the device's record in the mirror, `now` the cloud's
-    time (None while it is unknown), `ttl` the age above which a request is too old.
+    `record` is the device's record in the mirror, `waited` how long ago the request was received.
     """
-    if not is_allowed(level, request.exectype):
-        return RefusedError(
-            f"{request.user} may not {request.exectype} {request.uuid}", OperationStatus.PERMISSION_DENIED
-        )
-    if is_too_old(request.sent_at, now, ttl):
-        return RefusedError(f"sent at {request.sent_at}: too old to be executed", OperationStatus.FAILED)
+    return (
+        _no_permission(request, requester) or age_refusal(request, time, waited, ttl) or _no_such_device(request, record)
+    )
+
+
+def age_refusal(request: Request, time: TimeKnown, waited: timedelta, ttl: timedelta) -> RefusedError | None:
+    """Why `request` is too old to be executed, or may be; None where it is younger than `ttl` for sure enough.
+
+    A request without a stamp is as old as its arrival. While no clock can be trusted, a stamp is only known to be too
+    old where it lies before a time that is past; then no lock is operated at all, since an unlock of three weeks ago
+    would be executed otherwise. Other devices are: a board without time would switch no lamp.
+    """
+    if waited > ttl:
+        return RefusedError(f"received {waited.total_seconds():.0f} s ago: too old", OperationStatus.FAILED)
+    sent_at = request.sent_at
+    if time.now is None:
+        if sent_at is not None and time.not_before - sent_at > ttl:
+            return RefusedError(f"sent at {sent_at}: too old", OperationStatus.FAILED)
+        if isinstance(request.action, OperateLock):
+            return RefusedError("the time is not known: no lock is operated", OperationStatus.FAILED)
+        return None
+    if sent_at is None:
+        return None
+    if time.now - sent_at > ttl:
+        return RefusedError(f"sent at {sent_at}: too old", OperationStatus.FAILED)
+    if sent_at - time.now > MAX_AHEAD:
+        return RefusedError(f"sent at {sent_at}: in the future", OperationStatus.BAD_TIME_FORMAT)
+    return None
+
+
+def _no_permission(request: Request, requester: Requester) -> RefusedError | None:
+    if not is_allowed(requester.level, request.exectype):
+        reason = f"{request.user} may not {request.exectype} {request.uuid}"
+    elif request.category is Category.LOCK and isinstance(request.action, RemoveDevice) and not requester.is_owner:
+        reason = f"only the owner may remove the lock {request.uuid}"
+    else:
+        return None
+    return RefusedError(reason, OperationStatus.PERMISSION_DENIED)
+
+
+def _no_such_device(request: Request, record: Record | None) -> UnknownDeviceError | None:
     if record is None or record.category is not request.category:
         return UnknownDeviceError(f"no {request.category} {request.uuid} is hosted here")
     if record.unlinked:
         return UnknownDeviceError(f"the cloud has no device {request.uuid} any more")
     return None
-
-
-def is_too_old(sent_at: datetime | None, now: datetime | None, ttl: timedelta) -> bool:
-    """Whether a request sent at `sent_at` is older than `ttl` at `now`.
-
-    A request without a stamp is not: it is as old as its arrival. While the cloud's time is unknown, a request counts
-    as too old only if it was sent before this program existed: a board whose clock starts in 1970 would otherwise
-    refuse every request. A stamp in the future is that of a phone whose clock is fast.
-    """
-    return sent_at is not None and (now or _EARLIEST_NOW) - sent_at > ttl

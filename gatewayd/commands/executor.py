@@ -6,21 +6,23 @@ Decoding requests and sending answers is the transport's part: it hands over a `
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Protocol
 
 import structlog
 
-from gatewayd.commands.admission import refusal
+from gatewayd.commands.admission import Requester, TimeKnown, age_refusal, refusal
 from gatewayd.commands.handlers import Handlers
 from gatewayd.model.errors import GatewayError, StoreError
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import AnswerItem
 from gatewayd.model.permission import Permission
 from gatewayd.model.ports import RecordReader
+from gatewayd.model.privacy import visible_record
+from gatewayd.model.record import Record
 from gatewayd.model.request import (
     Action,
     AddKey,
@@ -95,13 +97,30 @@ class Permissions(Protocol):
         """The permission of `user` on the device; NONE for an unknown user."""
         ...
 
+    def is_owner(self, user: str) -> bool:
+        """Whether `user` is the gateway's owner."""
+        ...
+
+
+class Clock(Protocol):
+    """The best time that is known."""
+
+    def known_now(self) -> datetime | None:
+        """The time; None where no clock can be trusted."""
+        ...
+
+    def not_before(self) -> datetime:
+        """A time that is past for sure."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Submission:
-    """A request, where its answers go, and the loop time by which it must have its final answer."""
+    """A request, where its answers go, and the loop times at which it came and by which it needs its final answer."""
 
     request: Request
     reply: Reply
+    received: float
     deadline: float
 
 
@@ -114,8 +133,9 @@ class _DeviceQueue:
 
 
 class CommandExecutor:
-    """Executes submitted requests until `run` is cancelled. `cloud_now` is the cloud's time, None while unknown; a
-    request older than `ttl` by it is not executed. `deadline_s` includes the time in the queue.
+    """Executes submitted requests until `run` is cancelled. A request older than `ttl` by `clock` is not executed.
+
+    `deadline_s` includes the time in the queue. What a record in an answer shows follows the requester's permission.
     """
 
     def __init__(
@@ -126,7 +146,7 @@ class CommandExecutor:
         outbox: Outbox,
         permissions: Permissions,
         handlers: Handlers,
-        cloud_now: Callable[[], datetime | None],
+        clock: Clock,
         ttl: timedelta,
         deadline_s: float = DEADLINE_S,
     ) -> None:
@@ -135,26 +155,25 @@ class CommandExecutor:
         self._outbox = outbox
         self._permissions = permissions
         self._handlers = handlers
-        self._cloud_now = cloud_now
+        self._clock = clock
         self._ttl = ttl
         self._deadline_s = deadline_s
         self._queues: dict[Uuid, _DeviceQueue] = {}
-        self._submitted: asyncio.Queue[tuple[Request, Reply]] = asyncio.Queue(MAX_SUBMITTED)
+        self._submitted: asyncio.Queue[_Submission] = asyncio.Queue(MAX_SUBMITTED)
         self.counters: Counter[str] = Counter()
         """`executed`, `repeated` and `refused` requests."""
 
     async def submit(self, request: Request, reply: Reply) -> None:
         """Hand over a request; returns once it is queued. It is executed even if the transport's connection ends."""
-        await self._submitted.put((request, reply))
+        received = asyncio.get_running_loop().time()
+        await self._submitted.put(_Submission(request, reply, received, received + self._deadline_s))
 
     async def run(self) -> None:
         """Execute what is submitted, until cancelled."""
-        clock = asyncio.get_running_loop().time
         async with asyncio.TaskGroup() as tasks:
             while True:
-                request, reply = await self._submitted.get()
-                submission = _Submission(request, reply, clock() + self._deadline_s)
-                tasks.create_task(self._queue(submission), name=f"request-{request.sn}")
+                submission = await self._submitted.get()
+                tasks.create_task(self._queue(submission), name=f"request-{submission.request.sn}")
 
     async def answer_unfinished(self) -> frozenset[Uuid]:
         """Answer 操作失败 to every request that a crash interrupted; returns the devices whose state must be read."""
@@ -169,7 +188,7 @@ class CommandExecutor:
                     exectype=one.exectype,
                     sn=one.sn,
                     status=OperationStatus.FAILED.name,
-                    record=self._records.get(one.uuid),
+                    record=self._visible(one.user, one.uuid, self._records.get(one.uuid)),
                 ),
             )
             log.warning("interrupted_request_answered", sn=one.sn, uuid=one.uuid, exectype=one.exectype)
@@ -188,7 +207,7 @@ class CommandExecutor:
                 return
             if not await _acquire_by(queue.lock, submission.deadline - MIN_REMAINING_S):
                 log.warning("request_refused", uuid=request.uuid, reason="the device was busy until the deadline")
-                reply.final(Answer(OperationStatus.NODE_NOT_RESPONDING, self._records.get(request.uuid)))
+                self._refuse(submission, OperationStatus.NODE_NOT_RESPONDING)
                 return
             try:
                 await self._begin(submission)
@@ -202,10 +221,12 @@ class CommandExecutor:
     async def _begin(self, submission: _Submission) -> None:
         """Check and journal the request; execute it where it is new and allowed."""
         request, reply = submission.request, submission.reply
-        record = self._records.get(request.uuid)
         try:
-            level = self._permissions.level(request.user, request.uuid)
-            if (refused := refusal(request, level, record, self._cloud_now(), self._ttl)) is not None:
+            requester = Requester(
+                self._permissions.level(request.user, request.uuid), self._permissions.is_owner(request.user)
+            )
+            record = self._records.get(request.uuid)
+            if refused := refusal(request, requester, record, self._time(), _waited(submission), self._ttl):
                 raise refused
             begun = await self._journal.begin(request)
             if isinstance(begun, Repeated):
@@ -214,7 +235,7 @@ class CommandExecutor:
             # Not in the journal, or not answered again: nothing was done, and the requester may send it again.
             log.info("request_refused", uuid=request.uuid, user=request.user, reason=str(error))
             self.counters["refused"] += 1
-            reply.final(Answer(error.status, record))
+            self._refuse(submission, error.status)
             return
         if isinstance(begun, Entered):
             await self._execute(submission, begun.id)
@@ -232,9 +253,12 @@ class CommandExecutor:
         clock = asyncio.get_running_loop().time
         self.counters["executed"] += 1
         started = clock()
-        if (progress := _PROGRESS.get(type(request.action))) is not None:
+        # Judged again: writing the journal may have taken long, or the process stood still.
+        late = age_refusal(request, self._time(), _waited(submission), self._ttl)
+        if late is None and (progress := _PROGRESS.get(type(request.action))) is not None:
             reply.progress(progress)
-        answer = await self._outcome(submission)
+        outcome = await self._outcome(submission) if late is None else self._failed(request, late)
+        answer = replace(outcome, record=self._visible(request.user, request.uuid, outcome.record))
         try:
             await self._journal.finish(row, _item(request, answer), through_outbox=reply.uses_outbox)
         except StoreError as error:
@@ -260,13 +284,34 @@ class CommandExecutor:
             async with asyncio.timeout_at(submission.deadline):
                 return await self._handlers.execute(request)
         except GatewayError as error:
-            log.info("request_failed", uuid=request.uuid, reason=str(error))
-            return Answer(error.status, record)
+            return self._failed(request, error)
         except TimeoutError:
             return Answer(OperationStatus.NODE_NOT_RESPONDING, record)
         except Exception:  # a fault of ours: answered as one, and the daemon goes on
             log.exception("handler_failed", uuid=request.uuid, exectype=request.exectype)
             return Answer(OperationStatus.UNKNOWN_ERROR, record)
+
+    def _failed(self, request: Request, error: GatewayError) -> Answer:
+        log.info("request_failed", uuid=request.uuid, reason=str(error))
+        return Answer(error.status, self._records.get(request.uuid))
+
+    def _refuse(self, submission: _Submission, status: OperationStatus) -> None:
+        """Answer a request that is not in the journal. 权限不足 says nothing more: it carries no record."""
+        request = submission.request
+        is_denied = status is OperationStatus.PERMISSION_DENIED
+        record = None if is_denied else self._records.get(request.uuid)
+        submission.reply.final(Answer(status, self._visible(request.user, request.uuid, record)))
+
+    def _visible(self, user: str, uuid: Uuid, record: Record | None) -> Record | None:
+        return visible_record(record, self._permissions.level(user, uuid))
+
+    def _time(self) -> TimeKnown:
+        return TimeKnown(self._clock.known_now(), self._clock.not_before())
+
+
+def _waited(submission: _Submission) -> timedelta:
+    """How long ago the request was received."""
+    return timedelta(seconds=asyncio.get_running_loop().time() - submission.received)
 
 
 def _item(request: Request, answer: Answer) -> AnswerItem:

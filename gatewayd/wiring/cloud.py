@@ -6,20 +6,26 @@ import ssl
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
+
 from gatewayd import __version__
+from gatewayd.cloud.access_control import AccessControl
 from gatewayd.cloud.delivery.sender import RestSender
 from gatewayd.cloud.mqtt.publisher import MqttPublisher, last_will
 from gatewayd.cloud.mqtt.request_listener import RequestListener
 from gatewayd.cloud.mqtt.session import MqttAccount, MqttSession
+from gatewayd.cloud.mqtt.topics import Topic
 from gatewayd.cloud.rest.client import CloudClient, Credentials
 from gatewayd.cloud.rest.transport import Transport
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.config import Settings
 from gatewayd.firmware.checker import FirmwareChecker
-from gatewayd.model.errors import NotIdentifiedError
+from gatewayd.model.errors import NotIdentifiedError, StoreError
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record
 from gatewayd.wiring.local import LocalServices
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def build_cloud_services(
     listener = RequestListener(
         local.executor.submit,
         zone=settings.zone,
-        access_changed=partial(look_up_permissions, settings.owner, sync),
+        access_changed=partial(look_up_permissions, local.access, sync, gateway.uuid),
     )
     publisher = MqttPublisher(mirror, outbox, local.access, settings.owner)
     session = MqttSession(
@@ -115,10 +121,18 @@ def mqtt_account(settings: Settings, password: str, uuid: Uuid) -> MqttAccount:
     )
 
 
-def look_up_permissions(owner: str, sync: Sync, user: str) -> None:
-    """`user` publishes that permissions have changed: where it is the owner, they are pulled from the cloud now."""
-    if user == owner:
-        sync.request_run()
+async def look_up_permissions(access: AccessControl, sync: Sync, gateway: Uuid, topic: Topic) -> bool:
+    """Somebody publishes that permissions have changed. Where it is the owner, other users' control of that device (of
+    all, for the gateway) is suspended until they have been fetched, which is tried now. Returns whether it is.
+    """
+    if not access.is_owner(topic.user):
+        return False
+    try:
+        await access.suspend(None if topic.uuid == gateway else topic.uuid)
+    except StoreError as error:
+        log.error("suspension_not_stored", uuid=topic.uuid, reason=str(error))  # noqa: TRY400
+    sync.request_run()
+    return True
 
 
 async def latest_firmware(settings: Settings, client: CloudClient) -> str:

@@ -131,15 +131,21 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
     last_uuid = store.facts.get(_UUID_FACT)
     if last_uuid is not None and store.mirror.get(Uuid(last_uuid.decode())) is not None:
         uuid.set_result(Uuid(last_uuid.decode()))
-    access = AccessControl(settings.owner, store.mirror)
     clock = CloudClock(asyncio.get_running_loop().time)
+    access = AccessControl(
+        settings.owner,
+        store.mirror,
+        store.facts,
+        clock,
+        grants_valid=timedelta(seconds=settings.cloud.grants_valid_s),
+    )
     executor = CommandExecutor(
         records=store.mirror,
         journal=store.journal,
         outbox=store.outbox,
         permissions=access,
         handlers=build_handlers(zigbee, pin_codes, RecordEdits(store.mirror)),
-        cloud_now=clock.now,
+        clock=clock,
         ttl=timedelta(seconds=settings.locks.command_ttl_s),
     )
     return LocalServices(

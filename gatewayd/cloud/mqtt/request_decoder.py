@@ -70,8 +70,8 @@ class _AddKeyParam(msgspec.Struct):
     member_id: int | None = None
 
 
-class _RemoveKeyParam(msgspec.Struct):
-    slot: Annotated[int, Meta(ge=1, le=65534)] | None = field(default=None, name="keyid")
+class _RemoveKeyParam(msgspec.Struct, forbid_unknown_fields=True):
+    slot: Annotated[int, Meta(ge=1, le=65534)] = field(name="keyid")
 
 
 def decode_request(topic: Topic, envelope: Envelope, payload: bytes, zone: tzinfo) -> Request:
@@ -85,7 +85,7 @@ def decode_request(topic: Topic, envelope: Envelope, payload: bytes, zone: tzinf
     for name, expected in (("uuid", topic.uuid), ("category", topic.category)):
         if envelope.msg.get(name, expected) != expected:
             raise MalformedError(f"msg.{name}: found {envelope.msg[name]!r}; the topic says {expected!r}")
-    param = envelope.msg.get("param") or {}
+    param = {} if (given := envelope.msg.get("param")) is None else given
     if not isinstance(param, dict):
         raise MalformedError(f"msg.param: found {type(param).__name__}; it is an object")
     decoder = _DECODERS.get((topic.category, topic.exectype)) or _DECODERS.get((None, topic.exectype))
@@ -101,6 +101,17 @@ def decode_request(topic: Topic, envelope: Envelope, payload: bytes, zone: tzinf
         action,
         _sent_at(envelope.msg, zone),
         identity=request_identity(topic, payload),
+    )
+
+
+def is_sync_request(topic: Topic, envelope: Envelope) -> bool:
+    """Whether this is an empty 请求更新信息 for the gateway: it names no field, and means "sync now" (gateway.md §5)."""
+    fields = envelope.msg.keys() - {"sn", "uuid", "category", "create_time", "update_time"}
+    return (
+        topic.category is Category.GATEWAY
+        and topic.exectype is ExecType.UPDATE
+        and envelope.meaning is OperationStatus.UPDATE_REQUESTED
+        and not any(envelope.msg[name] for name in fields)
     )
 
 
@@ -158,9 +169,14 @@ def _remove_device(_category: Category, _msg: Msg, _param: Msg) -> Action:
     return RemoveDevice()
 
 
-def _remove_key(_category: Category, _msg: Msg, param: Msg) -> Action:
-    slot = _convert(param, _RemoveKeyParam).slot
-    return RemoveDevice() if slot is None else RemoveKey(slot)
+def _remove_key(category: Category, msg: Msg, param: Msg) -> Action:
+    """An empty `param` means the lock itself; anything in it must name a key, so that a mistyped key removes no lock."""
+    if not param:
+        return _remove_device(category, msg, param)
+    if {"keyid", "key_id"} <= param.keys():
+        raise MalformedError("msg.param: keyid and key_id are one; give either")
+    named = {"keyid" if name == "key_id" else name: value for name, value in param.items()}
+    return RemoveKey(_convert(named, _RemoveKeyParam).slot)
 
 
 def _add_key(_category: Category, msg: Msg, param: Msg) -> Action:

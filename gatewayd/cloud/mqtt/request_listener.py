@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from gatewayd.cloud.mqtt.envelope import Envelope, read_envelope, write_envelope
-from gatewayd.cloud.mqtt.request_decoder import decode_request
+from gatewayd.cloud.mqtt.request_decoder import decode_request, is_sync_request
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage, ReceivedMqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, read_topic
 from gatewayd.model.errors import GatewayError, MalformedError
@@ -56,11 +56,12 @@ class MqttReply:
 
 
 class RequestListener:
-    """Listens on each connection. `access_changed` is called with the user who publishes 授权失效: permissions are then
-    looked up at once and not with the next sync.
+    """Listens on each connection. `access_changed` is called with the topic on which somebody publishes 授权失效, or an
+    empty 请求更新信息 for the gateway: permissions are then looked up at once and not with the next sync. It returns
+    whether the user of that topic may say so.
     """
 
-    def __init__(self, submit: Submit, *, zone: tzinfo, access_changed: Callable[[str], None]) -> None:
+    def __init__(self, submit: Submit, *, zone: tzinfo, access_changed: Callable[[Topic], Awaitable[bool]]) -> None:
         self._submit = submit
         self._zone = zone
         self._access_changed = access_changed
@@ -85,16 +86,19 @@ class RequestListener:
         if not envelope.is_request:
             self.counters["not_requests"] += 1
             if envelope.meaning is OperationStatus.AUTHORIZATION_EXPIRED and not message.retained:
-                self._access_changed(topic.user)
+                await self._access_changed(topic)
             return
         if message.retained:
             self._count("retained", message, "a retained request is never executed")
+            return
+        if is_sync_request(topic, envelope) and await self._access_changed(topic):
+            await _answer(connection, topic, envelope, OperationStatus.UPDATED)
             return
         try:
             request = decode_request(topic, envelope, message.payload, self._zone)
         except GatewayError as error:
             self._count("refused", message, error)
-            await _refuse(connection, topic, envelope, error.status)
+            await _answer(connection, topic, envelope, error.status)
             return
         await self._submit(request, MqttReply(request, connection))
 
@@ -106,14 +110,14 @@ class RequestListener:
         except (MalformedError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         if not message.retained and (found.status is None or Envelope({}, found.status, found.desc).is_request):
-            await _refuse(connection, topic, Envelope({"sn": found.msg.sn}), OperationStatus.BAD_PARAMETERS)
+            await _answer(connection, topic, Envelope({"sn": found.msg.sn}), OperationStatus.BAD_PARAMETERS)
 
     def _count(self, what: str, message: ReceivedMqttMessage, reason: object) -> None:
         self.counters[what] += 1
         log.warning(f"request_{what}", topic=message.topic, size=len(message.payload), reason=str(reason))
 
 
-async def _refuse(connection: MqttConnection, topic: Topic, envelope: Envelope, status: OperationStatus) -> None:
+async def _answer(connection: MqttConnection, topic: Topic, envelope: Envelope, status: OperationStatus) -> None:
     if (sn := envelope.sn) is not None:
         await connection.publish(MqttMessage(str(topic), write_envelope(status, None, sn), qos=1))
 

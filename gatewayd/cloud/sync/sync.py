@@ -23,7 +23,7 @@ from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.rest.objects import ApiObject, decode_object, encode_object
 from gatewayd.cloud.sync.progress import StepState, SyncProgress, SyncStep
 from gatewayd.cloud.sync.records import RecordSync
-from gatewayd.model.errors import CloudError, GatewayError
+from gatewayd.model.errors import CloudError, GatewayError, StoreError
 from gatewayd.store.cloud_cache import CachedObject, CloudCache
 from gatewayd.store.mirror import Mirror
 
@@ -33,6 +33,9 @@ _FIRST_RETRY_S: Final = 30.0
 
 # The kinds of objects in the cloud cache, which are also the names of their steps.
 _AUTHORIZATION, _MEMBER, _PROFILE = "authorization", "member", "profile"
+
+_ACCESS_SECTIONS: Final = frozenset({_AUTHORIZATION, _MEMBER, _PROFILE, "record"})
+"""What permissions are made of: while one of these failed, they are not confirmed."""
 
 SyncJob = Callable[[SyncStep], Awaitable[None]]
 """Syncs one section and counts in the step. Raises GatewayError."""
@@ -110,15 +113,24 @@ class Sync:
         ]
         steps = [SyncStep(name) for name, _ in jobs]
         self.progress = SyncProgress(self.progress.number + 1, running=True, steps=steps)
+        suspensions = self._access.suspensions
         for step, (_, job) in zip(steps, jobs, strict=True):
             if _is_cloud_unreachable(steps):
                 step.state, step.error = StepState.FAILED, "not tried: the first two sections got no answer"
             else:
                 await _run_step(step, job)
         self._update_access()
+        if all(step.state is StepState.DONE for step in steps if step.name in _ACCESS_SECTIONS):
+            await self._confirm_access(suspensions)
         self.progress.running = False
         changed = {step.name: step.changed for step in steps if step.changed}
         log.info("synced", failed=[step.name for step in steps if step.error], **changed)
+
+    async def _confirm_access(self, suspensions: int) -> None:
+        try:
+            await self._access.confirm(suspensions)
+        except StoreError as error:
+            log.error("access_not_confirmed", reason=str(error))  # noqa: TRY400
 
     async def _sync_clock(self, step: SyncStep) -> None:
         """§2.13."""
