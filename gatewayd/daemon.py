@@ -23,9 +23,10 @@ from gatewayd.store.command_journal import MIN_REPEAT_WINDOW
 from gatewayd.store.opening import make_folder
 from gatewayd.store.state_key import load_key
 from gatewayd.store.store import Store
+from gatewayd.trusted_time import BestClock, keep_lower_bound
 from gatewayd.wiring.admin import build_console, build_server
 from gatewayd.wiring.cloud import CloudStart, run_cloud_services
-from gatewayd.wiring.local import build_local_services, now, run_local_services
+from gatewayd.wiring.local import build_local_services, run_local_services
 from gatewayd.wiring.provisioning import load_provisioning, shut_window_when_connected, wifi_of
 
 log = structlog.get_logger()
@@ -35,20 +36,26 @@ _WINDOW_BY_BUTTON_S = 300.0
 
 @asynccontextmanager
 async def running(
-    settings: Settings, password: str, environ: Mapping[str, str], *, wifi: Wifi | None = None
+    settings: Settings,
+    password: str,
+    environ: Mapping[str, str],
+    *,
+    wifi: Wifi | None = None,
+    clock: BestClock | None = None,
 ) -> AsyncIterator[Console]:
-    """Run the whole daemon as long as the context lasts; `wifi` replaces the board's own (demo, tests).
+    """Run the whole daemon as long as the context lasts; `wifi` and `clock` replace the board's own (demo, tests).
 
     Raises StoreError, ConfigError or GatewayError where a part cannot be built.
     """
     chance = random.Random()  # noqa: S311  (jitter)
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     make_folder(settings.state_dir)
+    clock = clock or BestClock()
     key = load_key(Path(credentials) if credentials else None, settings.state_dir)
     path = settings.state_dir / "gatewayd.db"
     window = max(MIN_REPEAT_WINDOW, timedelta(seconds=2 * settings.locks.command_ttl_s))
-    async with Store.open(path, now=now, zone=settings.zone, key=key, repeat_window=window) as store:
-        local = build_local_services(settings, store, chance)
+    async with Store.open(path, now=clock.now, zone=settings.zone, key=key, repeat_window=window) as store:
+        local = build_local_services(settings, store, clock, chance)
         await local.lock_events.load_known(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
         cloud = CloudStart()
         provisioning = await load_provisioning(settings, local, wifi or wifi_of(settings), cloud)
@@ -56,6 +63,7 @@ async def running(
         async with build_server(settings, console).listening(), asyncio.TaskGroup() as tasks:
             parts = Parts(tasks)
             parts.start("store", store.run())
+            parts.start("clock", keep_lower_bound(clock, store.facts))
             parts.start("recorder", local.recorder.run())
             parts.start("local", run_local_services(settings, local))
             parts.start("locks", local.lock_reconciler.run())

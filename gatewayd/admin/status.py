@@ -4,7 +4,6 @@ Reading is all that happens here; what an operator can order is `console`'s.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -143,7 +142,7 @@ class StatusReader:
         cloud: CloudSource,
         *,
         owner: str,
-        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
     ) -> None:
         self._store = store
         self._zigbee = zigbee
@@ -151,8 +150,8 @@ class StatusReader:
         self._provisioning = provisioning
         self._cloud = cloud
         self._owner = owner
-        self._now = now
-        self._started = now()
+        self._monotonic = monotonic
+        self._started = monotonic()
 
     async def gateway(self) -> GatewayStatus:
         """Everything that `gatewayctl status` shows."""
@@ -161,7 +160,7 @@ class StatusReader:
             version=__version__,
             gateway=network.coordinator if network else None,
             owner=self._owner,
-            up_s=round((self._now() - self._started).total_seconds()),
+            up_s=round(self._monotonic() - self._started),
             radio=self.radio(),
             mqtt=self.mqtt(),
             rest=self.rest(),

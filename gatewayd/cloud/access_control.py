@@ -84,7 +84,7 @@ class AccessControl:
         return self._suspensions
 
     async def confirm(self, suspensions: int) -> None:
-        """A sync has fetched all permissions. What was suspended before it began stands no longer. Raises StoreError."""
+        """A sync has fetched all permissions: what was suspended before it began ends. Raises StoreError."""
         self._confirmed_at = self._clock.now()
         await self._facts.set(_CONFIRMED_FACT, str(int(self._confirmed_at.timestamp())).encode())
         if self._suspended and suspensions == self._suspensions:

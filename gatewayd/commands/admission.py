@@ -39,7 +39,9 @@ def refusal(
     `record` is the device's record in the mirror, `waited` how long ago the request was received.
     """
     return (
-        _no_permission(request, requester) or age_refusal(request, time, waited, ttl) or _no_such_device(request, record)
+        _no_permission(request, requester)
+        or age_refusal(request, time, waited, ttl)
+        or _no_such_device(request, record)
     )
 
 
@@ -52,19 +54,24 @@ def age_refusal(request: Request, time: TimeKnown, waited: timedelta, ttl: timed
     """
     if waited > ttl:
         return RefusedError(f"received {waited.total_seconds():.0f} s ago: too old", OperationStatus.FAILED)
-    sent_at = request.sent_at
     if time.now is None:
-        if sent_at is not None and time.not_before - sent_at > ttl:
-            return RefusedError(f"sent at {sent_at}: too old", OperationStatus.FAILED)
-        if isinstance(request.action, OperateLock):
-            return RefusedError("the time is not known: no lock is operated", OperationStatus.FAILED)
-        return None
-    if sent_at is None:
-        return None
-    if time.now - sent_at > ttl:
+        return _refusal_without_time(request, time.not_before - ttl)
+    return None if request.sent_at is None else _refusal_by_stamp(request.sent_at, time.now, ttl)
+
+
+def _refusal_by_stamp(sent_at: datetime, now: datetime, ttl: timedelta) -> RefusedError | None:
+    if now - sent_at > ttl:
         return RefusedError(f"sent at {sent_at}: too old", OperationStatus.FAILED)
-    if sent_at - time.now > MAX_AHEAD:
+    if sent_at - now > MAX_AHEAD:
         return RefusedError(f"sent at {sent_at}: in the future", OperationStatus.BAD_TIME_FORMAT)
+    return None
+
+
+def _refusal_without_time(request: Request, too_old_before: datetime) -> RefusedError | None:
+    if request.sent_at is not None and request.sent_at < too_old_before:
+        return RefusedError(f"sent at {request.sent_at}: too old", OperationStatus.FAILED)
+    if isinstance(request.action, OperateLock):
+        return RefusedError("the time is not known: no lock is operated", OperationStatus.FAILED)
     return None
 
 

@@ -7,8 +7,9 @@ from gatewayd.admin.server import AdminServer
 from gatewayd.admin.status import StatusReader
 from gatewayd.config import Settings
 from gatewayd.provisioning.service import ProvisioningService
+from gatewayd.trusted_time import boottime_s
 from gatewayd.wiring.cloud import CloudStart
-from gatewayd.wiring.local import LocalServices, now
+from gatewayd.wiring.local import LocalServices
 
 
 def build_console(
@@ -22,7 +23,7 @@ def build_console(
         provisioning,
         cloud,
         owner=settings.owner,
-        now=now,
+        monotonic=boottime_s,
     )
     return Console(
         local.store,

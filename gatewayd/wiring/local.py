@@ -4,14 +4,13 @@ import asyncio
 import random
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from gatewayd import __version__
 from gatewayd.cloud.access_control import AccessControl
-from gatewayd.cloud.clock import CloudClock
 from gatewayd.commands.executor import CommandExecutor
 from gatewayd.commands.handlers import Handlers, handle
 from gatewayd.commands.record_edits import RecordEdits
@@ -37,6 +36,7 @@ from gatewayd.model.request import (
     UpdateRecord,
 )
 from gatewayd.store.store import Store
+from gatewayd.trusted_time import BestClock, read_lower_bound
 from gatewayd.zigbee.catalogue import Catalogue
 from gatewayd.zigbee.controller import ZigbeeController
 from gatewayd.zigbee.event_recorder import EventRecorder
@@ -45,11 +45,6 @@ log = structlog.get_logger()
 
 _UUID_FACT: Final = "gateway-uuid"
 _RETRY_S: Final = 10.0
-
-
-def now() -> datetime:
-    """The board's clock."""
-    return datetime.now(UTC)
 
 
 def new_sn() -> str:
@@ -68,7 +63,7 @@ class LocalServices:
     pin_codes: PinCodes
     lock_reconciler: LockReconciler
     access: AccessControl
-    clock: CloudClock
+    clock: BestClock
     executor: CommandExecutor
     came_up: asyncio.Event
     uuid: asyncio.Future[Uuid]
@@ -79,9 +74,10 @@ class LocalServices:
         return self.store.mirror.get(self.uuid.result()) if self.uuid.done() else None
 
 
-def build_local_services(settings: Settings, store: Store, chance: random.Random) -> LocalServices:
+def build_local_services(settings: Settings, store: Store, clock: BestClock, chance: random.Random) -> LocalServices:
     """Build the parts over `store`; nothing runs yet. Raises ConfigError for a catalogue that cannot be read."""
     came_up = asyncio.Event()
+    clock.set_lower_bound(read_lower_bound(store.facts))
 
     def emit(event: RadioEvent) -> None:
         match event:
@@ -98,7 +94,7 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
         store.mirror,
         store.facts,
         emit,
-        now=now,
+        now=clock.now,
         zone=settings.zone,
         chance=chance,
     )
@@ -108,7 +104,7 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
         store.facts,
         zigbee,
         flush_notifications=lambda: recorder.flush(),  # noqa: PLW0108  (it is made below)
-        now=now,
+        now=clock.now,
         zone=settings.zone,
         new_sn=new_sn,
     )
@@ -131,7 +127,6 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
     last_uuid = store.facts.get(_UUID_FACT)
     if last_uuid is not None and store.mirror.get(Uuid(last_uuid.decode())) is not None:
         uuid.set_result(Uuid(last_uuid.decode()))
-    clock = CloudClock(asyncio.get_running_loop().time)
     access = AccessControl(
         settings.owner,
         store.mirror,

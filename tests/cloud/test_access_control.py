@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import Broker
 from gatewayd.store.store import Store
+from tests.common.clock import HandClock
 from tests.common.cloud import GUEST, OWNER, PASSWORD, SWITCH, Gateway, running
+from tests.common.store import Clock, Opener
 
 CATEGORIES = (
     *(Category.GATEWAY, Category.SWITCH, Category.LOCK, Category.SOCKET),
@@ -53,7 +57,7 @@ async def gateway_with(broker: Broker, folder: Path, *grants: Grant) -> AsyncIte
     created: list[AccessControl] = []
 
     def create_access(store: Store) -> AccessControl:
-        access = AccessControl(OWNER, store.mirror)
+        access = AccessControl(OWNER, store.mirror, store.facts, HandClock(), grants_valid=timedelta(days=7))
         access.set_grants(grants)
         created.append(access)
         return access
@@ -81,7 +85,7 @@ async def test_guest_is_limited_to_his_level_on_every_category(
                 place = f"{device.category} {exectype}: {answer.meaning}"
                 if fields is None:
                     assert answer.meaning is OperationStatus.BAD_PARAMETERS, place
-                elif is_allowed(level, exectype):
+                elif is_allowed(level, exectype) and (device.category, exectype) != (Category.LOCK, ExecType.DELETE):
                     assert answer.meaning in {
                         OperationStatus.CONTROLLED,
                         OperationStatus.UPDATED,
@@ -205,3 +209,63 @@ async def test_unlinked_device_executes_no_request(broker: Broker, tmp_path: Pat
         await gateway.store.mirror.put(replace(switch, unlinked=True))
         answer = await owner.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, **TURN_ON)
         assert (answer.meaning, gateway.bench.ran) == (OperationStatus.NO_SUCH_INFORMATION, [])
+
+
+SWITCH_RECORD = DEVICES[1]
+GRANT = Grant(GUEST, SWITCH_RECORD.id or 0, Permission.CONTROL)
+
+
+@dataclass
+class Rights:
+    """An access control over a store that can be reopened, with one guest who may control the switch."""
+
+    reopen: Opener
+    clock: HandClock
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[AccessControl]:
+        async with self.reopen() as store:
+            await store.mirror.put(SWITCH_RECORD)
+            access = AccessControl(OWNER, store.mirror, store.facts, self.clock, grants_valid=timedelta(days=7))
+            access.set_grants([GRANT])
+            yield access
+
+
+@pytest.fixture
+def rights(tmp_path: Path) -> Rights:
+    return Rights(Opener(tmp_path / "gatewayd.db", Clock()), HandClock())
+
+
+@pytest.mark.parametrize("uuid", [SWITCH_RECORD.uuid, None])
+async def test_suspended_user_may_query_until_a_sync_that_began_later_has_succeeded(
+    rights: Rights, uuid: Uuid | None
+) -> None:
+    async with rights.opened() as access:
+        began_before = access.suspensions
+        await access.suspend(uuid)
+        assert access.level(GUEST, SWITCH_RECORD.uuid) is Permission.QUERY
+        assert access.level(OWNER, SWITCH_RECORD.uuid) is Permission.DELETE
+        await access.confirm(began_before)
+        assert access.level(GUEST, SWITCH_RECORD.uuid) is Permission.QUERY
+    async with rights.opened() as access:
+        assert access.level(GUEST, SWITCH_RECORD.uuid) is Permission.QUERY
+        await access.confirm(access.suspensions)
+        assert access.level(GUEST, SWITCH_RECORD.uuid) is Permission.CONTROL
+    async with rights.opened() as access:
+        assert access.level(GUEST, SWITCH_RECORD.uuid) is Permission.CONTROL
+
+
+async def test_suspension_of_another_device_changes_nothing(rights: Rights) -> None:
+    async with rights.opened() as access:
+        await access.suspend(DEVICES[2].uuid)
+        assert access.level(GUEST, SWITCH_RECORD.uuid) is Permission.CONTROL
+
+
+async def test_grant_that_was_not_confirmed_for_long_allows_a_query_only(rights: Rights) -> None:
+    async with rights.opened() as access:
+        await access.confirm(access.suspensions)
+    rights.clock.at += timedelta(days=7, seconds=1)
+    async with rights.opened() as access:
+        assert access.level(GUEST, SWITCH_RECORD.uuid) is Permission.QUERY
+        await access.confirm(access.suspensions)
+        assert access.level(GUEST, SWITCH_RECORD.uuid) is Permission.CONTROL

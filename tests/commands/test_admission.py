@@ -4,12 +4,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gatewayd.commands.admission import is_too_old, refusal
+from gatewayd.commands.admission import Requester, TimeKnown, age_refusal, refusal
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.permission import Permission
 from gatewayd.model.record import CurtainParam, LockParam, Record
-from gatewayd.model.request import LockOperation, OperateLock, Request
+from gatewayd.model.request import (
+    LockOperation,
+    OperateLock,
+    OperateSwitch,
+    RemoveDevice,
+    Request,
+    SwitchOperation,
+)
 from gatewayd.model.status import OperationStatus
+from tests.common.clock import EARLIEST
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 TTL = timedelta(seconds=30)
@@ -23,13 +31,26 @@ def unlock(sent_at: datetime | None = NOON) -> Request:
     return Request("13800000000", Category.LOCK, LOCK.uuid, ExecType.CONTROL, "1", action, sent_at, identity=b"1")
 
 
+def switch_on(sent_at: datetime | None = NOON) -> Request:
+    action = OperateSwitch(SwitchOperation.ON)
+    return Request("13800000000", Category.SWITCH, LOCK.uuid, ExecType.CONTROL, "1", action, sent_at, identity=b"1")
+
+
+def remove(category: Category) -> Request:
+    return Request("13800000000", category, LOCK.uuid, ExecType.DELETE, "1", RemoveDevice(), NOON, identity=b"1")
+
+
+def known(now: datetime | None = NOON, not_before: datetime = EARLIEST) -> TimeKnown:
+    return TimeKnown(now, not_before)
+
+
 @pytest.mark.parametrize(
     ("level", "sent_at", "record", "status"),
     [
         (Permission.CONTROL, NOON, LOCK, None),
         (Permission.DELETE, None, LOCK, None),
         (Permission.QUERY, NOON, LOCK, OperationStatus.PERMISSION_DENIED),
-        (Permission.NONE, NOON, None, OperationStatus.PERMISSION_DENIED),  # whoever may nothing learns nothing
+        (Permission.NONE, NOON, None, OperationStatus.PERMISSION_DENIED),  # not even that there is no such device
         (Permission.CONTROL, NOON - timedelta(seconds=31), LOCK, OperationStatus.FAILED),
         (Permission.CONTROL, NOON, None, OperationStatus.NO_SUCH_INFORMATION),
         (Permission.CONTROL, NOON, CURTAIN, OperationStatus.NO_SUCH_INFORMATION),
@@ -39,22 +60,64 @@ def unlock(sent_at: datetime | None = NOON) -> Request:
 def test_request_is_refused_with_the_status_that_fits(
     level: Permission, sent_at: datetime | None, record: Record | None, status: OperationStatus | None
 ) -> None:
-    refused = refusal(unlock(sent_at), level, record, NOON, TTL)
+    refused = refusal(unlock(sent_at), Requester(level, is_owner=False), record, known(), timedelta(), TTL)
     assert (refused.status if refused else None) is status
 
 
 @pytest.mark.parametrize(
-    ("sent_at", "now", "too_old"),
+    ("category", "is_owner", "refused"),
     [
-        (NOON, NOON, False),
-        (NOON, NOON + TTL, False),
-        (NOON, NOON + TTL + timedelta(seconds=1), True),
-        (None, NOON, False),
-        (NOON + timedelta(minutes=3), NOON, False),
-        (NOON, None, False),  # the cloud's time is not known yet
-        (datetime(2018, 4, 12, tzinfo=UTC), None, True),
-        (datetime(1970, 1, 1, tzinfo=UTC), None, True),
+        (Category.LOCK, True, False),
+        (Category.LOCK, False, True),
+        (Category.SWITCH, False, False),
     ],
 )
-def test_age_is_judged_by_the_clouds_time(sent_at: datetime | None, now: datetime | None, *, too_old: bool) -> None:
-    assert is_too_old(sent_at, now, TTL) is too_old
+def test_lock_is_removed_by_the_owner_alone(category: Category, *, is_owner: bool, refused: bool) -> None:
+    record = Record(uuid=LOCK.uuid, category=category, param=LOCK.param)
+    requester = Requester(Permission.DELETE, is_owner=is_owner)
+    assert (refusal(remove(category), requester, record, known(), timedelta(), TTL) is not None) is refused
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "time", "status"),
+    [
+        (NOON, known(), None),
+        (NOON, known(NOON + TTL), None),
+        (NOON, known(NOON + TTL + timedelta(seconds=1)), OperationStatus.FAILED),
+        (None, known(), None),
+        (NOON + timedelta(minutes=5), known(), None),
+        (NOON + timedelta(minutes=5, seconds=1), known(), OperationStatus.BAD_TIME_FORMAT),
+        # No clock can be trusted: a lock is not operated, whatever the stamp says.
+        (NOON, known(None), OperationStatus.FAILED),
+        (None, known(None), OperationStatus.FAILED),
+        (datetime(1970, 1, 1, tzinfo=UTC), known(None), OperationStatus.FAILED),
+    ],
+)
+def test_unlock_is_judged_by_the_time_that_is_known(
+    sent_at: datetime | None, time: TimeKnown, status: OperationStatus | None
+) -> None:
+    refused = age_refusal(unlock(sent_at), time, timedelta(), TTL)
+    assert (refused.status if refused else None) is status
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "time", "is_refused"),
+    [
+        (NOON, known(None), False),
+        (None, known(None), False),
+        (NOON - timedelta(minutes=1), known(None, not_before=NOON), True),
+        (NOON, known(None, not_before=NOON), False),
+        (datetime(2018, 4, 12, tzinfo=UTC), known(None), True),
+    ],
+)
+def test_switch_without_a_known_time_is_refused_only_what_is_too_old_for_sure(
+    sent_at: datetime | None, time: TimeKnown, *, is_refused: bool
+) -> None:
+    assert (age_refusal(switch_on(sent_at), time, timedelta(), TTL) is not None) is is_refused
+
+
+@pytest.mark.parametrize("sent_at", [NOON, None])
+def test_request_that_waited_longer_than_the_ttl_is_refused(sent_at: datetime | None) -> None:
+    refused = age_refusal(unlock(sent_at), known(), TTL + timedelta(seconds=1), TTL)
+    assert refused is not None
+    assert refused.status is OperationStatus.FAILED

@@ -18,6 +18,7 @@ from gatewayd.model.permission import Permission
 from gatewayd.model.request import Answer, LockOperation, OperateLock, Query, Request
 from gatewayd.model.status import OperationStatus
 from gatewayd.store.store import Store
+from tests.common.clock import HandClock
 from tests.common.store import KEY, LOCK, lock
 
 LOCAL = "local"
@@ -47,6 +48,7 @@ class Bench:
     executed: list[Sn] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     failure: Exception | None = None
+    clock: HandClock = field(default_factory=HandClock)
 
     async def ask(self, request: Request) -> tuple[list[OperationStatus], OperationStatus]:
         """The progress and the final status of a request."""
@@ -70,6 +72,9 @@ class Permissions:
     def level(self, user: str, uuid: Uuid) -> Permission:
         return Permission.CONTROL if user == LOCAL else Permission.NONE
 
+    def is_owner(self, user: str) -> bool:
+        return False
+
 
 def unlock(sn: str, user: str = LOCAL) -> Request:
     action = OperateLock(LockOperation.UNLOCK, pin="2468")
@@ -81,6 +86,7 @@ async def running(path: Path) -> AsyncIterator[Bench]:
     async with Store.open(path, now=lambda: datetime.now(UTC), zone=UTC, key=KEY) as store:
         await store.mirror.put(lock())
         bench: Bench
+        clock = HandClock()
 
         async def operate(request: Request, action: OperateLock) -> Answer:
             return await bench.operate(request, action)
@@ -91,10 +97,10 @@ async def running(path: Path) -> AsyncIterator[Bench]:
             outbox=store.outbox,
             permissions=Permissions(),
             handlers=Handlers([handle(OperateLock, operate)]),
-            cloud_now=lambda: None,
+            clock=clock,
             ttl=timedelta(seconds=30),
         )
-        bench = Bench(store, executor)
+        bench = Bench(store, executor, clock=clock)
         bench.gate.set()
         async with asyncio.TaskGroup() as tasks:
             parts = [tasks.create_task(part) for part in (store.run(), executor.run())]

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from gatewayd.cloud.mqtt.publisher import MqttPublisher, last_will
 from gatewayd.cloud.mqtt.request_listener import RequestListener
 from gatewayd.cloud.mqtt.session import MqttAccount, MqttSession
+from gatewayd.cloud.mqtt.topics import Topic
 from gatewayd.commands.executor import DEADLINE_S, CommandExecutor
 from gatewayd.commands.handlers import Entry, Handlers, handle
 from gatewayd.commands.record_edits import RecordEdits
@@ -23,6 +24,7 @@ from gatewayd.model.request import Action, Answer, Request, UpdateRecord
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.broker import Broker
 from gatewayd.store.store import Store
+from tests.common.clock import HandClock
 
 OWNER, GUEST, PASSWORD = "18900000001", "18900000002", "open-sesame-7"
 GATEWAY, SWITCH, LOCK = Uuid("00158d0000d04700"), Uuid("00158d0002a00001"), Uuid("00158d0003b00001")
@@ -48,6 +50,10 @@ class Bench:
     def __post_init__(self) -> None:
         self.gate.set()
 
+    async def note_access_change(self, topic: Topic) -> bool:
+        self.access_changed.append(topic.user)
+        return topic.user == OWNER
+
     async def execute(self, request: Request, _action: Action) -> Answer:
         self.ran.append(request.sn)
         await self.gate.wait()
@@ -71,6 +77,9 @@ class Audience:
     def level(self, user: str, uuid: Uuid) -> Permission:
         return {OWNER: Permission.DELETE, GUEST: Permission.QUERY}.get(user, Permission.NONE)
 
+    def is_owner(self, user: str) -> bool:
+        return user == OWNER
+
 
 class Rights(Protocol):
     """Access control, as publisher and executor need it."""
@@ -83,6 +92,8 @@ class Rights(Protocol):
 
     def level(self, user: str, uuid: Uuid) -> Permission: ...
 
+    def is_owner(self, user: str) -> bool: ...
+
 
 @dataclass
 class Gateway:
@@ -92,7 +103,7 @@ class Gateway:
     bench: Bench
     session: MqttSession
     listener: RequestListener
-    cloud_time: list[datetime]
+    clock: HandClock
 
 
 @asynccontextmanager
@@ -116,7 +127,7 @@ async def running(
             await store.mirror.put(Record(uuid=LOCK, category=Category.LOCK, title="门", param=LockParam(status=1)))
         for record in records:
             await store.mirror.put(record)
-        bench, access, cloud_time = Bench(store), audience_of(store), [now()]
+        bench, access, clock = Bench(store), audience_of(store), HandClock()
         executor = CommandExecutor(
             records=store.mirror,
             journal=store.journal,
@@ -128,12 +139,12 @@ async def running(
                     handle(UpdateRecord, RecordEdits(store.mirror).update),
                 ]
             ),
-            cloud_now=lambda: cloud_time[0],
+            clock=clock,
             ttl=timedelta(seconds=30),
             deadline_s=deadline_s,
         )
-        listener = RequestListener(executor.submit, zone=ZONE, access_changed=bench.access_changed.append)
-        publisher = MqttPublisher(store.mirror, store.outbox, access, OWNER)
+        listener = RequestListener(executor.submit, zone=ZONE, access_changed=bench.note_access_change)
+        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, OWNER)
         account = MqttAccount(broker.host, broker.port, OWNER, password, GATEWAY)
         session = MqttSession(
             account, last_will(gateway, OWNER), (publisher.serve, listener.serve), chance=random.Random(1)
@@ -141,6 +152,6 @@ async def running(
         await executor.answer_unfinished()
         async with asyncio.TaskGroup() as tasks:
             parts = [tasks.create_task(part) for part in (store.run(), executor.run(), session.run())]
-            yield Gateway(store, bench, session, listener, cloud_time)
+            yield Gateway(store, bench, session, listener, clock)
             for part in reversed(parts):
                 part.cancel()

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from gatewayd.backoff import Backoff
 from gatewayd.cloud.access_control import AccessControl
-from gatewayd.cloud.clock import CloudClock
 from gatewayd.cloud.delivery.sender import RestSender
 from gatewayd.cloud.rest.batch import BatchPart
 from gatewayd.cloud.rest.client import LOGIN_BACKOFF, CloudClient
@@ -24,6 +23,7 @@ from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import GatewayParam, LockParam, Record, SensorParam
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.store.store import Store
+from gatewayd.trusted_time import BestClock
 from tests.common.rest import connect_client
 
 OWNER, GUEST, PASSWORD = "18900000001", "18900000002", "open-sesame-7"
@@ -97,8 +97,8 @@ async def gateway_and_cloud(
             await store.mirror.put(record, RecordItem(uuid=record.uuid))
         connecting = connect_client(cloud, OWNER, PASSWORD, login_backoff=login_backoff)
         async with connecting as client, asyncio.TaskGroup() as tasks:
-            access = AccessControl(OWNER, store.mirror)
-            clock = CloudClock(asyncio.get_running_loop().time)
+            clock = BestClock()
+            access = AccessControl(OWNER, store.mirror, store.facts, clock, grants_valid=timedelta(days=7))
             sync = Sync(client, store.mirror, store.cloud_cache, access, clock, interval_s=3600)
             sender = RestSender(client, store.mirror, store.outbox, record_interval=record_interval, probe_every_s=0.5)
             running = [tasks.create_task(part) for part in (store.run(), sender.run(), sync.run())]

@@ -8,12 +8,17 @@ from collections.abc import Iterable
 from typing import Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from gatewayd.cloud.mqtt.envelope import write_envelope
+from gatewayd.cloud.mqtt.retained import RetainedTopics
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, subscription
 from gatewayd.model.ids import ExecType, Uuid
 from gatewayd.model.outbox_items import AnswerItem, NoticeItem, Route
+from gatewayd.model.permission import Permission
+from gatewayd.model.ports import FactStore
+from gatewayd.model.privacy import visible_record
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.status import OperationStatus
 from gatewayd.store.change_feed import ChangeFeed
@@ -23,7 +28,7 @@ from gatewayd.store.outbox import Outbox, OutboxRow
 log = structlog.get_logger()
 
 
-class TopicUsers(Protocol):
+class StateReaders(Protocol):
     """The users whose topics are subscribed: the owner, and those that the cloud has authorized."""
 
     version: int
@@ -33,18 +38,28 @@ class TopicUsers(Protocol):
         """The users of a device."""
         ...
 
+    def level(self, user: str, uuid: Uuid) -> Permission:
+        """The permission of `user` on the device."""
+        ...
+
     async def next_version(self, version: int) -> int:
         """Wait until `version` is no longer the present one; returns that."""
         ...
 
 
 class MqttPublisher:
-    """Publishes on each connection. States need no outbox: every connection begins with the state of every device."""
+    """Publishes on each connection. States need no outbox: every connection begins with the state of every device.
 
-    def __init__(self, mirror: Mirror, outbox: Outbox, access: TopicUsers, owner: str) -> None:
+    A state is retained, for the owner and for every user who may query the device. Which topics hold one is kept in
+    `facts`, so that it is cleared when a permission ends or a device goes, even where that happens while the broker is
+    away.
+    """
+
+    def __init__(self, mirror: Mirror, outbox: Outbox, access: StateReaders, facts: FactStore, owner: str) -> None:
         self._mirror = mirror
         self._outbox = outbox
         self._access = access
+        self._retained = RetainedTopics(facts)
         self._owner = owner
         self.published = 0
 
@@ -71,9 +86,29 @@ class MqttPublisher:
                     known ^= {uuid} if is_added_or_removed else set()
                     version = self._access.version
                     await self._resubscribe(connection)
-                if record is not None:
-                    await connection.publish(state_of(record, self._owner))
-                    self.published += 1
+                await self._publish_state(connection, uuid, record)
+
+    async def _publish_state(self, connection: MqttConnection, uuid: Uuid, record: Record | None) -> None:
+        """Publish the state to the owner and to every user who may query; clear it where somebody no longer may."""
+        states = {} if record is None or record.unlinked else self._states_of(record)
+        stale = self._retained.of(uuid) - states.keys()
+        await self._retained.add(uuid, states.keys())
+        for topic in stale:
+            await connection.publish(MqttMessage(topic, b"", qos=1, retain=True))
+        await self._retained.discard(uuid, stale)
+        for message in states.values():
+            await connection.publish(message)
+            self.published += 1
+
+    def _states_of(self, record: Record) -> dict[str, MqttMessage]:
+        """The state for each user who may query the device, by its topic."""
+        states = [state_of(record, self._owner)]
+        for user in self._access.topic_users(record.uuid):
+            level = self._access.level(user, record.uuid)
+            visible = visible_record(record, level)
+            if user != self._owner and visible is not None:
+                states.append(state_of(replace(visible, perm=int(level)), user))
+        return {state.topic: state for state in states}
 
     async def _follow_access(self, feed: ChangeFeed, version: int) -> None:
         """Publish every state anew when the users of a device have changed: other topics are to be subscribed then."""
@@ -83,6 +118,7 @@ class MqttPublisher:
 
     def _feed_every_record(self, feed: ChangeFeed) -> None:
         feed.add_all(record.uuid for record in self._mirror.all())
+        feed.add_all(self._retained.devices)
 
     async def _publish_items(self, connection: MqttConnection) -> None:
         while True:
@@ -110,10 +146,10 @@ class MqttPublisher:
         )
 
 
-def state_of(record: Record, owner: str) -> MqttMessage:
-    """A device's state: retained, QoS 0 (§4.1's default)."""
+def state_of(record: Record, user: str) -> MqttMessage:
+    """A device's state, as `user` is to see it: retained, QoS 0 (§4.1's default)."""
     return MqttMessage(
-        str(Topic(owner, record.category, record.uuid, ExecType.UPDATE)),
+        str(Topic(user, record.category, record.uuid, ExecType.UPDATE)),
         write_envelope(_status_of_state(record), record),
         retain=True,
     )

@@ -105,7 +105,7 @@ def decode_request(topic: Topic, envelope: Envelope, payload: bytes, zone: tzinf
 
 
 def is_sync_request(topic: Topic, envelope: Envelope) -> bool:
-    """Whether this is an empty 请求更新信息 for the gateway: it names no field, and means "sync now" (gateway.md §5)."""
+    """Whether this is an empty 请求更新信息 for the gateway: it names no field, and means "sync now"."""
     fields = envelope.msg.keys() - {"sn", "uuid", "category", "create_time", "update_time"}
     return (
         topic.category is Category.GATEWAY
@@ -170,7 +170,7 @@ def _remove_device(_category: Category, _msg: Msg, _param: Msg) -> Action:
 
 
 def _remove_key(category: Category, msg: Msg, param: Msg) -> Action:
-    """An empty `param` means the lock itself; anything in it must name a key, so that a mistyped key removes no lock."""
+    """An empty `param` means the lock itself; anything in it must name a key: a mistyped name removes no lock."""
     if not param:
         return _remove_device(category, msg, param)
     if {"keyid", "key_id"} <= param.keys():

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from gatewayd.backoff import Backoff
 from gatewayd.cloud.access_control import AccessControl, grants_from, usernames_by_id
-from gatewayd.cloud.clock import CloudClock
 from gatewayd.cloud.rest.accounts import UserProfile
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.client import CloudClient
@@ -26,6 +25,7 @@ from gatewayd.cloud.sync.records import RecordSync
 from gatewayd.model.errors import CloudError, GatewayError, StoreError
 from gatewayd.store.cloud_cache import CachedObject, CloudCache
 from gatewayd.store.mirror import Mirror
+from gatewayd.trusted_time import BestClock
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ class Sync:
         mirror: Mirror,
         cache: CloudCache,
         access: AccessControl,
-        clock: CloudClock,
+        clock: BestClock,
         *,
         interval_s: float,
     ) -> None:
@@ -134,7 +134,7 @@ class Sync:
 
     async def _sync_clock(self, step: SyncStep) -> None:
         """§2.13."""
-        self._clock.set(await self._client.service.timestamp())
+        self._clock.set_cloud_time(await self._client.service.timestamp())
         step.received = 1
 
     async def _sync_profile(self, step: SyncStep) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from gatewayd.cloud.mqtt.publisher import MqttPublisher
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
 from gatewayd.model.permission import Grant, Permission
 from gatewayd.store.store import Store
+from tests.common.clock import HandClock
 from tests.common.store import SENSOR, lock, sensor
 
 
@@ -36,9 +37,10 @@ class SlowConnection(MqttConnection):
 async def test_what_changes_while_the_broker_answers_is_subscribed_too(tmp_path: Path) -> None:
     async with Store.open(tmp_path / "house.db", now=lambda: datetime.now(UTC), zone=UTC, key=bytes(32)) as store:
         await store.mirror.put(replace(lock(), id=7))
-        access = AccessControl("owner", store.mirror)
+        access = AccessControl("owner", store.mirror, store.facts, HandClock(), grants_valid=timedelta(days=7))
         connection = SlowConnection()
-        serving = asyncio.create_task(MqttPublisher(store.mirror, store.outbox, access, "owner").serve(connection))
+        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, "owner")
+        serving = asyncio.create_task(publisher.serve(connection))
         async with asyncio.timeout(5):
             await connection.asked.acquire()
             await store.mirror.put(sensor())

@@ -1,0 +1,144 @@
+"""The best time that is known: the cloud's (§2.13), else the system's while it is synchronized, else the board's.
+
+The cloud's time is an offset to a monotonic clock, so that a jump of the board's clock does not change it. To date anew
+what was dated by a wrong clock is left to those who dated it.
+"""
+
+import asyncio
+import ctypes
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from gatewayd.model.errors import MalformedError, StoreError
+from gatewayd.model.ports import FactStore
+
+log = structlog.get_logger()
+
+EARLIEST: Final = datetime(2026, 11, 1, tzinfo=UTC)
+"""Nothing that this program sees can be older than the program."""
+
+_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_TIME_ERROR: Final = 5  # adjtimex(2): the clock is not synchronized
+_TIMEX_BYTES: Final = 512  # struct timex has 208 bytes on 64-bit boards, less on others
+_FACT: Final = "not-before"  # the cloud's time, Unix seconds
+_TOLERANCE: Final = timedelta(minutes=5)
+_LASTS: Final = timedelta(days=1)
+"""How long a clock that was synchronized is followed after it no longer is: at 100 ppm it is 9 s off by then."""
+
+
+def system_now() -> datetime:
+    """The board's clock, right or wrong."""
+    return datetime.now(UTC)
+
+
+def boottime_s() -> float:
+    """Seconds since the board started, its sleep included: they never jump."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def is_system_synchronized() -> bool:
+    """Whether something (NTP, PTP, GPS) keeps the system's clock right: adjtimex(2). A clock that is set by hand is not
+    synchronized until NTP has confirmed it.
+    """
+    timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: read, change nothing
+    return 0 <= int(ctypes.CDLL(None).adjtimex(timex)) < _TIME_ERROR
+
+
+class BestClock:
+    """Tells the time (UTC), and whether it is known to be right.
+
+    `monotonic` returns seconds that never jump; `system_now` is the board's clock; `is_synchronized` the kernel's word
+    on it.
+    """
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = boottime_s,
+        system_now: Callable[[], datetime] = system_now,
+        is_synchronized: Callable[[], bool] = is_system_synchronized,
+    ) -> None:
+        self._monotonic = monotonic
+        self._system_now = system_now
+        self._is_synchronized = is_synchronized
+        self._cloud: datetime | None = None  # the cloud's time when `monotonic` was 0
+        self._system: datetime | None = None  # likewise by the system's clock when it was last synchronized
+        self._system_until = 0.0  # until then it is followed (monotonic)
+        self._bound = EARLIEST  # a lower bound of the time when `monotonic` was `_bound_at`
+        self._bound_at = monotonic()
+
+    def set_cloud_time(self, timestamp: int) -> None:
+        """`timestamp` (Unix seconds) is the cloud's time at this moment. Raises MalformedError where it can be none."""
+        if not 0 < timestamp < _LATEST.timestamp():
+            raise MalformedError(f"the cloud's timestamp {timestamp!r} is no time between 1970 and 2200")
+        self._cloud = datetime.fromtimestamp(timestamp, UTC) - self._elapsed()
+
+    def set_lower_bound(self, moment: datetime) -> None:
+        """It is now `moment` at least: the cloud said so before."""
+        self._bound, self._bound_at = max(moment, EARLIEST), self._monotonic()
+
+    @property
+    def is_cloud_time_known(self) -> bool:
+        """Whether the cloud has told its time since this clock was made."""
+        return self._cloud is not None
+
+    def now(self) -> datetime:
+        """The best estimate: the known time, else the board's, which is never before the lower bound."""
+        return self.known_now() or max(self._system_now(), self.not_before())
+
+    def known_now(self) -> datetime | None:
+        """The cloud's time, else the system's while it is synchronized and for a day after; None where neither is to
+        be had. A system's clock that is behind the cloud's word is not believed.
+        """
+        if self._cloud is not None:
+            return self._cloud + self._elapsed()
+        monotonic = self._monotonic()
+        if self._is_synchronized():
+            system = self._system_now()
+            if system < self.not_before() - _TOLERANCE:
+                return None
+            self._system = system - self._elapsed()
+            self._system_until = monotonic + _LASTS.total_seconds()
+            return system
+        if self._system is not None and monotonic < self._system_until:
+            return self._system + self._elapsed()
+        return None
+
+    def not_before(self) -> datetime:
+        """A time that is past for sure: the cloud's, as last known to it or to a former run, else `EARLIEST`."""
+        if self._cloud is not None:
+            return self._cloud + self._elapsed()
+        return self._bound + timedelta(seconds=self._monotonic() - self._bound_at)
+
+    def _elapsed(self) -> timedelta:
+        return timedelta(seconds=self._monotonic())
+
+
+def read_lower_bound(facts: FactStore) -> datetime:
+    """The cloud's time as `keep_lower_bound` last wrote it; `EARLIEST` where it never did."""
+    try:
+        found = datetime.fromtimestamp(int(facts.get(_FACT) or b""), UTC)
+    except (ValueError, OverflowError, OSError):
+        return EARLIEST
+    return found if EARLIEST <= found < _LATEST else EARLIEST
+
+
+async def keep_lower_bound(
+    clock: BestClock, facts: FactStore, *, first_s: float = 60.0, interval_s: float = 3600.0
+) -> None:
+    """Write the cloud's time as a fact, every `interval_s` while it is known (looked for every `first_s`), until
+    cancelled.
+    """
+    while True:
+        if not clock.is_cloud_time_known:
+            clock.known_now()  # remembers a synchronized system's time, for when it no longer is
+            await asyncio.sleep(first_s)
+            continue
+        try:
+            await facts.set(_FACT, str(int(clock.not_before().timestamp())).encode())
+        except StoreError as error:
+            log.warning("lower_bound_of_time_not_written", reason=str(error))
+        await asyncio.sleep(interval_s)

@@ -1,0 +1,126 @@
+"""States for guests, over a real broker: who may query sees them, without private fields, and no longer than that."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from gatewayd.cloud.access_control import AccessControl
+from gatewayd.model.ids import Category, Uuid
+from gatewayd.model.permission import Grant, Permission
+from gatewayd.model.record import LockParam, Record
+from gatewayd.simulator.app_client import AppClient
+from gatewayd.simulator.broker import Broker
+from gatewayd.store.store import Store
+from tests.common.clock import HandClock
+from tests.common.cloud import GUEST, OWNER, PASSWORD, Gateway, running
+
+DOOR = Record(
+    uuid=Uuid("00158d00ff0000d0"),
+    category=Category.LOCK,
+    title="大门",
+    id=41,
+    param=LockParam(status=1, operate=0, hijack_contact_phone="13825182430"),
+)
+TOPIC = f"{GUEST}/lock/{DOOR.uuid}/update"
+
+
+@asynccontextmanager
+async def gateway_with(
+    broker: Broker, path: Path, level: Permission | None
+) -> AsyncIterator[tuple[Gateway, AccessControl]]:
+    """A gateway with a door on which the guest has `level`."""
+    created: list[AccessControl] = []
+
+    def create_access(store: Store) -> AccessControl:
+        access = AccessControl(OWNER, store.mirror, store.facts, HandClock(), grants_valid=timedelta(days=7))
+        access.set_grants(grants(level))
+        created.append(access)
+        return access
+
+    async with running(broker, path, records=[DOOR], audience_of=create_access) as gateway:
+        yield gateway, created[0]
+
+
+def grants(level: Permission | None) -> list[Grant]:
+    return [] if level is None else [Grant(GUEST, DOOR.id or 0, level)]
+
+
+async def last_retained(broker: Broker) -> Mapping[str, Any] | None:
+    """The state that the guest finds when he opens his app; None where there is none."""
+    async with AppClient.connect(broker.host, broker.port, GUEST, PASSWORD, name="other") as app:
+        await app.publish("switch", "f" * 16, "query", b"{}")  # comes back after what is retained
+        await app.expect(lambda seen: "f" * 16 in seen.topic)
+        found = [seen for seen in app.seen if seen.topic == TOPIC and seen.retained]
+        return found[-1].msg if found else None
+
+
+async def test_guest_who_may_query_gets_states_without_private_fields(broker: Broker, tmp_path: Path) -> None:
+    async with (
+        gateway_with(broker, tmp_path / "gatewayd.db", Permission.QUERY) as (gateway, _),
+        AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
+    ):
+        seen = await guest.expect(lambda seen: seen.topic == TOPIC)
+        assert (seen.msg["perm"], seen.msg["param"]["operate"]) == (Permission.QUERY, 0)
+        assert "13825182430" not in str(seen.msg)
+        record = gateway.store.mirror.get(DOOR.uuid)
+        assert record is not None
+        assert isinstance(record.param, LockParam)
+        await gateway.store.mirror.put(replace(record, param=replace(record.param, operate=1)))
+        await guest.expect(lambda seen: seen.topic == TOPIC and seen.msg["param"]["operate"] == 1)
+
+
+async def test_guest_without_permission_gets_no_state(broker: Broker, tmp_path: Path) -> None:
+    async with (
+        gateway_with(broker, tmp_path / "gatewayd.db", Permission.NONE),
+        AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
+    ):
+        await owner.expect(lambda seen: DOOR.uuid in seen.topic and seen.topic.startswith(OWNER))
+        assert await last_retained(broker) is None
+
+
+async def test_state_is_cleared_when_the_permission_ends(broker: Broker, tmp_path: Path) -> None:
+    async with (
+        gateway_with(broker, tmp_path / "gatewayd.db", Permission.CONTROL) as (_, access),
+        AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
+    ):
+        await guest.expect(lambda seen: seen.topic == TOPIC)
+        assert await last_retained(broker) is not None
+        access.set_grants([])
+        await guest.expect(lambda seen: seen.topic == TOPIC and not seen.msg)
+    assert await last_retained(broker) is None
+
+
+async def test_state_is_cleared_when_the_permission_ended_while_the_gateway_was_off(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with (
+        gateway_with(broker, tmp_path / "gatewayd.db", Permission.CONTROL),
+        AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
+    ):
+        await guest.expect(lambda seen: seen.topic == TOPIC)
+    assert await last_retained(broker) is not None
+    async with (
+        gateway_with(broker, tmp_path / "gatewayd.db", None),
+        AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
+    ):
+        await guest.expect(lambda seen: seen.topic == TOPIC and not seen.msg)
+    assert await last_retained(broker) is None
+
+
+async def test_state_is_cleared_when_the_cloud_has_the_device_no_longer(broker: Broker, tmp_path: Path) -> None:
+    async with (
+        gateway_with(broker, tmp_path / "gatewayd.db", Permission.CONTROL) as (gateway, _),
+        AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
+        AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
+    ):
+        await guest.expect(lambda seen: seen.topic == TOPIC)
+        record = gateway.store.mirror.get(DOOR.uuid)
+        assert record is not None
+        await gateway.store.mirror.put(replace(record, id=None, unlinked=True))
+        await guest.expect(lambda seen: seen.topic == TOPIC and not seen.msg)
+        await owner.expect(lambda seen: seen.topic == f"{OWNER}/lock/{DOOR.uuid}/update" and not seen.msg)
+    assert await last_retained(broker) is None

@@ -1,0 +1,123 @@
+"""Which clock is followed, and what stays known of the time over a jump, a loss of synchronization and a restart."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gatewayd.model.errors import MalformedError
+from gatewayd.store.store import Store
+from gatewayd.trusted_time import EARLIEST, BestClock, is_system_synchronized, keep_lower_bound, read_lower_bound
+
+TRUTH = datetime(2026, 12, 24, 18, 0, tzinfo=UTC)
+BOARD_AT_1970 = datetime(1970, 1, 1, 0, 3, tzinfo=UTC)
+
+
+@dataclass
+class Board:
+    """A board's clocks: what its wall clock shows, whether it is synchronized, and how long it has been up."""
+
+    wall: datetime = TRUTH
+    is_synchronized: bool = False
+    up_s: float = 1_000.0
+    clock: BestClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = BestClock(lambda: self.up_s, lambda: self.wall, lambda: self.is_synchronized)
+
+    def wait(self, seconds: float) -> None:
+        self.up_s += seconds
+        self.wall += timedelta(seconds=seconds)
+
+
+def test_without_cloud_and_synchronization_the_time_is_not_known() -> None:
+    board = Board()
+    assert board.clock.known_now() is None
+    assert board.clock.now() == TRUTH
+
+
+def test_board_at_1970_with_the_clouds_time_tells_the_clouds() -> None:
+    board = Board(wall=BOARD_AT_1970)
+    board.clock.set_cloud_time(int(TRUTH.timestamp()))
+    board.wait(90)
+    assert board.clock.known_now() == board.clock.now() == board.clock.not_before() == TRUTH + timedelta(seconds=90)
+
+
+def test_board_at_1970_that_knows_nothing_dates_not_before_what_it_knew() -> None:
+    board = Board(wall=BOARD_AT_1970)
+    assert board.clock.now() == EARLIEST
+    board.clock.set_lower_bound(TRUTH)
+    board.wait(60)
+    assert board.clock.now() == board.clock.not_before() == TRUTH + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-3), timedelta(hours=5)])
+def test_step_of_the_boards_clock_moves_nothing_while_the_clouds_time_is_known(step: timedelta) -> None:
+    board = Board()
+    board.clock.set_cloud_time(int(TRUTH.timestamp()))
+    board.wall += step
+    board.wait(10)
+    assert board.clock.now() == TRUTH + timedelta(seconds=10)
+
+
+def test_cloud_is_believed_before_a_synchronized_system() -> None:
+    board = Board(is_synchronized=True)
+    board.clock.set_cloud_time(int(TRUTH.timestamp()) + 40)
+    assert board.clock.known_now() == TRUTH + timedelta(seconds=40)
+
+
+def test_system_that_was_synchronized_is_followed_for_a_day_after_a_step() -> None:
+    board = Board(is_synchronized=True)
+    assert board.clock.known_now() == TRUTH
+    board.is_synchronized = False  # as the kernel says after settimeofday
+    board.wall -= timedelta(hours=3)
+    board.wait(3600)
+    assert board.clock.known_now() == board.clock.now() == TRUTH + timedelta(hours=1)
+    board.wait(86_400)
+    assert board.clock.known_now() is None
+
+
+def test_synchronized_system_that_is_behind_the_clouds_word_is_not_believed() -> None:
+    board = Board(wall=TRUTH - timedelta(hours=3), is_synchronized=True)
+    board.clock.set_lower_bound(TRUTH)
+    assert board.clock.known_now() is None
+    assert board.clock.now() == TRUTH
+
+
+@pytest.mark.parametrize("timestamp", [0, -1, 10**11, 10**400])
+def test_timestamp_that_is_no_time_is_refused(timestamp: int) -> None:
+    board = Board()
+    with pytest.raises(MalformedError):
+        board.clock.set_cloud_time(timestamp)
+    assert board.clock.known_now() is None
+
+
+def test_kernel_is_asked_without_changing_its_clock() -> None:
+    before = datetime.now(UTC)
+    assert is_system_synchronized() in (True, False)
+    assert datetime.now(UTC) - before < timedelta(seconds=5)
+
+
+async def test_clouds_time_is_a_lower_bound_after_a_restart(tmp_path: Path) -> None:
+    board = Board()
+    board.clock.set_cloud_time(int(TRUTH.timestamp()))
+    async with Store.open(tmp_path / "db", now=board.clock.now, zone=UTC, key=bytes(32)) as store:
+        keeper = asyncio.create_task(keep_lower_bound(board.clock, store.facts, first_s=0.01))
+        async with asyncio.timeout(10):
+            while read_lower_bound(store.facts) == EARLIEST:
+                await asyncio.sleep(0.01)
+        keeper.cancel()
+    after = Board(wall=BOARD_AT_1970)
+    async with Store.open(tmp_path / "db", now=after.clock.now, zone=UTC, key=bytes(32)) as store:
+        after.clock.set_lower_bound(read_lower_bound(store.facts))
+    assert after.clock.not_before() == TRUTH
+    assert after.clock.known_now() is None
+
+
+@pytest.mark.parametrize("value", [b"", b"x", b"9" * 11, b"9" * 400, b"\xff", b"-1"])
+async def test_lower_bound_that_cannot_be_read_is_none(tmp_path: Path, value: bytes) -> None:
+    async with Store.open(tmp_path / "db", now=lambda: TRUTH, zone=UTC, key=bytes(32)) as store:
+        await store.facts.set("not-before", value)
+        assert read_lower_bound(store.facts) == EARLIEST
