@@ -7,7 +7,7 @@ Decoding requests and sending answers is the transport's part: it hands over a `
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -15,8 +15,9 @@ from typing import Final, Protocol
 import structlog
 
 from gatewayd.commands.admission import Requester, TimeKnown, age_refusal, refusal
+from gatewayd.commands.device_queue import DeviceQueue, priority_of
 from gatewayd.commands.handlers import Handlers
-from gatewayd.model.errors import GatewayError, StoreError
+from gatewayd.model.errors import GatewayError, RefusedError, StoreError
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import AnswerItem
 from gatewayd.model.permission import Permission
@@ -49,9 +50,6 @@ MIN_REMAINING_S: Final = 2.0
 """A queued request is started only with this much of its deadline left, so that one that succeeds is never answered as
 failed.
 """
-
-MAX_QUEUED: Final = 16
-"""Requests that may wait for one device."""
 
 MAX_SUBMITTED: Final = 256
 """Requests that may wait to be taken up, over all devices; `submit` waits while there are more."""
@@ -124,14 +122,6 @@ class _Submission:
     deadline: float
 
 
-@dataclass(slots=True)
-class _DeviceQueue:
-    """The requests of one device, executed one at a time, in order."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    length: int = 0
-
-
 class CommandExecutor:
     """Executes submitted requests until `run` is cancelled. A request older than `ttl` by `clock` is not executed.
 
@@ -158,7 +148,7 @@ class CommandExecutor:
         self._clock = clock
         self._ttl = ttl
         self._deadline_s = deadline_s
-        self._queues: dict[Uuid, _DeviceQueue] = {}
+        self._queues: dict[Uuid, DeviceQueue] = {}
         self._submitted: asyncio.Queue[_Submission] = asyncio.Queue(MAX_SUBMITTED)
         self.counters: Counter[str] = Counter()
         """`executed`, `repeated` and `refused` requests."""
@@ -196,27 +186,26 @@ class CommandExecutor:
 
     async def _queue(self, submission: _Submission) -> None:
         """Wait for the device's other requests, as long as the deadline allows."""
-        request, reply = submission.request, submission.reply
+        request = submission.request
         structlog.contextvars.bind_contextvars(sn=request.sn)
-        queue = self._queues.setdefault(request.uuid, _DeviceQueue())
-        queue.length += 1
+        queue = self._queues.setdefault(request.uuid, DeviceQueue())
+        priority = priority_of(request, is_owner=self._permissions.is_owner(request.user))
         try:
-            if queue.length > MAX_QUEUED:
-                log.warning("request_refused", uuid=request.uuid, reason="the device's queue is full")
-                reply.final(Answer(OperationStatus.LIMIT_EXCEEDED))
-                return
-            if not await _acquire_by(queue.lock, submission.deadline - MIN_REMAINING_S):
+            has_turn = await queue.acquire(request.user, priority, submission.deadline - MIN_REMAINING_S)
+            if not has_turn:
                 log.warning("request_refused", uuid=request.uuid, reason="the device was busy until the deadline")
                 self._refuse(submission, OperationStatus.NODE_NOT_RESPONDING)
                 return
             try:
                 await self._begin(submission)
             finally:
-                queue.lock.release()
+                queue.release()
+        except RefusedError as error:
+            log.warning("request_refused", uuid=request.uuid, user=request.user, reason=str(error))
+            submission.reply.final(Answer(error.status))
         finally:
-            queue.length -= 1
-            if not queue.length:
-                del self._queues[request.uuid]
+            if queue.is_idle:
+                self._queues.pop(request.uuid, None)
 
     async def _begin(self, submission: _Submission) -> None:
         """Check and journal the request; execute it where it is new and allowed."""
@@ -324,13 +313,3 @@ def _item(request: Request, answer: Answer) -> AnswerItem:
         status=answer.status.name,
         record=answer.record,
     )
-
-
-async def _acquire_by(lock: asyncio.Lock, deadline: float) -> bool:
-    """Acquire `lock`; False where that is not possible before `deadline` (loop time)."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            await lock.acquire()
-    except TimeoutError:
-        return False
-    return True

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.commands.executor import MAX_QUEUED, CommandExecutor
+from gatewayd.commands.device_queue import MAX_QUEUED
+from gatewayd.commands.executor import CommandExecutor
 from gatewayd.commands.handlers import Handlers, handle
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.ids import Category, ExecType, Sn, Uuid
@@ -73,7 +74,7 @@ class Permissions:
         return Permission.CONTROL if user == LOCAL else Permission.NONE
 
     def is_owner(self, user: str) -> bool:
-        return False
+        return user == LOCAL
 
 
 def unlock(sn: str, user: str = LOCAL) -> Request:
@@ -167,7 +168,7 @@ async def test_failure_of_a_handler_is_answered_and_the_next_request_executed(
 
 async def test_requests_beyond_the_devices_queue_are_refused(bench: Bench) -> None:
     bench.gate.clear()
-    replies = [CollectedReply() for _ in range(MAX_QUEUED + 1)]
+    replies = [CollectedReply() for _ in range(MAX_QUEUED + 2)]  # one is executed, the others wait
     for number, reply in enumerate(replies):
         await bench.executor.submit(unlock(str(number)), reply)
     async with asyncio.timeout(10):
@@ -175,5 +176,5 @@ async def test_requests_beyond_the_devices_queue_are_refused(bench: Bench) -> No
     bench.gate.set()
     async with asyncio.timeout(10):
         statuses = [(await reply.answers.get()).status for reply in replies[:-1]]
-    assert statuses == [OperationStatus.CONTROLLED] * MAX_QUEUED
-    assert bench.executed == [str(number) for number in range(MAX_QUEUED)]
+    assert statuses == [OperationStatus.CONTROLLED] * (MAX_QUEUED + 1)
+    assert bench.executed == [str(number) for number in range(MAX_QUEUED + 1)]
