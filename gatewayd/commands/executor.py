@@ -41,7 +41,7 @@ from gatewayd.store.outbox import Outbox
 log = structlog.get_logger()
 
 DEADLINE_S: Final = 9.5
-"""Seconds from submission to the final answer: the API's 10 s (gateway.md, section 4), less the way to the requester."""
+"""Seconds from submission to the final answer: 10 s are promised to a requester, less the way there."""
 
 MIN_REMAINING_S: Final = 2.0
 """A queued request is started only with this much of its deadline left, so that one that succeeds is never answered as
