@@ -8,7 +8,7 @@ import math
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,6 +29,7 @@ _UNSUPPORTED_VERSION: Final = frozenset({1, 132})  # CONNACK in MQTT 3.1.1, in M
 _REFUSED: Final = frozenset({4, 5, 134, 135})  # CONNACK: the account is not let in (3.1.1, then 5)
 _TIMEOUT_S: Final = 10.0
 _GREETING_TIMEOUT_S: Final = 5.0
+_CANCELLED_AGAIN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class MqttSession:
         while True:
             began, connections = asyncio.get_running_loop().time(), self.connections
             try:
-                await self._live()
+                await _run_in_own_task(self._live())
             except* (aiomqtt.MqttError, OSError) as broken:
                 self._broke(_first(broken))
             if asyncio.get_running_loop().time() - began > 2 * pause:
@@ -219,6 +220,28 @@ class MqttSession:
         if reason != self.trouble:  # once a reason, not once an attempt
             log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason)
         self.trouble = reason
+
+
+async def _run_in_own_task(connection: Coroutine[Any, Any, None]) -> None:
+    """Run a connection to its end; when cancelled, cancel it until it has ended.
+
+    Before Python 3.13 a TaskGroup that ends with an error drops a cancellation that arrives meanwhile (a broker that
+    stops at the same moment as the gateway). The loop that reconnects must not be the task that it is dropped in.
+    """
+    task = asyncio.create_task(connection)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task}, timeout=_CANCELLED_AGAIN_S if is_cancelled else None)
+        except asyncio.CancelledError:
+            is_cancelled = True
+        if is_cancelled:
+            task.cancel()
+    if is_cancelled:
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not log it
+        raise asyncio.CancelledError
+    task.result()
 
 
 def _cancellations() -> int:
