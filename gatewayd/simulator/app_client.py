@@ -24,6 +24,7 @@ _ASKS: Final[Mapping[ExecType, OperationStatus]] = {
     ExecType.SET: OperationStatus.SET_REQUESTED,
 }
 _BACK_AFTER_S: Final = 0.02
+_CANCELLED_AGAIN_S: Final = 0.5
 _PROGRESS: Final = frozenset(
     {
         OperationStatus.CREATING,
@@ -72,12 +73,12 @@ class AppClient:
         phone = cls(user)
         async with asyncio.TaskGroup() as tasks:
             living = tasks.create_task(phone._live(host, port, password, f"{name}-{user}"))
-            async with asyncio.timeout(10):
-                await phone._online.wait()
             try:
+                async with asyncio.timeout(10):
+                    await phone._online.wait()
                 yield phone
             finally:
-                living.cancel()
+                await _stop(living)
 
     async def send(
         self,
@@ -151,6 +152,13 @@ class AppClient:
             async with self._news:
                 self.seen.append(seen)
                 self._news.notify_all()
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    """Cancel `task` until it has ended: Python 3.11's wait_for, which aiomqtt uses, may drop a cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCELLED_AGAIN_S)
 
 
 class _AppEnvelope(msgspec.Struct):
