@@ -9,56 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from gatewayd.simulator.radio import general, zcl, zdo
+from gatewayd.simulator.radio.endpoint import Attribute, AttributeKey, Handler, SimulatedEndpoint, ZclReply
 from gatewayd.simulator.radio.reporting import Reporter
 from gatewayd.simulator.radio.scheduler import Scheduler
-from gatewayd.simulator.radio.zcl import DataType, Value
+from gatewayd.simulator.radio.zcl import Value
 
-HOME_AUTOMATION = 0x0104
 _MAINS_ROUTER, _BATTERY_END_DEVICE = 0x8E, 0x80
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    id: int
-    type: DataType
-    value: Value
-    writable: bool = False
-    reportable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ZclReply:
-    """A cluster's own answer to a command."""
-
-    command: int
-    payload: bytes = b""
-
-
-Handler = Callable[[Any, int, bytes], ZclReply | int]
-"""What a command does: (device, endpoint, payload) → an answer, or a ZCL status for the default response."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A server cluster: its attributes and what its commands do."""
-
-    id: int
-    attributes: tuple[Attribute, ...] = ()
-    commands: Mapping[int, Handler] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedEndpoint:
-    id: int
-    device_type: int
-    clusters: tuple[Cluster, ...]
-    outputs: tuple[int, ...] = ()
-    profile: int = HOME_AUTOMATION
-
-    @property
-    def descriptor(self) -> zdo.SimpleDescriptor:
-        inputs = tuple(cluster.id for cluster in self.clusters)
-        return zdo.SimpleDescriptor(self.id, self.profile, self.device_type, 1, inputs, self.outputs)
 
 
 D_co = TypeVar("D_co", bound="Device", covariant=True)
@@ -106,10 +62,6 @@ class ExecutedCommand:
     args: bytes
 
 
-Key = tuple[int, int, int]
-"""(endpoint, cluster, attribute)"""
-
-
 class Device:
     """A live device: attribute values, bindings, reporting, and the log of what it executed."""
 
@@ -128,12 +80,12 @@ class Device:
         self.capabilities = _BATTERY_END_DEVICE if self.sleepy else _MAINS_ROUTER
         self.network = network
         self.clusters = {(end.id, cluster.id): cluster for end in description.endpoints for cluster in end.clusters}
-        self.attributes: dict[Key, Attribute] = {
+        self.attributes: dict[AttributeKey, Attribute] = {
             (end, cluster.id, attribute.id): attribute
             for (end, _), cluster in self.clusters.items()
             for attribute in cluster.attributes
         }
-        self.values: dict[Key, Value] = {key: attribute.value for key, attribute in self.attributes.items()}
+        self.values: dict[AttributeKey, Value] = {key: attribute.value for key, attribute in self.attributes.items()}
         self.reporter = Reporter(network.scheduler, self._current, self._send_due_report)
         self._sequence = 0
 
@@ -149,7 +101,7 @@ class Device:
     def get(self, endpoint: int, cluster: int, attribute: int) -> Value:
         return self.values[endpoint, cluster, attribute]
 
-    def refresh(self, key: Key) -> None:
+    def refresh(self, key: AttributeKey) -> None:
         """Bring an attribute up to date that changes by itself; the kinds that have such override this."""
 
     def number(self, endpoint: int, cluster: int, attribute: int) -> int:
@@ -227,18 +179,18 @@ class Device:
             return zcl.UNSUPPORTED_MANUFACTURER_COMMAND
         return served.commands.get(frame.command, zcl.UNSUPPORTED_CLUSTER_COMMAND)
 
-    def _current(self, key: Key) -> Value:
+    def _current(self, key: AttributeKey) -> Value:
         self.refresh(key)
         return self.values[key]
 
-    def _send_due_report(self, key: Key) -> bool:
+    def _send_due_report(self, key: AttributeKey) -> bool:
         target = self.bound_to(key[0], key[1])
         if target is None or not self.joined:
             return False
         self._send_report(key, self.values[key], target)
         return True
 
-    def _send_report(self, key: Key, value: Value, target: int) -> None:
+    def _send_report(self, key: AttributeKey, value: Value, target: int) -> None:
         endpoint, cluster, attribute = key
         kind = self.attributes[key].type
         self.send(endpoint, cluster, zcl.report(self.next_sequence(), attribute, kind, value), target)

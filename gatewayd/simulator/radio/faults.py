@@ -24,8 +24,8 @@ class HostConnection(Protocol):
 class Listener(Protocol):
     """A listening port, as the faults see it."""
 
-    def refuse(self) -> None: ...
-    def admit(self) -> None: ...
+    def open(self) -> None: ...
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class RadioFaults:
     now: Callable[[], float]
     lines: list[HostConnection] = field(default_factory=list)
     silent: bool = False
-    doors: list[Listener] = field(default_factory=list)
+    listeners: list[Listener] = field(default_factory=list)
     line_delay_s: float = 0.0
     delivery_timeout_s: float = 0.1
     """How long the coordinator tries before it says that a device did not acknowledge."""
@@ -125,8 +125,8 @@ class RadioFaults:
 
     def refuse_connections(self, refuse: bool = True) -> None:
         """Nobody listens on the port any more; False: somebody does again."""
-        for door in self.doors:
-            (door.refuse if refuse else door.admit)()
+        for listener in self.listeners:
+            (listener.close if refuse else listener.open)()
 
     # In the air.
 

@@ -4,19 +4,39 @@ What a cluster's own commands do is the devices'.
 """
 
 import struct
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from gatewayd.simulator.radio import zcl
-from gatewayd.simulator.radio.zcl import Frame, ShortDataError
-
-if TYPE_CHECKING:
-    from gatewayd.simulator.radio.device import Device
+from gatewayd.simulator.radio.endpoint import Attribute, AttributeKey, Cluster
+from gatewayd.simulator.radio.reporting import Reporter
+from gatewayd.simulator.radio.zcl import Frame, ShortDataError, Value
 
 _TOWARDS_CLIENT = 0x00
 
 
-def answer(device: "Device", endpoint: int, cluster: int, frame: Frame) -> bytes | None:
+class AttributeServer(Protocol):
+    """What general commands need of a device."""
+
+    @property
+    def clusters(self) -> Mapping[tuple[int, int], Cluster]:
+        """By (endpoint, cluster)."""
+
+    @property
+    def attributes(self) -> Mapping[AttributeKey, Attribute]: ...
+    @property
+    def values(self) -> Mapping[AttributeKey, Value]: ...
+    @property
+    def reporter(self) -> Reporter: ...
+
+    def refresh(self, key: AttributeKey) -> None:
+        """Bring an attribute up to date that changes by itself, before it is read."""
+
+    def put(self, endpoint: int, cluster: int, attribute: int, value: Value) -> None:
+        """Change an attribute, and report it as configured."""
+
+
+def answer(device: AttributeServer, endpoint: int, cluster: int, frame: Frame) -> bytes | None:
     """The answer to a general command, None where none is due."""
     if frame.command in {zcl.DEFAULT_RESPONSE, zcl.REPORT} or frame.from_server:
         return None if frame.command != zcl.READ else _read_nothing(frame)
@@ -42,7 +62,7 @@ def _read_nothing(frame: Frame) -> bytes:
     return frame.answer(zcl.READ_RESPONSE, b"".join(rows), general=True)
 
 
-def _read(device: "Device", endpoint: int, cluster: int, frame: Frame) -> bytes:
+def _read(device: AttributeServer, endpoint: int, cluster: int, frame: Frame) -> bytes:
     rows = []
     for number in _attribute_ids(frame.payload):
         attribute = device.attributes.get((endpoint, cluster, number))
@@ -55,7 +75,7 @@ def _read(device: "Device", endpoint: int, cluster: int, frame: Frame) -> bytes:
     return b"".join(rows)
 
 
-def _write(device: "Device", endpoint: int, cluster: int, frame: Frame) -> bytes:
+def _write(device: AttributeServer, endpoint: int, cluster: int, frame: Frame) -> bytes:
     failures, rest = [], frame.payload
     while rest:
         number, kind = zcl.fields("HB", rest)
@@ -69,7 +89,7 @@ def _write(device: "Device", endpoint: int, cluster: int, frame: Frame) -> bytes
     return b"".join(failures) or bytes((zcl.SUCCESS,))
 
 
-def _write_one(device: "Device", key: tuple[int, int, int], kind: int, value: zcl.Value) -> int:
+def _write_one(device: AttributeServer, key: AttributeKey, kind: int, value: Value) -> int:
     attribute = device.attributes.get(key)
     if attribute is None:
         return zcl.UNSUPPORTED_ATTRIBUTE
@@ -81,7 +101,7 @@ def _write_one(device: "Device", key: tuple[int, int, int], kind: int, value: zc
     return zcl.SUCCESS
 
 
-def _configure(device: "Device", endpoint: int, cluster: int, frame: Frame) -> bytes:
+def _configure(device: AttributeServer, endpoint: int, cluster: int, frame: Frame) -> bytes:
     failures, rest = [], frame.payload
     while rest:
         direction, number = zcl.fields("BH", rest)
@@ -91,7 +111,7 @@ def _configure(device: "Device", endpoint: int, cluster: int, frame: Frame) -> b
             continue
         kind, minimum, maximum = zcl.fields("BHH", rest[3:])
         rest = rest[8:]
-        change: zcl.Value | None = None
+        change: Value | None = None
         data_type = zcl.TYPES.get(kind)
         if data_type is None:
             failures.append(struct.pack("<BBH", zcl.INVALID_DATA_TYPE, direction, number))
@@ -106,7 +126,7 @@ def _configure(device: "Device", endpoint: int, cluster: int, frame: Frame) -> b
 
 
 def _configure_one(
-    device: "Device", key: tuple[int, int, int], kind: int, limits: tuple[int, int], change: int | None
+    device: AttributeServer, key: AttributeKey, kind: int, limits: tuple[int, int], change: int | None
 ) -> int:
     minimum, maximum = limits
     attribute = device.attributes.get(key)
@@ -122,7 +142,7 @@ def _configure_one(
     return zcl.SUCCESS
 
 
-def _read_reporting(device: "Device", endpoint: int, cluster: int, frame: Frame) -> bytes:
+def _read_reporting(device: AttributeServer, endpoint: int, cluster: int, frame: Frame) -> bytes:
     rows = []
     for at in range(0, len(frame.payload), 3):
         direction, number = zcl.fields("BH", frame.payload[at:])
@@ -138,14 +158,14 @@ def _read_reporting(device: "Device", endpoint: int, cluster: int, frame: Frame)
     return b"".join(rows)
 
 
-def _discover(device: "Device", endpoint: int, cluster: int, frame: Frame) -> bytes:
+def _discover(device: AttributeServer, endpoint: int, cluster: int, frame: Frame) -> bytes:
     first, most = zcl.fields("HB", frame.payload)
     known = sorted(key[2] for key in device.attributes if key[:2] == (endpoint, cluster) and key[2] >= first)
     rows = (struct.pack("<HB", number, device.attributes[endpoint, cluster, number].type.id) for number in known[:most])
     return bytes((len(known) <= most,)) + b"".join(rows)
 
 
-_ANSWERS: dict[int, tuple[int | None, Callable[["Device", int, int, Frame], bytes]]] = {
+_ANSWERS: dict[int, tuple[int | None, Callable[[AttributeServer, int, int, Frame], bytes]]] = {
     zcl.READ: (zcl.READ_RESPONSE, _read),
     zcl.WRITE: (zcl.WRITE_RESPONSE, _write),
     zcl.WRITE_UNDIVIDED: (zcl.WRITE_RESPONSE, _write),

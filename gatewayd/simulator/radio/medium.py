@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gatewayd.simulator.radio import ezsp, zdo
-from gatewayd.simulator.radio.device import HOME_AUTOMATION, Device
+from gatewayd.simulator.radio.device import Device
+from gatewayd.simulator.radio.endpoint import HOME_AUTOMATION
 from gatewayd.simulator.radio.faults import RadioFaults
 from gatewayd.simulator.radio.ncp import Aps, Ncp, Ticket
 from gatewayd.simulator.radio.scheduler import ScheduledAction, Scheduler

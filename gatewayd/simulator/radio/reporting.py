@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gatewayd.simulator.radio.endpoint import AttributeKey
 from gatewayd.simulator.radio.scheduler import ScheduledAction, Scheduler
 from gatewayd.simulator.radio.zcl import Value
 
 NEVER = 0xFFFF
-Key = tuple[int, int, int]
 
 
 @dataclass(slots=True)
@@ -31,16 +31,18 @@ def is_worth_reporting(before: Value, after: Value, change: int | None) -> bool:
 class Reporter:
     """One device's configured reports. `send` says whether a report could go out."""
 
-    def __init__(self, scheduler: Scheduler, value_of: Callable[[Key], Value], send: Callable[[Key], bool]) -> None:
+    def __init__(
+        self, scheduler: Scheduler, value_of: Callable[[AttributeKey], Value], send: Callable[[AttributeKey], bool]
+    ) -> None:
         self._scheduler = scheduler
         self._value_of = value_of
         self._send = send
-        self.configured: dict[Key, Reporting] = {}
+        self.configured: dict[AttributeKey, Reporting] = {}
 
-    def watches(self, key: Key) -> bool:
+    def watches(self, key: AttributeKey) -> bool:
         return key in self.configured
 
-    def configure(self, key: Key, minimum: int, maximum: int, change: int | None, value: Value) -> None:
+    def configure(self, key: AttributeKey, minimum: int, maximum: int, change: int | None, value: Value) -> None:
         self.remove(key)
         if maximum == NEVER:
             return
@@ -48,7 +50,7 @@ class Reporter:
         self.configured[key] = reporting
         self._schedule(key, reporting)
 
-    def remove(self, key: Key) -> None:
+    def remove(self, key: AttributeKey) -> None:
         reporting = self.configured.pop(key, None)
         if reporting is not None and reporting.next is not None:
             reporting.next.cancel()
@@ -57,7 +59,7 @@ class Reporter:
         for key in list(self.configured):
             self.remove(key)
 
-    def changed(self, key: Key, value: Value) -> None:
+    def changed(self, key: AttributeKey, value: Value) -> None:
         reporting = self.configured[key]
         if not is_worth_reporting(reporting.value, value, reporting.change):
             return
@@ -67,24 +69,24 @@ class Reporter:
         elif reporting.next is None or reporting.next.at > earliest:
             self._plan(key, reporting, earliest)
 
-    def _report(self, key: Key, reporting: Reporting, value: Value) -> None:
+    def _report(self, key: AttributeKey, reporting: Reporting, value: Value) -> None:
         if self._send(key):
             reporting.value = value
         reporting.sent_at = self._scheduler.now()
         self._schedule(key, reporting)
 
-    def _schedule(self, key: Key, reporting: Reporting) -> None:
+    def _schedule(self, key: AttributeKey, reporting: Reporting) -> None:
         if reporting.next is not None:
             reporting.next.cancel()
             reporting.next = None
         if reporting.maximum:
             self._plan(key, reporting, reporting.sent_at + max(reporting.minimum, reporting.maximum))
 
-    def _plan(self, key: Key, reporting: Reporting, at: float) -> None:
+    def _plan(self, key: AttributeKey, reporting: Reporting, at: float) -> None:
         if reporting.next is not None:
             reporting.next.cancel()
         reporting.next = self._scheduler.at(at, lambda: self._due(key, reporting))
 
-    def _due(self, key: Key, reporting: Reporting) -> None:
+    def _due(self, key: AttributeKey, reporting: Reporting) -> None:
         reporting.next = None
         self._report(key, reporting, self._value_of(key))

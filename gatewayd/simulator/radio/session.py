@@ -5,14 +5,11 @@ No I/O: it is given what arrived and a function to write with. Sockets are `serv
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from gatewayd.simulator.radio.ash import RESET_EXTERNAL, RESET_SOFTWARE, Ash, Event, FrameReader, HostReset
-from gatewayd.simulator.radio.ncp import Ticket
+from gatewayd.simulator.radio.faults import RadioFaults
+from gatewayd.simulator.radio.ncp import Ncp, Ticket
 from gatewayd.simulator.radio.scheduler import ScheduledAction, Scheduler
-
-if TYPE_CHECKING:
-    from gatewayd.simulator.radio.simulated_network import SimulatedNetwork
 
 _HANGING_S = 0.1
 """How often a coordinator that hangs is looked at again: its own clocks stand still meanwhile."""
@@ -38,13 +35,21 @@ class DelayLine:
 class HostSession:
     """One connected host: ASH state, and the frames between it and the coordinator."""
 
-    def __init__(self, network: "SimulatedNetwork", write: Callable[[bytes], None], abort: Callable[[], None]) -> None:
-        self._network = network
-        self._faults = network.faults
-        self._ncp = network.ncp
-        self._scheduler = network.scheduler
-        self._to_host = DelayLine(network.scheduler, write)
-        self._from_host = DelayLine(network.scheduler, self._arrived)
+    def __init__(
+        self,
+        ncp: Ncp,
+        scheduler: Scheduler,
+        faults: RadioFaults,
+        *,
+        write: Callable[[bytes], None],
+        abort: Callable[[], None],
+    ) -> None:
+        """`write` sends bytes to the host, `abort` ends its connection at once."""
+        self._ncp = ncp
+        self._scheduler = scheduler
+        self._faults = faults
+        self._to_host = DelayLine(scheduler, write)
+        self._from_host = DelayLine(scheduler, self._arrived)
         self._abort = abort
         self._ended = False
         self._ash = Ash()

@@ -16,13 +16,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from gatewayd.simulator.radio import ezsp, server
+from gatewayd.simulator.radio import ezsp
 from gatewayd.simulator.radio.device import Description, Device, ExecutedCommand
 from gatewayd.simulator.radio.faults import RadioFaults
 from gatewayd.simulator.radio.medium import AWAKE_S, RadioMedium
 from gatewayd.simulator.radio.ncp import Ncp
 from gatewayd.simulator.radio.network import Flash, NetworkParameters
 from gatewayd.simulator.radio.scheduler import Scheduler
+from gatewayd.simulator.radio.server import serve_pty, serve_tcp
+from gatewayd.simulator.radio.session import HostSession
 
 D = TypeVar("D", bound=Device)
 
@@ -137,14 +139,16 @@ class SimulatedNetwork:
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
         """Be a coordinator on a TCP port; yields its URL for EZSP hosts."""
         with self.scheduler.driven():
-            async with server.serve_tcp(self, host, port) as url:
+            async with serve_tcp(
+                self._new_session, self.faults, host, port, announces_reset=self.announces_reset
+            ) as url:
                 yield url
 
     @asynccontextmanager
     async def serve_pty(self) -> AsyncIterator[str]:
         """Be a coordinator on a serial port; yields its path."""
         with self.scheduler.driven():
-            async with server.serve_pty(self) as path:
+            async with serve_pty(self._new_session) as path:
                 yield path
 
     # What devices see of it.
@@ -164,6 +168,9 @@ class SimulatedNetwork:
         device.forget_network()
         if self.ncp.running:
             self.ncp.tell(ezsp.TRUST_CENTER_JOIN, device.nwk, device.address, _LEFT, _NO_ACTION, 0x0000)
+
+    def _new_session(self, *, write: Callable[[bytes], None], abort: Callable[[], None]) -> HostSession:
+        return HostSession(self.ncp, self.scheduler, self.faults, write=write, abort=abort)
 
     def _free_nwk(self) -> int:
         while True:

@@ -1,7 +1,8 @@
 """A battery sensor of temperature and humidity: it sleeps, and hears only when it asks its parent."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, SimulatedEndpoint
+from gatewayd.simulator.radio.device import Description, Device
 from gatewayd.simulator.radio.devices.common import BATTERY, BATTERY_PERCENTAGE, POWER, basic, identify, power
+from gatewayd.simulator.radio.endpoint import Attribute, Cluster, SimulatedEndpoint
 from gatewayd.simulator.radio.zcl import S16, U16
 
 TEMPERATURE, HUMIDITY = 0x0402, 0x0405

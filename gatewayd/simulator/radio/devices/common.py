@@ -1,6 +1,7 @@
 """Clusters that most devices have: Basic, Identify, Power Configuration, On/Off."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Device, Handler
+from gatewayd.simulator.radio.device import Device
+from gatewayd.simulator.radio.endpoint import Attribute, Cluster, Handler
 from gatewayd.simulator.radio.zcl import BOOL, ENUM8, STRING, SUCCESS, U8, U16, Value
 
 BASIC, POWER, IDENTIFY, ON_OFF = 0x0000, 0x0001, 0x0003, 0x0006

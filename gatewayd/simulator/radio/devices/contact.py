@@ -2,8 +2,9 @@
 
 import struct
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Key, SimulatedEndpoint
+from gatewayd.simulator.radio.device import Description, Device
 from gatewayd.simulator.radio.devices.common import BATTERY, basic, identify
+from gatewayd.simulator.radio.endpoint import Attribute, AttributeKey, Cluster, SimulatedEndpoint
 from gatewayd.simulator.radio.zcl import ENUM8, ENUM16, IEEE, MAP16, SUCCESS, U8, Value, fields, notification
 
 ZONE, ZONE_STATE, ZONE_STATUS, CONTROLLER, ZONE_ID = 0x0500, 0x0000, 0x0002, 0x0010, 0x0011
@@ -44,7 +45,7 @@ class Contact(Device):
         self.values[1, ZONE, CONTROLLER] = _NO_CONTROLLER
 
     def _become(self, bit: int, is_set: bool) -> None:
-        key: Key = (1, ZONE, ZONE_STATUS)
+        key: AttributeKey = (1, ZONE, ZONE_STATUS)
         status = self.number(*key) & ~bit | (bit if is_set else 0)
         self.values[key] = status
         if self.is_enrolled:

@@ -1,7 +1,8 @@
 """A curtain motor (Window Covering): 0 % is open, 100 % closed, and the way between takes its time."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, SimulatedEndpoint
+from gatewayd.simulator.radio.device import Description, Device
 from gatewayd.simulator.radio.devices.common import basic, identify
+from gatewayd.simulator.radio.endpoint import Attribute, Cluster, SimulatedEndpoint
 from gatewayd.simulator.radio.scheduler import ScheduledAction
 from gatewayd.simulator.radio.zcl import ENUM8, INVALID_VALUE, MAP8, SUCCESS, U8, fields
 

@@ -1,7 +1,8 @@
 """A wall socket that switches and meters: power and voltage follow the load, energy adds up over time."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Key, SimulatedEndpoint
+from gatewayd.simulator.radio.device import Description, Device
 from gatewayd.simulator.radio.devices.common import ON_OFF, basic, identify, on_off
+from gatewayd.simulator.radio.endpoint import Attribute, AttributeKey, Cluster, SimulatedEndpoint
 from gatewayd.simulator.radio.zcl import ENUM8, MAP8, MAP32, S16, S24, U16, U24, U48, Value
 
 METERING, ELECTRICAL = 0x0702, 0x0B04
@@ -36,7 +37,7 @@ class Socket(Device):
         if switched:
             self._measure()
 
-    def refresh(self, key: Key) -> None:
+    def refresh(self, key: AttributeKey) -> None:
         if key == (1, METERING, SUMMATION):
             self._count_energy()
             self.values[key] = int(self._energy_wh)

@@ -1,7 +1,8 @@
 """A wall switch of one or more channels, an endpoint each."""
 
-from gatewayd.simulator.radio.device import Description, Device, SimulatedEndpoint
+from gatewayd.simulator.radio.device import Description, Device
 from gatewayd.simulator.radio.devices.common import ON_OFF, basic, identify, on_off
+from gatewayd.simulator.radio.endpoint import SimulatedEndpoint
 
 _ON_OFF_SWITCH = 0x0100
 

@@ -1,6 +1,6 @@
 """A door lock with PIN slots, schedules, events, alarms and a log of its own (ZCL Door Lock and Alarms)."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, SimulatedEndpoint
+from gatewayd.simulator.radio.device import Description
 from gatewayd.simulator.radio.devices.common import BATTERY, basic, identify, power
 from gatewayd.simulator.radio.devices.lock import codes
 from gatewayd.simulator.radio.devices.lock.codes import (
@@ -14,6 +14,7 @@ from gatewayd.simulator.radio.devices.lock.codes import (
 )
 from gatewayd.simulator.radio.devices.lock.commands import COMMANDS
 from gatewayd.simulator.radio.devices.lock.device import Lock
+from gatewayd.simulator.radio.endpoint import Attribute, Cluster, SimulatedEndpoint
 from gatewayd.simulator.radio.zcl import BOOL, ENUM8, MAP16, SUCCESS, U8, U16, U32
 
 __all__ = [

@@ -2,9 +2,9 @@
 
 import struct
 
-from gatewayd.simulator.radio.device import ZclReply
 from gatewayd.simulator.radio.devices.lock.codes import EventSource, UserStatus, UserType
 from gatewayd.simulator.radio.devices.lock.device import Lock
+from gatewayd.simulator.radio.endpoint import ZclReply
 from gatewayd.simulator.radio.zcl import FAILURE, INVALID_FIELD, NOT_FOUND, SUCCESS, fields, octets
 
 
