@@ -34,5 +34,5 @@ def _has_joined(uuid: str, seen: ReceivedMessage) -> bool:
 async def _is_heard(door: Lock) -> None:
     """A lock tells its events, and logs them, once the gateway has told it to; before that they are nobody's news."""
     async with asyncio.timeout(30):
-        while door.bound_to(1, _DOOR_LOCK) is None:
+        while door.bound_endpoint(1, _DOOR_LOCK) is None:
             await asyncio.sleep(0.01)

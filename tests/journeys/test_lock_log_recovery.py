@@ -64,7 +64,7 @@ async def test_an_opening_does_not_overtake_those_that_the_gateway_slept_through
     await home.daemon.kill()
     for _ in range(3):
         assert home.door.enter_pin(MOTHER)
-    home.network.faults.make_slow(DOOR, 0.4)  # its log takes a while to be read
+    home.network.faults.delay_answers(DOOR, 0.4)  # its log takes a while to be read
     asked = len(home.door.executed)
     await home.daemon.start()
     async with asyncio.timeout(30):

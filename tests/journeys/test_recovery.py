@@ -41,12 +41,12 @@ async def test_a_reset_coordinator_is_taken_up_again(home: Home) -> None:
 async def test_while_the_radio_is_away_a_request_is_told_so_at_once(home: Home) -> None:
     await home.until_lamp_obeys()
     home.environment.network.faults.refuse_connections()
-    home.environment.network.faults.cut_line()
+    home.environment.network.faults.cut_connection()
     async with asyncio.timeout(20):
         while (answer := await home.switch_lamp(on=False)).meaning is not OperationStatus.ZIGBEE_NETWORK_ERROR:
             assert answer.meaning in {OperationStatus.CONTROLLED, OperationStatus.NODE_NOT_RESPONDING}
     await home.phone.expect(lambda seen: says_of_its_network(seen) == "0")
-    home.environment.network.faults.refuse_connections(False)
+    home.environment.network.faults.accept_connections()
     await home.until_lamp_obeys()
     await home.phone.expect(lambda seen: says_of_its_network(seen) == "1", since=asyncio.get_running_loop().time() - 1)
 

@@ -39,7 +39,7 @@ async def test_with_nothing_there_it_says_what_is_missing_and_takes_it_up_when_i
         await environment.broker.kill()
         async with daemon.running(settings_for(environment, tmp_path), PASSWORD, {}) as console:
             await until(console, lambda status: "cannot start" in str(status.radio.trouble))
-            environment.network.faults.refuse_connections(False)
+            environment.network.faults.accept_connections()
             await until(console, lambda status: status.radio.up)
             await until(console, lambda status: "refused" in str(status.mqtt.trouble))
             await environment.broker.restart()
@@ -59,7 +59,7 @@ async def test_a_known_gateway_without_its_radio_is_in_the_cloud_and_says_so_to_
             await phone.expect(lambda seen: LAMP in seen.topic and seen.meaning is OperationStatus.CREATED)
         left = asyncio.get_running_loop().time()
         environment.network.faults.refuse_connections()
-        environment.network.faults.cut_line()
+        environment.network.faults.cut_connection()
         async with daemon.running(settings_for(environment, tmp_path), PASSWORD, {}) as console:
             await until(console, lambda status: status.mqtt.up)
             await phone.expect(

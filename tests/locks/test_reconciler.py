@@ -67,7 +67,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Home]:
 
 
 async def test_a_key_that_is_just_being_added_is_not_half_done(home: Home) -> None:
-    home.gateway.network.faults.make_slow(DOOR, 0.3)
+    home.gateway.network.faults.delay_answers(DOOR, 0.3)
     adding = asyncio.create_task(home.add("妈妈", "482913"))
     await home.gateway.until(lambda: home.states() == [KeyState.PENDING])
     await home.keys.settle(DOOR)

@@ -106,7 +106,7 @@ async def test_a_door_contact_is_enrolled_and_gives_alarm(gateway: ZigbeeGateway
     door.lift_cover()
     door.run_low()
     await gateway.until(lambda: says() == (False, True, True))
-    door.ask_to_be_enrolled()
+    door.request_enrollment()
     await gateway.until(lambda: door.is_enrolled)
 
 

@@ -18,7 +18,7 @@ def events(gateway: ZigbeeGateway) -> list[LockEvent]:
 
 async def comes_again(gateway: ZigbeeGateway, device: Device, *, moved: bool) -> None:
     before = len(gateway.ready)
-    await gateway.network.join(device, moved=moved)
+    await gateway.network.join(device, new_nwk=moved)
     await gateway.until(lambda: len(gateway.ready) > before)
 
 
@@ -56,7 +56,7 @@ async def test_two_devices_of_one_address_take_others_and_stay(gateway: ZigbeeGa
     record = await gateway.take_in(lamp)
     await gateway.store.mirror.put(replace(record, title="走廊灯"))
     before = len(gateway.ready)
-    await gateway.network.clash(lamp)
+    await gateway.network.resolve_address_conflict(lamp)
     await gateway.until(lambda: len(gateway.ready) > before)
     assert not any(isinstance(event, DeviceLeft) for event in gateway.events)
     lamp.press(1)
@@ -84,7 +84,7 @@ async def test_a_device_that_joins_again_keeps_what_the_household_said_and_is_re
     await gateway.store.mirror.put(replace(record, title="走廊灯", id=7, param=replace(record.param, room_id=3)))
     lamp.bindings.clear()
     lamp.press(1)  # while it was without power: nobody heard it
-    await gateway.network.rejoin(lamp, moved=True)
+    await gateway.network.rejoin(lamp, new_nwk=True)
 
     def value() -> object:
         param = gateway.record(lamp).param
@@ -107,7 +107,7 @@ async def test_a_sensor_that_slept_through_its_set_up_is_set_up_when_it_speaks(g
     gateway.network.faults.clear()
     sensor.report_now(1, 0x0402, 0, 2200)
     await gateway.until(lambda: len(gateway.ready) == 1)
-    assert sensor.bound_to(1, 0x0402) is not None
+    assert sensor.bound_endpoint(1, 0x0402) is not None
 
 
 async def test_a_sensor_that_slept_through_its_set_up_is_set_up_after_a_restart(
@@ -121,7 +121,7 @@ async def test_a_sensor_that_slept_through_its_set_up_is_set_up_after_a_restart(
         network.faults.clear()
         async with running(network, url, tmp_path) as gateway:
             await gateway.until(lambda: len(gateway.ready) == 1)
-            assert sensor.bound_to(1, 0x0402) is not None
+            assert sensor.bound_endpoint(1, 0x0402) is not None
         async with running(network, url, tmp_path) as gateway:
             await gateway.until(gateway.zigbee.radio.up.is_set)
             sensor.set(temperature=23)
@@ -137,7 +137,7 @@ async def test_a_device_whose_set_up_the_coordinator_cut_off_is_set_up_when_that
     gateway.network.faults.clear()
     gateway.network.faults.reset_ncp()
     await gateway.until(lambda: len(gateway.ready) == 1)
-    assert lamp.bound_to(1, 0x0006) is not None
+    assert lamp.bound_endpoint(1, 0x0006) is not None
 
 
 async def test_a_device_whose_interview_broke_off_is_interviewed_when_it_speaks(

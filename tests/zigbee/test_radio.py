@@ -15,7 +15,7 @@ async def test_a_reset_that_came_before_the_start_was_done_is_no_loss(
     async with network.serve() as url, running(network, url, tmp_path) as gateway:
         radio = gateway.zigbee.radio
         async with asyncio.timeout(20):
-            while not network.faults.lines:
+            while not network.faults.connections:
                 await asyncio.sleep(0)
             assert not radio.up.is_set()
             radio.connection_lost(ConnectionResetError("greeted with a reset"))  # as bellows has zigpy say it

@@ -35,7 +35,7 @@ class ZclReply:
     payload: bytes = b""
 
 
-Handler = Callable[[Any, int, bytes], ZclReply | int]
+CommandHandler = Callable[[Any, int, bytes], ZclReply | int]
 """What a command does: (device, endpoint, payload) → a response, or a ZCL status for the default response."""
 
 
@@ -45,7 +45,7 @@ class Cluster:
 
     id: int
     attributes: tuple[Attribute, ...] = ()
-    commands: Mapping[int, Handler] = field(default_factory=dict)
+    commands: Mapping[int, CommandHandler] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

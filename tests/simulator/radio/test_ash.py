@@ -21,8 +21,8 @@ class Peer:
 
     def reset(self) -> None:
         assert self.give(RST) == [HostReset()]
-        self.ncp.reset(ash.RESET_SOFTWARE)
-        assert self.take() == [bytes((0xC1, ash.ASH_VERSION, ash.RESET_SOFTWARE))]
+        self.ncp.reset(ash.ResetReason.SOFTWARE)
+        assert self.take() == [bytes((0xC1, ash.ASH_VERSION, ash.ResetReason.SOFTWARE))]
 
     def give(self, line: bytes, now: float = 0.0) -> list[ash.Event]:
         return [event for frame in self.reader.feed(line) for event in self.ncp.receive(frame, now)]
@@ -34,7 +34,7 @@ class Peer:
 
 
 def data(number: int, payload: bytes, *, ack: int = 0, repeated: bool = False) -> bytes:
-    return ash.encode(bytes((number << 4 | repeated << 3 | ack,)) + ash._mix(payload))
+    return ash.encode(bytes((number << 4 | repeated << 3 | ack,)) + ash.randomize(payload))
 
 
 def test_the_known_frames_of_the_specification() -> None:
@@ -45,7 +45,7 @@ def test_the_known_frames_of_the_specification() -> None:
 
 
 def test_the_noise_begins_as_specified() -> None:
-    assert ash._mix(bytes(5)).hex() == "4221a8542a"
+    assert ash.randomize(bytes(5)).hex() == "4221a8542a"
 
 
 @given(st.binary(min_size=1, max_size=200))
@@ -67,7 +67,7 @@ def test_an_answer_carries_the_acknowledgement() -> None:
     peer = Peer()
     peer.give(data(0, b"question"))
     peer.ncp.send(b"answer", 0.0)
-    assert peer.take() == [b"\x01" + ash._mix(b"answer")]
+    assert peer.take() == [b"\x01" + ash.randomize(b"answer")]
 
 
 def test_a_gap_is_refused_once_until_the_missing_frame_comes() -> None:
@@ -135,7 +135,7 @@ def test_a_line_that_never_ends_takes_no_memory() -> None:
     reader = FrameReader()
     for _ in range(1000):
         assert reader.feed(b"x" * 1000) == []
-    assert len(reader._buffer) < 10_000
+    assert reader.buffered < 10_000
     assert reader.feed(b"\x7e" + RST) == [RST[:-1]]
 
 

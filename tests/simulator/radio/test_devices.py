@@ -53,7 +53,7 @@ async def test_writing_changes_what_is_writable_and_nothing_else(network: Simula
     cluster = seen.endpoints[1].door_lock
     ((taken,),) = await cluster.write_attributes({"wrong_code_entry_limit": 3})
     assert taken.status == foundation.Status.SUCCESS
-    assert door.get(1, 0x0101, 0x0030) == 3
+    assert door.value(1, 0x0101, 0x0030) == 3
     ((refused,),) = await cluster.write_attributes({"lock_state": 2})
     assert refused.status == foundation.Status.READ_ONLY
     assert door.is_locked()
@@ -145,7 +145,7 @@ async def test_a_curtain_goes_where_it_is_told_and_reports_on_the_way(network: S
     await cluster.go_to_lift_percentage(30)
     await host.ear.until(lambda: 30 in host.reports())
     assert host.reports() == [5, 10, 15, 20, 25, 30]
-    assert not window.moves()
+    assert not window.is_moving()
 
 
 async def test_a_curtain_stops_half_way(network: SimulatedNetwork, host: Host) -> None:
@@ -153,9 +153,9 @@ async def test_a_curtain_stops_half_way(network: SimulatedNetwork, host: Host) -
     window.travel_s = 60.0
     seen = await host.take_in(network, window)
     await seen.endpoints[1].window_covering.down_close()
-    assert window.moves()
+    assert window.is_moving()
     await seen.endpoints[1].window_covering.stop()
-    assert not window.moves()
+    assert not window.is_moving()
     answer = await seen.endpoints[1].window_covering.go_to_lift_percentage(101)
     assert answer.status == foundation.Status.INVALID_VALUE
 
@@ -176,12 +176,12 @@ def test_energy_adds_up_over_time_while_the_socket_is_on() -> None:
     network = SimulatedNetwork(now=lambda: now[0])
     plug = network.add(socket("00158d0002a00004"))
     plug.plug_in(watts=1000)
-    plug.put(1, 0x0006, 0, 1)
+    plug.set_attribute(1, 0x0006, 0, 1)
     now[0] = 3600.0
-    plug.put(1, 0x0006, 0, 0)
+    plug.set_attribute(1, 0x0006, 0, 0)
     now[0] = 7200.0
     plug.refresh((1, 0x0702, 0x0000))
-    assert plug.get(1, 0x0702, 0x0000) == 1000
+    assert plug.value(1, 0x0702, 0x0000) == 1000
 
 
 async def test_a_host_finds_out_who_speaks_among_a_thousand_devices_it_has_forgotten(

@@ -23,12 +23,12 @@ def test_the_first_version_command_comes_and_is_answered_in_the_old_format() -> 
 
 def test_an_unknown_command_is_answered_as_invalid() -> None:
     answer = SimulatedNetwork().ncp.handle(bytes((9, 0, 1)) + struct.pack("<H", 0x7777))
-    assert answer == bytes((9, 0x80, 1, 0x58, 0x00, ezsp.EZSP_INVALID_FRAME_ID))
+    assert answer == bytes((9, 0x80, 1, 0x58, 0x00, ezsp.EzspStatus.ERROR_INVALID_FRAME_ID))
 
 
 def test_a_command_that_is_cut_short_is_answered_as_truncated() -> None:
     answer = SimulatedNetwork().ncp.handle(bytes((9, 0, 1)) + struct.pack("<H", 0x0034) + b"\x00\x01")
-    assert answer == bytes((9, 0x80, 1, 0x58, 0x00, ezsp.EZSP_TRUNCATED))
+    assert answer == bytes((9, 0x80, 1, 0x58, 0x00, ezsp.EzspStatus.ERROR_TRUNCATED))
 
 
 @pytest.mark.parametrize("frame", [b"", b"\x00", b"\x01\x02\x03"])

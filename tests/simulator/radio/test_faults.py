@@ -25,12 +25,12 @@ async def seen(network: SimulatedNetwork, host: Host, light: Switch) -> Any:
     return device
 
 
-@pytest.mark.parametrize("way", ["to_host", "from_host"])
+@pytest.mark.parametrize("direction", ["to_host", "from_host"])
 @pytest.mark.parametrize("fault", ["drop_frames", "corrupt_frames", "duplicate_frames"])
 async def test_a_bad_line_is_healed_and_no_command_runs_twice(
-    network: SimulatedNetwork, light: Switch, seen: Any, *, fault: str, way: str
+    network: SimulatedNetwork, light: Switch, seen: Any, *, fault: str, direction: str
 ) -> None:
-    getattr(network.faults, fault)(1, way)
+    getattr(network.faults, fault)(1, direction)
     answer = await seen.endpoints[1].on_off.toggle()
     assert answer.status == 0
     assert len(light.executed) == 1
@@ -45,10 +45,10 @@ async def test_a_report_survives_a_bad_line(network: SimulatedNetwork, host: Hos
 
 
 async def test_a_slow_line_only_takes_longer(network: SimulatedNetwork, light: Switch, seen: Any) -> None:
-    network.faults.delay_line(0.02)
+    network.faults.delay_connection(0.02)
     answer = await seen.endpoints[1].on_off.on()
     assert answer.status == 0
-    network.faults.delay_line(0)
+    network.faults.delay_connection(0)
     await seen.endpoints[1].on_off.off()
     assert [one.command for one in light.executed] == [1, 0]
 
@@ -58,7 +58,7 @@ async def test_a_reset_by_itself_is_told_to_the_host_and_a_new_start_heals_it(
 ) -> None:
     async with network.serve() as url:
         async with bellows_on(url) as host:
-            network.faults.reset_ncp(ash.RESET_WATCHDOG)
+            network.faults.reset_ncp(ash.ResetReason.WATCHDOG)
             await host.ear.until(lambda: host.ear.count("connection_lost") > 0)
             assert not network.ncp.running
         async with bellows_on(url) as host:
@@ -80,12 +80,12 @@ async def test_an_error_frame_is_told_to_the_host_and_a_new_start_heals_it(
 async def test_a_silent_coordinator_answers_nothing_until_it_speaks_again(
     network: SimulatedNetwork, light: Switch, seen: Any
 ) -> None:
-    network.faults.silence()
+    network.faults.hang_ncp()
     command = asyncio.create_task(seen.endpoints[1].on_off.on())
     await asyncio.sleep(0.1)
     assert not command.done()
     assert light.executed == []
-    network.faults.speak()
+    network.faults.resume_ncp()
     answer = await command
     assert answer.status == 0
     assert len(light.executed) == 1
@@ -96,7 +96,7 @@ async def test_a_cut_line_is_lost_and_a_new_connection_finds_the_network(
 ) -> None:
     async with network.serve() as url:
         async with bellows_on(url) as host:
-            network.faults.cut_line()
+            network.faults.cut_connection()
             await host.ear.until(lambda: host.ear.count("connection_lost") > 0)
         async with bellows_on(url) as host:
             await host.take_in(network, light)
@@ -108,7 +108,7 @@ async def test_refused_connections_fail_until_they_are_let_in_again(network: Sim
         with pytest.raises(TransientConnectionError):
             async with bellows_on(url):
                 pass
-        network.faults.refuse_connections(False)
+        network.faults.accept_connections()
         async with bellows_on(url) as host:
             assert host.app.is_controller_running
 
@@ -133,7 +133,7 @@ async def test_an_unreachable_device_fails_and_comes_back(network: SimulatedNetw
 async def test_a_slow_device_obeys_at_once_and_answers_late(
     network: SimulatedNetwork, light: Switch, seen: Any
 ) -> None:
-    network.faults.make_slow(IEEE, 0.1)
+    network.faults.delay_answers(IEEE, 0.1)
     command = asyncio.create_task(seen.endpoints[1].on_off.on())
     await asyncio.sleep(0.05)
     assert light.is_on()
@@ -151,15 +151,15 @@ async def test_a_lost_answer_leaves_the_command_done_and_the_host_waiting(
     assert (await seen.endpoints[1].on_off.off()).status == 0
 
 
-@pytest.mark.parametrize("status", [ezsp.MAX_MESSAGE_LIMIT_REACHED, ezsp.NETWORK_BUSY])
+@pytest.mark.parametrize("status", [ezsp.EmberStatus.MAX_MESSAGE_LIMIT_REACHED, ezsp.EmberStatus.NETWORK_BUSY])
 async def test_a_busy_network_refuses_and_the_hosts_next_try_succeeds(
     network: SimulatedNetwork, light: Switch, seen: Any, *, status: int
 ) -> None:
-    network.faults.be_busy(1, status)
+    network.faults.refuse_messages(1, status)
     with pytest.raises(DeliveryError):
         await seen.endpoints[1].on_off.on(retries=0)
     assert light.executed == []
-    network.faults.be_busy(1, status)
+    network.faults.refuse_messages(1, status)
     assert (await seen.endpoints[1].on_off.on()).status == 0
     assert len(light.executed) == 1
 

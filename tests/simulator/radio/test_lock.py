@@ -10,7 +10,7 @@ from gatewayd.simulator.radio.devices.lock import AlarmCode, EventSource, Operat
 from gatewayd.simulator.radio.devices.lock.codes import (
     AUTO_RELOCK_TIME,
     DOOR_LOCK,
-    NOBODY,
+    NO_USER,
     OPERATING_MODE,
     LogEventType,
     ProgrammingCode,
@@ -60,8 +60,8 @@ async def test_a_lock_is_locked_and_unlocked_by_radio(door: Door) -> None:
     assert door.lock.is_locked()
     await door.host.ear.until(lambda: len(door.operations()) == 2)
     assert door.operations() == [
-        (EventSource.RF, OperationCode.UNLOCK, NOBODY),
-        (EventSource.RF, OperationCode.LOCK, NOBODY),
+        (EventSource.RF, OperationCode.UNLOCK, NO_USER),
+        (EventSource.RF, OperationCode.LOCK, NO_USER),
     ]
 
 
@@ -123,9 +123,9 @@ async def test_a_year_day_user_enters_in_his_time_alone(network: SimulatedNetwor
 
 async def test_too_many_wrong_codes_raise_an_alarm_and_close_the_keypad(door: Door) -> None:
     await door.set_pin(1, "123456")
-    door.lock.wrong_pins(5)
+    door.lock.enter_wrong_pins(5)
     await door.host.ear.until(lambda: door.alarm_codes() == [AlarmCode.WRONG_CODE_LIMIT])
-    assert door.operations().count((EventSource.KEYPAD, OperationCode.UNLOCK_WRONG_PIN, NOBODY)) == 5
+    assert door.operations().count((EventSource.KEYPAD, OperationCode.UNLOCK_WRONG_PIN, NO_USER)) == 5
     assert not door.lock.enter_pin("123456")
 
 
@@ -158,15 +158,17 @@ async def test_fingers_keys_and_knobs_say_where_they_came_from(door: Door) -> No
     await door.host.ear.until(lambda: len(door.operations()) == 3)
     assert door.operations() == [
         (EventSource.FINGERPRINT, OperationCode.UNLOCK, 2),
-        (EventSource.MANUAL, OperationCode.KEY_LOCK, NOBODY),
-        (EventSource.MANUAL, OperationCode.MANUAL_UNLOCK, NOBODY),
+        (EventSource.MANUAL, OperationCode.KEY_LOCK, NO_USER),
+        (EventSource.MANUAL, OperationCode.MANUAL_UNLOCK, NO_USER),
     ]
 
 
 async def test_an_unlock_with_a_timeout_locks_again_by_itself(door: Door) -> None:
     await door.cluster.unlock_with_timeout(1)
     assert not door.lock.is_locked()
-    await door.host.ear.until(lambda: (EventSource.INDETERMINATE, OperationCode.AUTO_LOCK, NOBODY) in door.operations())
+    await door.host.ear.until(
+        lambda: (EventSource.INDETERMINATE, OperationCode.AUTO_LOCK, NO_USER) in door.operations()
+    )
     assert door.lock.is_locked()
 
 
@@ -175,8 +177,8 @@ def test_a_door_locks_by_itself_unless_it_is_a_passage(mode: int, locks_again: b
     now = [0.0]
     network = SimulatedNetwork(now=lambda: now[0])
     door = network.add(lock("00158d0002a00002"), joined=True)
-    door.put(1, DOOR_LOCK, AUTO_RELOCK_TIME, 30)
-    door.put(1, DOOR_LOCK, OPERATING_MODE, mode)
+    door.set_attribute(1, DOOR_LOCK, AUTO_RELOCK_TIME, 30)
+    door.set_attribute(1, DOOR_LOCK, OPERATING_MODE, mode)
     door.turn_knob()
     now[0] = 31.0
     network.scheduler.run_due()
@@ -237,18 +239,18 @@ def test_a_full_journal_writes_over_the_oldest() -> None:
 @pytest.mark.parametrize(
     ("kind", "at", "verdict"),
     [
-        (UserType.UNRESTRICTED, 0, CodeCheck.WELCOME),
-        (UserType.YEAR_DAY, 50, CodeCheck.NOT_NOW),
-        (UserType.YEAR_DAY, 100, CodeCheck.WELCOME),
-        (UserType.YEAR_DAY, 200, CodeCheck.WELCOME),
-        (UserType.YEAR_DAY, 201, CodeCheck.NOT_NOW),
-        (UserType.NON_ACCESS, 150, CodeCheck.NOT_NOW),
-        (UserType.FORCED, 0, CodeCheck.WELCOME),
+        (UserType.UNRESTRICTED, 0, CodeCheck.VALID),
+        (UserType.YEAR_DAY, 50, CodeCheck.OUT_OF_SCHEDULE),
+        (UserType.YEAR_DAY, 100, CodeCheck.VALID),
+        (UserType.YEAR_DAY, 200, CodeCheck.VALID),
+        (UserType.YEAR_DAY, 201, CodeCheck.OUT_OF_SCHEDULE),
+        (UserType.NON_ACCESS, 150, CodeCheck.OUT_OF_SCHEDULE),
+        (UserType.FORCED, 0, CodeCheck.VALID),
     ],
 )
 def test_who_may_enter_when(kind: UserType, at: int, verdict: CodeCheck) -> None:
     user_codes = UserCodes(slots=20, shortest=4, longest=10, schedules=2)
     assert user_codes.set_pin(1, UserStatus.ENABLED, kind, b"1234") is SetPinStatus.SET
     user_codes.users[1].schedules[0] = (100, 200)
-    assert user_codes.judge(user_codes.find(b"1234"), at) is verdict
-    assert user_codes.judge(user_codes.find(b"4321"), at) is CodeCheck.WRONG
+    assert user_codes.check(user_codes.find(b"1234"), at) is verdict
+    assert user_codes.check(user_codes.find(b"4321"), at) is CodeCheck.WRONG

@@ -104,7 +104,7 @@ async def test_a_backup_of_the_network_is_restored_onto_another_coordinator() ->
 
 
 async def test_a_new_kind_of_device_is_described_in_ten_lines(network: SimulatedNetwork, host: Host) -> None:
-    light_level = Cluster(0x0400, (Attribute(0x0000, zcl.U16, 1234, reportable=True),))
+    light_level = Cluster(0x0400, (Attribute(0x0000, zcl.UINT16, 1234, reportable=True),))
     endpoint = SimulatedEndpoint(1, 0x0106, (basic("LUX1"), light_level))
     meter = network.add(Description("00158d0002a000ff", (endpoint,), Device))
 
@@ -121,6 +121,6 @@ async def test_a_coordinator_may_wait_for_the_hosts_reset() -> None:
         writer.write(ash.encode(b"\xc0"))
         async with asyncio.timeout(10):
             answer = await reader.readuntil(b"\x7e")
-        assert ash.decode(answer[:-1]) == bytes((0xC1, 2, ash.RESET_SOFTWARE))
-        assert len(network.faults.lines) == 1
+        assert ash.decode(answer[:-1]) == bytes((0xC1, 2, ash.ResetReason.SOFTWARE))
+        assert len(network.faults.connections) == 1
         writer.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gatewayd.simulator.radio.reporting import NEVER, Reporter, is_worth_reporting
+from gatewayd.simulator.radio.reporting import NEVER, Reporter, is_reportable_change
 from gatewayd.simulator.radio.scheduler import Scheduler
 from gatewayd.simulator.radio.zcl import Value
 
@@ -82,7 +82,7 @@ def test_never_ends_a_configuration(world: World) -> None:
     world.reporter.configure(KEY, 0, NEVER, 50, 2000)
     world.pass_to(60)
     assert world.sent == []
-    assert not world.reporter.watches(KEY)
+    assert not world.reporter.is_configured(KEY)
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_never_ends_a_configuration(world: World) -> None:
     ],
 )
 def test_what_is_worth_a_report(before: Value, after: Value, change: int | None, worth: bool) -> None:
-    assert is_worth_reporting(before, after, change) is worth
+    assert is_reportable_change(before, after, change) is worth
