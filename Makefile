@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test fuzz lint bench clean
+.PHONY: help demo test fuzz lint hooks bench clean
 
 help:
 	@echo "make demo   the whole house, radio and cloud on this machine: gatewayd demo"
 	@echo "make test   all tests"
 	@echo "make fuzz   a million damaged datagrams, and 100,000 through the socket"
 	@echo "make lint   ruff, mypy --strict, the import contract"
+	@echo "make hooks  the same before each commit (pre-commit)"
 	@echo "make bench  what is measured, side by side with peers, as ratios"
 
 demo: $(VENV)/.demo
@@ -30,6 +31,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+hooks: $(VENV)/.dev
+	$(BIN)/pre-commit install
 
 bench: $(VENV)/.dev
 	scripts/need mosquitto

@@ -1,4 +1,4 @@
-"""gatewayd: `run` the daemon, `check-config`, or play the `demo`. Reads the settings, sets up logging, hands over."""
+"""The command `gatewayd`: `run`, `check-config`, `demo`. Reads the settings and sets up logging."""
 
 import asyncio
 import os
@@ -41,10 +41,10 @@ def run(path: Path) -> None:
         settings = config.load(path, os.environ)
         password = config.load_password(settings, os.environ)
         log.configure(settings.log.level, settings.log.format)
-        _say_what_has_no_effect(settings)
+        _print_settings_without_effect(settings)
         daemon.main(settings, password, os.environ)
     except ConfigError as error:
-        _say_faults(error)
+        _print_faults(error)
         sys.exit(_BAD_CONFIG)
     except GatewayError as error:
         click.echo(f"gatewayd: {error}", err=True)
@@ -61,9 +61,9 @@ def check_config(path: Path) -> None:
         settings = config.load(path, os.environ)
         Catalogue.load(settings.radio.catalogue)
     except ConfigError as error:
-        _say_faults(error)
+        _print_faults(error)
         sys.exit(_BAD_CONFIG)
-    _say_what_has_no_effect(settings)
+    _print_settings_without_effect(settings)
     click.echo(f"{path}: in order")
 
 
@@ -84,11 +84,11 @@ def demo(*, once: bool, broker: str | None) -> None:
         sys.exit(_INTERRUPTED if once else 0)
 
 
-def _say_what_has_no_effect(settings: config.Settings) -> None:
+def _print_settings_without_effect(settings: config.Settings) -> None:
     for warning in config.without_effect(settings):
         click.echo(f"gatewayd: warning: {warning}", err=True)
 
 
-def _say_faults(error: ConfigError) -> None:
+def _print_faults(error: ConfigError) -> None:
     for fault in error.faults:
         click.echo(f"gatewayd: {fault}", err=True)

@@ -1,4 +1,4 @@
-"""What both commands share: whatever is wrong with a call is one line on stderr."""
+"""What both commands share: an error in a call is one line on stderr."""
 
 import sys
 from typing import Any
@@ -7,7 +7,7 @@ import click
 
 
 class Program(click.Group):
-    """A group of commands under a program's name. click's own errors take three lines, of which two are the usage."""
+    """A click group that prints a usage error in one line; click itself prints three, two of them the usage."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
         try:

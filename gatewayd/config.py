@@ -1,6 +1,6 @@
-"""The settings: TOML file, then environment (`GATEWAYD_<SECTION>_<KEY>`), every fault said at once.
+"""The settings: read from TOML, then from the environment (`GATEWAYD_<SECTION>_<KEY>`), and checked as a whole.
 
-The table of sections and keys is gateway.md's; `config/gatewayd.toml` shows each with its default and why.
+`config/gatewayd.toml` lists every key with its default and the reason for it.
 """
 
 import os
@@ -101,7 +101,7 @@ class LogSettings(_Section, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be set. What is here is valid: `load` checked it."""
+    """Every setting, valid: `load` and `from_mapping` check them."""
 
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     radio: RadioSettings = field(default_factory=RadioSettings)
@@ -116,7 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def owner(self) -> str:
-        """The user whose topics the gateway lives under."""
+        """The user under whose topics the gateway publishes and listens."""
         return self.cloud.owner or self.cloud.username
 
     @property
@@ -126,7 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state_dir(self) -> Path:
-        """Where the databases live."""
+        """The folder of the databases."""
         return Path(self.gateway.state_dir)
 
 
@@ -145,7 +145,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 
 def from_mapping(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """The settings that `raw` (sections of keys) and `environ` say. Raises ConfigError with every fault at once."""
+    """The settings of `raw` (sections of keys) with `environ` on top. Raises ConfigError with every fault at once."""
     faults = [*_misplaced(raw), *_unknown_variables(environ)]
     sections = {
         name: _section(name, kind, table if isinstance(table := raw.get(name, {}), dict) else {}, environ, faults)
@@ -199,7 +199,7 @@ def _section(
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
-    """What no single key shows."""
+    """Faults that the type of a single key does not show."""
     try:
         ZoneInfo(settings.gateway.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -222,7 +222,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
 
 
 def _no_ca(file: str) -> str | None:
-    """Why this is no file of certificates; None where it is one."""
+    """Why `file` holds no certificates; None where it does."""
     try:
         ssl.create_default_context(cafile=file)
     except ssl.SSLError:
@@ -233,11 +233,13 @@ def _no_ca(file: str) -> str | None:
 
 
 def without_effect(settings: Settings) -> Iterator[str]:
-    """Settings that are in order and that this version does not heed yet, each with why."""
+    """Valid settings that this version does not use, each with the reason."""
     if settings.admin.http:
         yield f"admin.http: found {settings.admin.http!r}; this version serves no status page and no /metrics yet"
     if settings.firmware.installer != "none":
         yield f"firmware.installer: found {settings.firmware.installer!r}; this version reports firmware, installs none"
+    if settings.firmware.public_key:
+        yield "firmware.public_key: this version installs no firmware and checks no signature"
 
 
 def _is_key(text: str) -> bool:
@@ -250,7 +252,7 @@ def _is_key(text: str) -> bool:
 def load_password(settings: Settings, environ: Mapping[str, str]) -> str:
     """The cloud account's password: systemd's credential `cloud-password`, else `cloud.password_file`.
 
-    Raises ConfigError where there is none, or where others may read the file. The password is in no message.
+    Raises ConfigError where there is none, or where other users can read the file. No message contains the password.
     """
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     if credentials and (path := Path(credentials, "cloud-password")).exists():

@@ -1,4 +1,4 @@
-"""The composition root: every part is built, started and stopped here, in an order that fits on a screen."""
+"""Starts every part of the daemon in order and stops them in reverse; `wiring/` builds them."""
 
 import asyncio
 import gc
@@ -35,9 +35,9 @@ _WINDOW_BY_BUTTON_S = 300.0
 async def running(
     settings: Settings, password: str, environ: Mapping[str, str], *, wifi: Wifi | None = None
 ) -> AsyncIterator[Console]:
-    """The whole daemon, from the first part to the last; stopped in reverse when this is left.
+    """Run the whole daemon as long as the context lasts; `wifi` replaces the board's own (demo, tests).
 
-    `wifi` stands in for the board's own.
+    Raises StoreError, ConfigError or GatewayError where a part cannot be built.
     """
     chance = random.Random()  # noqa: S311  (jitter)
     credentials = environ.get("CREDENTIALS_DIRECTORY")
@@ -71,19 +71,19 @@ async def running(
 
 
 async def serve(settings: Settings, password: str, environ: Mapping[str, str]) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT; tell systemd when the daemon is ready and when it stops."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     notifier = Notifier(environ)
     async with running(settings, password, environ):
-        notifier.tell("READY=1")
+        notifier.notify("READY=1")
         gc.collect()
-        gc.freeze()  # what start-up made lives for ever: walking it at each collection would stall reports for 30 ms
+        gc.freeze()  # what start-up made is never freed: to walk it at each collection would stall reports for 30 ms
         log.info("gatewayd_started", version=__version__, owner=settings.owner)
         await stop.wait()
-        notifier.tell("STOPPING=1")
+        notifier.notify("STOPPING=1")
         log.info("gatewayd_stopping")
     log.info("gatewayd_stopped")
 

@@ -1,6 +1,6 @@
-"""Logging: structlog, one event a line, to stderr (the journal). Libraries' own records take the same way.
+"""Logging: structlog, one event a line, to stderr (the journal); libraries' own records go the same way.
 
-Secrets are kept out twice: nobody logs them, and a processor masks what stands under a secret's name.
+Secrets are kept out twice: no code logs them, and a processor masks the value of every key with a secret's name.
 """
 
 import logging
@@ -26,8 +26,18 @@ SECRET_NAMES: Final = frozenset(
     }
 )
 
-# Below WARNING these say frames and keys in hex, PINs among them: never, whatever the level.
-_LOUD: Final = ("zigpy", "bellows", "serialx", "aiosqlite", "aiomqtt", "mqtt", "aiohttp", "asyncio", "dbus_fast")
+# Below WARNING these log frames and keys in hex, PINs among them: they stay at WARNING, whatever the level.
+_CHATTY: Final = (
+    "zigpy",
+    "bellows",
+    "serialx",
+    "aiosqlite",
+    "aiomqtt",
+    "mqtt",
+    "aiohttp",
+    "asyncio",
+    "dbus_fast",
+)
 
 
 def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
@@ -41,7 +51,7 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if form == "json"
-        # Its own tracebacks show the locals of every frame, passphrases among them.
+        # ConsoleRenderer's own tracebacks show the local variables of every frame, passphrases among them.
         else structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -56,7 +66,7 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    for name in _LOUD:
+    for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -67,12 +77,12 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
 
 
 def set_level(level: str) -> None:
-    """Change the level while running (`gatewayctl log-level`)."""
+    """Set the level of the running process (`gatewayctl log-level`)."""
     logging.getLogger().setLevel(level.upper())
 
 
 def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A processor: what stands under a secret's name is masked, in nested mappings too."""
+    """A structlog processor: mask the values of keys in `SECRET_NAMES`, in nested mappings too."""
     for name, value in event.items():
         if name in SECRET_NAMES and value is not None:
             event[name] = "***"

@@ -1,4 +1,4 @@
-"""The commands that others' scripts call."""
+"""gatewayd and gatewayctl from the command line: exit codes, and errors in one line."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", start, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_check_config_says_every_fault_and_exits_2(tmp_path: Path) -> None:
+def test_check_config_with_faults_prints_each_and_exits_2(tmp_path: Path) -> None:
     file = tmp_path / "gatewayd.toml"
     file.write_text('[mqtt]\nport = "x"\n[radio]\npaht = "/dev/null"\n', encoding="utf-8")
     checked = run("gatewayd", "check-config", "--config", str(file))
@@ -26,14 +26,14 @@ def test_check_config_says_every_fault_and_exits_2(tmp_path: Path) -> None:
     ]
 
 
-def test_check_config_of_a_good_file_exits_0(tmp_path: Path) -> None:
+def test_check_config_without_faults_exits_0(tmp_path: Path) -> None:
     file = tmp_path / "gatewayd.toml"
     file.write_text('[cloud]\nusername = "18900000001"\n', encoding="utf-8")
     checked = run("gatewayd", "check-config", "--config", str(file))
     assert (checked.returncode, checked.stdout) == (0, f"{file}: in order\n")
 
 
-def test_check_config_reads_the_users_own_catalogue(tmp_path: Path) -> None:
+def test_check_config_reads_the_catalogue_of_radio_catalogue(tmp_path: Path) -> None:
     file, rows = tmp_path / "gatewayd.toml", tmp_path / "rows.toml"
     file.write_text(f'[cloud]\nusername = "a"\n[radio]\ncatalogue = "{rows}"\n', encoding="utf-8")
     checked = run("gatewayd", "check-config", "--config", str(file))
@@ -47,7 +47,7 @@ def test_check_config_reads_the_users_own_catalogue(tmp_path: Path) -> None:
     assert checked.stderr.startswith(f"gatewayd: {rows}: device[0].driver: found 'lamp'; there are: switch, lock")
 
 
-def test_check_config_says_which_settings_have_no_effect_yet(tmp_path: Path) -> None:
+def test_check_config_warns_of_settings_without_effect(tmp_path: Path) -> None:
     file = tmp_path / "gatewayd.toml"
     settings = '[cloud]\nusername = "1"\n[admin]\nhttp = "127.0.0.1:8480"\n[firmware]\ninstaller = "rauc"\n'
     file.write_text(settings, encoding="utf-8")
@@ -66,21 +66,21 @@ def test_check_config_says_which_settings_have_no_effect_yet(tmp_path: Path) -> 
         ("gatewayctl", ["status", "devices", "show", "permit-join", "remove", "outbox", "log-level"]),
     ],
 )
-def test_every_command_has_help(command: str, subcommands: list[str]) -> None:
+def test_every_command_prints_help(command: str, subcommands: list[str]) -> None:
     for arguments in ([], *([subcommand] for subcommand in subcommands)):
         helped = run(command, *arguments, "--help")
         assert helped.returncode == 0
         assert helped.stdout.startswith("Usage:")
 
 
-def test_gatewayctl_without_a_daemon_is_one_clear_line(tmp_path: Path) -> None:
+def test_gatewayctl_without_a_daemon_prints_one_line_and_exits_1(tmp_path: Path) -> None:
     asked = run("gatewayctl", "--socket", str(tmp_path / "admin.sock"), "status")
     assert asked.returncode == 1
     assert len(asked.stderr.splitlines()) == 1
     assert "no gatewayd listens there" in asked.stderr
 
 
-def test_a_state_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+def test_run_with_a_state_dir_that_cannot_be_created_prints_one_line(tmp_path: Path) -> None:
     file = tmp_path / "gatewayd.toml"
     (tmp_path / "password").write_text("x")
     (tmp_path / "password").chmod(0o600)
@@ -107,7 +107,7 @@ def test_a_state_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path)
         (("status", "--yaml"), "gatewayctl status: No such option"),
     ],
 )
-def test_a_call_that_is_wrong_is_one_line(arguments: tuple[str, ...], reason: str) -> None:
+def test_command_with_wrong_arguments_prints_one_line(arguments: tuple[str, ...], reason: str) -> None:
     asked = run("gatewayctl", *arguments)
     assert (asked.returncode, asked.stdout, len(asked.stderr.splitlines())) == (2, "", 1)
     assert asked.stderr.startswith(reason)

@@ -1,4 +1,4 @@
-"""The configuration: every fault at once, each with its key, what was found and what is allowed."""
+"""The configuration: every fault at once, each with its key, the value found and what is allowed."""
 
 import os
 import tomllib
@@ -14,13 +14,13 @@ SHIPPED = Path(__file__).parents[1] / "config" / "gatewayd.toml"
 ENOUGH = {"cloud": {"username": "18900000001"}}
 
 
-def test_the_shipped_file_shows_every_key_with_its_default() -> None:
+def test_shipped_file_has_every_key_with_its_default() -> None:
     shipped = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
     defaults = msgspec.to_builtins(Settings())
     assert shipped == msgspec.to_builtins(defaults | {"udp": defaults["udp"] | {"interfaces": []}})
 
 
-def test_every_fault_is_said_at_once_with_its_key() -> None:
+def test_every_fault_is_reported_at_once_with_its_key() -> None:
     with pytest.raises(ConfigError) as refused:
         from_mapping(
             {
@@ -49,7 +49,7 @@ def test_every_fault_is_said_at_once_with_its_key() -> None:
     assert len(faults) == 10
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+def test_environment_overrides_the_file(tmp_path: Path) -> None:
     file = tmp_path / "gatewayd.toml"
     file.write_text('[mqtt]\nport = 1883\n[cloud]\nusername = "a"\n', encoding="utf-8")
     settings = load(file, {"GATEWAYD_MQTT_PORT": "1884", "GATEWAYD_UDP_INTERFACES": "eth0,wlan0", "HOME": "/"})
@@ -59,7 +59,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[mqtt\n", "\xff"])
-def test_what_is_not_toml_is_refused_with_the_file(tmp_path: Path, text: str) -> None:
+def test_file_that_is_not_toml_is_refused_with_its_name(tmp_path: Path, text: str) -> None:
     file = tmp_path / "gatewayd.toml"
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigError, match="not TOML"):
@@ -69,7 +69,7 @@ def test_what_is_not_toml_is_refused_with_the_file(tmp_path: Path, text: str) ->
 
 
 @pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), ("no certificate", "no certificate is in it")])
-def test_a_ca_file_without_a_ca_is_refused(tmp_path: Path, content: str | None, reason: str) -> None:
+def test_ca_file_without_a_certificate_is_refused(tmp_path: Path, content: str | None, reason: str) -> None:
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
@@ -77,12 +77,12 @@ def test_a_ca_file_without_a_ca_is_refused(tmp_path: Path, content: str | None, 
         from_mapping(ENOUGH | {"mqtt": {"tls": True, "ca_file": str(file)}}, {})
 
 
-def test_an_owner_cannot_reach_into_other_topics() -> None:
+def test_owner_with_topic_characters_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"cloud\.owner"):
         from_mapping({"cloud": {"username": "a", "owner": "+"}}, {})
 
 
-def test_the_credential_is_read_before_the_password_file(tmp_path: Path) -> None:
+def test_credential_is_read_before_the_password_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("from-file\n")
     file.chmod(0o600)
@@ -92,7 +92,7 @@ def test_the_credential_is_read_before_the_password_file(tmp_path: Path) -> None
     assert load_password(settings, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == "from-credential"
 
 
-def test_a_password_that_others_can_read_is_refused_without_being_shown(tmp_path: Path) -> None:
+def test_password_file_readable_by_others_is_refused_without_being_shown(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("hunter22")
     file.chmod(0o644)

@@ -1,4 +1,4 @@
-"""What the pages for people name is there: files, links, commands, settings."""
+"""Files, links, commands and settings that README and docs/ name exist."""
 
 import re
 import tomllib
@@ -20,26 +20,26 @@ pages = pytest.mark.parametrize("page", OWN_PAGES, ids=lambda page: page.name)
 
 
 @pages
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_of_a_page_exist(page: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 @pages
-def test_files_that_are_named_exist(page: Path) -> None:
+def test_files_named_by_a_page_exist(page: Path) -> None:
     folders = "gatewayd|tests|docs|config|systemd|bench|scripts"
     named = re.findall(rf"`((?:{folders})/[\w./-]*)`", page.read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pages
-def test_commands_that_are_named_exist(page: Path) -> None:
+def test_commands_named_by_a_page_exist(page: Path) -> None:
     said = re.findall(r"^(?:sudo )?(gatewayctl|gatewayd) ([a-z][a-z-]+(?: [a-z]+)?)", code_of(page), re.MULTILINE)
     assert [f"{program} {words}" for program, words in said if not is_command(COMMANDS[program], words.split())] == []
 
 
 @pages
-def test_settings_that_are_named_exist(page: Path) -> None:
+def test_settings_named_by_a_page_exist(page: Path) -> None:
     said = re.findall(r"`\[(\w+)\] (\w+)", page.read_text(encoding="utf-8"))
     assert [f"[{section}] {key}" for section, key in said if key not in SETTINGS.get(section, {})] == []
 

@@ -1,4 +1,4 @@
-"""Parts start in order and stop in reverse; systemd hears of it."""
+"""Parts start in order and stop in reverse; systemd is notified."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ import pytest
 from gatewayd.lifecycle import Notifier, Parts
 
 
-async def test_parts_stop_in_reverse_each_before_the_next() -> None:
+async def test_parts_stop_in_reverse_each_after_the_next_has_ended() -> None:
     ended: list[str] = []
 
     async def part(name: str) -> None:
@@ -29,7 +29,7 @@ async def test_parts_stop_in_reverse_each_before_the_next() -> None:
     assert ended == ["cloud", "radio", "store"]
 
 
-async def test_a_part_that_fails_ends_the_whole() -> None:
+async def test_part_that_fails_ends_its_group() -> None:
     async def broken() -> None:
         raise OSError("gone")
 
@@ -45,17 +45,17 @@ async def test_a_part_that_fails_ends_the_whole() -> None:
 
 
 @pytest.mark.parametrize("abstract", [False, True])
-def test_systemd_hears_of_each_state(tmp_path: Path, *, abstract: bool) -> None:
+def test_systemd_is_notified_of_each_state(tmp_path: Path, *, abstract: bool) -> None:
     name = f"@gatewayd-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind("\0" + name[1:] if abstract else name)
-        Notifier({"NOTIFY_SOCKET": name}).tell("READY=1")
+        Notifier({"NOTIFY_SOCKET": name}).notify("READY=1")
         assert systemd.recv(100) == b"READY=1"
 
 
-def test_without_systemd_nothing_is_said_and_nothing_watched() -> None:
+def test_without_systemd_nothing_is_sent() -> None:
     quiet = Notifier({})
-    quiet.tell("READY=1")
+    quiet.notify("READY=1")
     assert quiet.watchdog_s is None
     assert Notifier({"WATCHDOG_USEC": "30000000"}).watchdog_s == 30
     assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}).watchdog_s is None

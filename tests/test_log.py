@@ -1,4 +1,4 @@
-"""One event a line, and no secret in any of them."""
+"""The log: one event a line, secrets masked."""
 
 import io
 import json
@@ -21,7 +21,7 @@ def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def test_an_event_is_one_line_of_json_with_its_facts(lines: io.StringIO) -> None:
+def test_event_is_one_line_of_json_with_its_facts(lines: io.StringIO) -> None:
     structlog.get_logger().info("device_joined", uuid="00158d0002a00001", title="客厅灯")
     said = json.loads(lines.getvalue())
     assert said["event"] == "device_joined"
@@ -29,13 +29,13 @@ def test_an_event_is_one_line_of_json_with_its_facts(lines: io.StringIO) -> None
     assert "客厅灯" in lines.getvalue()
 
 
-def test_secrets_are_masked_wherever_they_stand(lines: io.StringIO) -> None:
+def test_secrets_are_masked_at_any_depth(lines: io.StringIO) -> None:
     structlog.get_logger().info("key_added", pin="482913", param={"pwd": "tiger-7", "deep": {"token": "t0ken"}})
     for secret in ("482913", "tiger-7", "t0ken"):
         assert secret not in lines.getvalue()
 
 
-def test_libraries_speak_through_the_same_door_but_never_of_frames(lines: io.StringIO) -> None:
+def test_library_records_are_logged_from_warning_on(lines: io.StringIO) -> None:
     log.set_level("debug")
     logging.getLogger("bellows.ash").debug("Sending data 31323334")
     logging.getLogger("bellows.ash").warning("NCP entered failed state")
@@ -43,7 +43,7 @@ def test_libraries_speak_through_the_same_door_but_never_of_frames(lines: io.Str
     assert [line["event"] for line in said] == ["NCP entered failed state"]
 
 
-def test_an_exception_is_part_of_its_event(lines: io.StringIO) -> None:
+def test_exception_is_part_of_its_event(lines: io.StringIO) -> None:
     try:
         int("why")
     except ValueError:
@@ -52,7 +52,7 @@ def test_an_exception_is_part_of_its_event(lines: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize("lines", ["json", "console"], indirect=True)
-def test_a_traceback_shows_no_value_that_a_function_held(lines: io.StringIO) -> None:
+def test_traceback_shows_no_local_variables(lines: io.StringIO) -> None:
     def join(passphrase: str) -> None:
         raise ValueError(f"{len(passphrase)} characters")
 

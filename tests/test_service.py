@@ -1,4 +1,4 @@
-"""What goes to systemd, as systemd's own tools see it. Without PID 1 nothing is started here."""
+"""The unit and the sysusers file, checked by systemd's own tools; no systemd runs here that could start them."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ def run(program: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *words], capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_systemd_finds_no_fault_in_the_unit(tmp_path: Path) -> None:
+def test_unit_passes_systemd_analyze_verify(tmp_path: Path) -> None:
     unit = tmp_path / "gatewayd.service"
     text = (SYSTEMD / unit.name).read_text(encoding="utf-8")
     unit.write_text(text.replace("/opt/gatewayd/bin/gatewayd", "/bin/true"), encoding="utf-8")
@@ -25,14 +25,14 @@ def test_systemd_finds_no_fault_in_the_unit(tmp_path: Path) -> None:
     assert (found.returncode, found.stderr) == (0, "")
 
 
-def test_the_service_is_hardened() -> None:
+def test_exposure_of_the_service_is_at_most_2() -> None:
     tenths = str(round(MOST_EXPOSED * 10))
     unit = str(SYSTEMD / "gatewayd.service")
     found = run("systemd-analyze", "security", "--offline=true", f"--threshold={tenths}", "--no-pager", unit)
     assert found.returncode == 0, found.stdout + found.stderr
 
 
-def test_the_services_user_is_made_with_its_home(tmp_path: Path) -> None:
+def test_sysusers_creates_the_user_with_its_home(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     made = run("systemd-sysusers", f"--root={tmp_path}", str(SYSTEMD / "gatewayd.sysusers"))
     assert made.returncode == 0, made.stderr

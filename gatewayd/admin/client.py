@@ -1,4 +1,4 @@
-"""gatewayctl's end of the admin socket."""
+"""Calls methods of a running daemon over its admin socket."""
 
 import socket
 from pathlib import Path
@@ -15,13 +15,13 @@ def call(path: Path, method: str, timeout_s: float = 30, **params: Any) -> Any:
 
     Raises GatewayError: no daemon there, no permission, no answer in time, or the daemon's own refusal.
     """
-    line = encode(AdminCall(method, msgspec.Raw(msgspec.json.encode(params))))
+    request = encode(AdminCall(method, msgspec.Raw(msgspec.json.encode(params))))
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line_to_daemon:
-            line_to_daemon.settimeout(timeout_s)
-            line_to_daemon.connect(str(path))
-            line_to_daemon.sendall(line)
-            answer = line_to_daemon.makefile("rb").readline()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_s)
+            connection.connect(str(path))
+            connection.sendall(request)
+            answer = connection.makefile("rb").readline()
     except PermissionError as error:
         raise GatewayError(f"{path}: permission denied; be root or in the socket's group") from error
     except TimeoutError as error:

@@ -1,6 +1,6 @@
-"""The admin socket: whoever may open it (its group) may call the methods that the daemon offers there.
+"""The admin socket (Unix domain): users who may open it (its group) may call the console's methods.
 
-Which methods there are, and what they do, is the console's; this is the door.
+The methods are `console`'s; the format of calls and replies is `wire`'s.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """What can be called: the struct that its params decode into, and what answers them with a JSON-able value."""
+    """A method: the struct that its params decode into, and the function that returns a value for JSON."""
 
     params: type[msgspec.Struct]
     run: Callable[[Any], Awaitable[object]]
 
 
 class AdminServer:
-    """Serves `methods` at `path` as long as `listening` is entered."""
+    """Serves `methods` on the socket at `path` while `listening` is entered."""
 
     def __init__(self, path: Path, methods: Mapping[str, Method]) -> None:
         self._path = path
@@ -37,9 +37,9 @@ class AdminServer:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Listen; the socket's file is gone when this is left. Raises GatewayError where it cannot be made."""
+        """Listen; remove the socket's file at the end. Raises GatewayError where it cannot be created."""
         try:
-            await self._make_room()
+            await self._remove_stale_socket()
             server = await self._start()
         except OSError as error:
             raise GatewayError(
@@ -51,8 +51,8 @@ class AdminServer:
         finally:
             self._path.unlink(missing_ok=True)
 
-    async def _make_room(self) -> None:
-        """Take a socket away that a killed daemon left behind; nothing else is touched."""
+    async def _remove_stale_socket(self) -> None:
+        """Remove a socket that a killed daemon left behind. Raises GatewayError where something else is there."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if not self._path.exists():
             return
@@ -97,8 +97,8 @@ class AdminServer:
             return _refusal(f"cannot be read: {error}")
         except GatewayError as error:
             return _refusal(str(error))
-        except Exception:  # a fault of ours: the caller is told so, and the daemon goes on
-            log.exception("admin_method_broke", method=call.method)
+        except Exception:  # a fault of ours: the caller gets an error, the daemon goes on
+            log.exception("admin_method_failed", method=call.method)
             return _refusal("gatewayd could not do it; its log says why")
 
 

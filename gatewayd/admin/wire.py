@@ -1,4 +1,4 @@
-"""What gatewayctl and the daemon say over the admin socket: one JSON object a line, call and reply in turn."""
+"""The format of the admin socket: one JSON object a line, a call and its reply in turn."""
 
 from typing import Any, Final
 
@@ -16,12 +16,12 @@ class AdminCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AdminReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The method's result, or why there is none."""
+    """The method's result, or the reason why there is none."""
 
     result: Any = None
     error: str | None = None
 
 
-def encode(word: AdminCall | AdminReply) -> bytes:
-    """`word` as a line with its end."""
-    return msgspec.json.encode(word) + b"\n"
+def encode(message: AdminCall | AdminReply) -> bytes:
+    """`message` as a line, with its line feed."""
+    return msgspec.json.encode(message) + b"\n"

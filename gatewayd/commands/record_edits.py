@@ -1,4 +1,4 @@
-"""What the household says of its devices: titles, icons, rooms, limits (`update` and `set` requests, §4.2)."""
+"""Edits of what the household owns: titles, icons, rooms, limits (`update` and `set` requests, §4.2)."""
 
 import msgspec
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from gatewayd.model.status import OperationStatus
 
 
 class RecordEdits:
-    """Handler for `update` and `set`: the record takes the household's words, and the cloud hears of it."""
+    """Handles UpdateRecord: the record is changed in the mirror, and the outbox takes it to the cloud."""
 
     def __init__(self, records: RecordWriter) -> None:
         self._records = records
@@ -31,7 +31,7 @@ class RecordEdits:
 
 
 def edit(record: Record, action: UpdateRecord) -> Record:
-    """`record` with the fields that `action` names, and which of them are others than before."""
+    """`record` with the fields of `action`; the names of those that changed are added to `edited`."""
     after = replace(record, **action.header, param=replace(record.param, **action.param))
     spelled = {item.name: item.encode_name for item in msgspec.structs.fields(type(record.param))}
     edited = {name for name in action.header if getattr(after, name) != getattr(record, name)}

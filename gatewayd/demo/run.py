@@ -103,8 +103,8 @@ async def _draw(
     clock = asyncio.get_running_loop().time
     while True:
         snapshots = console.snapshots
-        sight = DemoView(await snapshots.gateway(), snapshots.devices(), steps, phone.seen, clock())
-        live.update(page(sight, addresses, *live.console.size), refresh=True)
+        view = DemoView(await snapshots.gateway(), snapshots.devices(), steps, phone.seen, clock())
+        live.update(page(view, addresses, *live.console.size), refresh=True)
         await asyncio.sleep(_REFRESH_S)
 
 

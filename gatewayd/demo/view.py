@@ -1,4 +1,4 @@
-"""What `gatewayd demo` draws: the gateway, its devices, the tour's steps, what the phone hears. It fits the screen."""
+"""The page of `gatewayd demo`: gateway, devices, the tour's steps, messages to the phone. It fits the screen."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,33 +17,33 @@ from gatewayd.model.record_wire import from_wire
 from gatewayd.simulator.app_client import ReceivedMessage
 from gatewayd.simulator.tour import TourStep
 
-_FEWEST: Final = 3
-_DOOR: Final = 14  # columns before an address
+_MIN_ROWS: Final = 3
+_PURPOSE_COLUMNS: Final = 14  # columns before an address
 
 
 @dataclass(frozen=True, slots=True)
 class DemoView:
-    """What there is to be seen at one moment."""
+    """What the page shows: snapshots of one moment."""
 
     status: GatewayStatus
     devices: Sequence[DeviceSnapshot | UnknownDeviceSnapshot]
     steps: Sequence[TourStep]
-    heard: Sequence[ReceivedMessage]  # the newest last
-    now: float  # the loop's clock, as in `heard`
+    received: Sequence[ReceivedMessage]  # by the phone, newest last
+    now: float  # loop time, as in `received`
 
 
-def page(sight: DemoView, addresses: Mapping[str, str], width: int, height: int) -> Group:
-    """The tables from top to bottom; of steps and messages the newest that fit, of addresses at least the first."""
-    head, devices = _head(sight.status), _devices(sight.devices)
-    room = height - _rows(head) - _rows(devices) - 2 * _rows(_table()) - 1
-    doors = _doors(addresses)
-    tall = _rows(doors) + sum(len(command) // (width - _DOOR) for command in addresses.values())
-    if room - tall < 2 * _FEWEST:
-        doors = _doors(dict(islice(addresses.items(), 1)))
-        tall = _rows(doors)
-    room -= tall
-    steps = max(_FEWEST, min(len(sight.steps), room - max(_FEWEST, room // 2)))
-    tables = (head, doors, devices, _steps(sight.steps[-steps:]), _messages(sight, max(_FEWEST, room - steps)))
+def page(view: DemoView, addresses: Mapping[str, str], width: int, height: int) -> Group:
+    """The tables from top to bottom: the newest steps and messages that fit, and at least the first address."""
+    head, devices = _head(view.status), _devices(view.devices)
+    free = height - _rows(head) - _rows(devices) - 2 * _rows(_table()) - 1
+    ways = _ways(addresses)
+    ways_rows = _rows(ways) + sum(len(command) // (width - _PURPOSE_COLUMNS) for command in addresses.values())
+    if free - ways_rows < 2 * _MIN_ROWS:
+        ways = _ways(dict(islice(addresses.items(), 1)))
+        ways_rows = _rows(ways)
+    free -= ways_rows
+    steps = max(_MIN_ROWS, min(len(view.steps), free - max(_MIN_ROWS, free // 2)))
+    tables = (head, ways, devices, _steps(view.steps[-steps:]), _messages(view, max(_MIN_ROWS, free - steps)))
     return Group(*(Padding(table, (0, 0, 1, 0)) for table in tables[:-1]), tables[-1])
 
 
@@ -56,9 +56,9 @@ def _head(status: GatewayStatus) -> Table:
     return table
 
 
-def _doors(addresses: Mapping[str, str]) -> Table:
+def _ways(addresses: Mapping[str, str]) -> Table:
     table = _table(("take part", 11), "by")
-    table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"  # what is cut short cannot be copied
+    table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"  # a command that is cut short cannot be copied
     for purpose, command in addresses.items():
         table.add_row(purpose, command)
     return table
@@ -82,28 +82,30 @@ def _steps(steps: Sequence[TourStep]) -> Table:
     return table
 
 
-def _messages(sight: DemoView, most: int) -> Table:
+def _messages(view: DemoView, limit: int) -> Table:
     table = _table(("at", 9), "the phone hears", "that", "and it is")
-    said = ((seen, words) for seen in reversed(sight.heard) if (words := _in_words(seen)) is not None)
-    for seen, words in reversed(list(islice(said, most))):
-        at = time.localtime(time.time() - (sight.now - seen.at))
-        table.add_row(time.strftime("%H:%M:%S", at), *words)
+    shown = (
+        (message, columns) for message in reversed(view.received) if (columns := _message_columns(message)) is not None
+    )
+    for message, columns in reversed(list(islice(shown, limit))):
+        at = time.localtime(time.time() - (view.now - message.at))
+        table.add_row(time.strftime("%H:%M:%S", at), *columns)
     return table
 
 
-def _in_words(seen: ReceivedMessage) -> tuple[str, str, str] | None:
-    """Who says what; None for what is not a gateway's word about a device."""
-    if seen.meaning is None or seen.meaning.is_request:
+def _message_columns(message: ReceivedMessage) -> tuple[str, str, str] | None:
+    """(device, status, state) of a message; None for one that no gateway published about a device."""
+    if message.meaning is None or message.meaning.is_request:
         return None
     try:
-        record = from_wire(seen.msg)
+        record = from_wire(message.msg)
     except MalformedError:
         return None  # an answer without a record
-    return record.title, seen.meaning.desc, state_text(record)
+    return record.title, message.meaning.desc, state_text(record)
 
 
 def _table(*columns: str | tuple[str, int], title: str = "") -> Table:
-    """Columns with their widths; those without share what is left."""
+    """A table of columns, each a name or (name, width); those without a width share the rest."""
     table = Table(title=title, title_style="bold", title_justify="left", box=None, expand=True)
     table.header_style = "bold cyan"
     for column in columns:
@@ -113,5 +115,5 @@ def _table(*columns: str | tuple[str, int], title: str = "") -> Table:
 
 
 def _rows(table: Table) -> int:
-    """How many lines it takes, with the empty one after it."""
+    """The lines that a table takes, with the empty one after it."""
     return bool(table.title) + 1 + table.row_count + 1

@@ -1,1 +1,1 @@
-"""How the rooms are tied together: the composition root's own drawers, one a side of the house."""
+"""The composition root: builds the parts, hands each the others that it needs, and says in which order they start."""

@@ -1,4 +1,4 @@
-"""The parts that work without the cloud: the radio and the store, the locks between them, the command executor."""
+"""Builds the parts that need no cloud: the radio, what records its events, the locks, the command executor."""
 
 import asyncio
 import random
@@ -43,8 +43,8 @@ from gatewayd.zigbee.event_recorder import EventRecorder
 
 log = structlog.get_logger()
 
-_IDENTITY: Final = "gateway-uuid"
-_KEPT_AGAIN_S: Final = 10.0
+_UUID_FACT: Final = "gateway-uuid"
+_RETRY_S: Final = 10.0
 
 
 def now() -> datetime:
@@ -53,13 +53,13 @@ def now() -> datetime:
 
 
 def new_sn() -> str:
-    """A serial number for what the gateway itself has to say."""
+    """A serial number (`sn`) for a message that answers no request."""
     return secrets.token_hex(8)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalServices:
-    """The parts that work without the cloud: the store, the radio, the locks."""
+    """The parts that need no cloud. `came_up` is set each time the radio comes up."""
 
     store: Store
     zigbee: ZigbeeController
@@ -72,23 +72,23 @@ class LocalServices:
     executor: CommandExecutor
     came_up: asyncio.Event
     uuid: asyncio.Future[Uuid]
-    """The gateway's: from the last run where there was one, else when the radio first answers."""
+    """The gateway's uuid: that of the last run, else that of the coordinator once the radio is up."""
 
     def record(self) -> Record | None:
-        """The gateway's own (§12.1); None while nobody knows who it is."""
+        """The gateway's own record (§12.1); None while its uuid is not known."""
         return self.store.mirror.get(self.uuid.result()) if self.uuid.done() else None
 
 
 def build_local_services(settings: Settings, store: Store, chance: random.Random) -> LocalServices:
-    """Wire the radio to the store, and the locks between them."""
+    """Build the parts over `store`; nothing runs yet. Raises ConfigError for a catalogue that cannot be read."""
     came_up = asyncio.Event()
 
     def emit(event: RadioEvent) -> None:
         match event:
             case RadioUp():
                 came_up.set()
-            case DeviceReady(uuid=there) | AvailabilityChanged(uuid=there, online=True) if zigbee.is_lock(there):
-                lock_reconciler.announce(there)
+            case DeviceReady(uuid=lock) | AvailabilityChanged(uuid=lock, online=True) if zigbee.is_lock(lock):
+                lock_reconciler.announce(lock)
         recorder.take(event)
 
     zigbee = ZigbeeController(
@@ -128,9 +128,9 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
 
     lock_reconciler = LockReconciler(attend)
     uuid: asyncio.Future[Uuid] = asyncio.get_running_loop().create_future()
-    last = store.facts.get(_IDENTITY)
-    if last is not None and store.mirror.get(Uuid(last.decode())) is not None:
-        uuid.set_result(Uuid(last.decode()))
+    last_uuid = store.facts.get(_UUID_FACT)
+    if last_uuid is not None and store.mirror.get(Uuid(last_uuid.decode())) is not None:
+        uuid.set_result(Uuid(last_uuid.decode()))
     access = AccessControl(settings.owner, store.mirror)
     clock = CloudClock(asyncio.get_running_loop().time)
     executor = CommandExecutor(
@@ -148,31 +148,31 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
 
 
 async def run_local_services(settings: Settings, local: LocalServices) -> None:
-    """Whenever the radio comes up: say who the gateway is, and look after its locks."""
+    """Each time the radio comes up: write the gateway's own record, set its uuid, and have its locks reconciled."""
     store, zigbee = local.store, local.zigbee
     while True:
         await local.came_up.wait()
         local.came_up.clear()
         if (network := zigbee.network) is None:
             continue
-        known = store.mirror.get(network.coordinator)
-        record = gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, known)
+        previous = store.mirror.get(network.coordinator)
+        record = gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, previous)
         try:
-            if record != known:
+            if record != previous:
                 await store.mirror.put(record, RecordItem(uuid=record.uuid))
-            await store.facts.set(_IDENTITY, network.coordinator.encode())
+            await store.facts.set(_UUID_FACT, network.coordinator.encode())
         except StoreError as error:
-            log.error("gateway_not_kept", reason=str(error), again_in_s=_KEPT_AGAIN_S)  # noqa: TRY400
+            log.error("gateway_record_not_written", reason=str(error), retry_in_s=_RETRY_S)  # noqa: TRY400
             local.came_up.set()
-            await asyncio.sleep(_KEPT_AGAIN_S)
+            await asyncio.sleep(_RETRY_S)
             continue
         if not local.uuid.done():
             local.uuid.set_result(network.coordinator)
         elif local.uuid.result() != network.coordinator:
-            log.error("coordinator_is_another", was=local.uuid.result(), found=network.coordinator, remedy="restart")
-        for one in store.mirror.all():
-            if isinstance(one.param, LockParam):
-                local.lock_reconciler.announce(one.uuid)
+            log.error("coordinator_changed", was=local.uuid.result(), found=network.coordinator, remedy="restart")
+        for record in store.mirror.all():
+            if isinstance(record.param, LockParam):
+                local.lock_reconciler.announce(record.uuid)
 
 
 def build_handlers(zigbee: ZigbeeController, pin_codes: PinCodes, edits: RecordEdits) -> Handlers:

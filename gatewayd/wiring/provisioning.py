@@ -1,4 +1,4 @@
-"""Phones in the hallway, tied to Wi-Fi, the gateway's record and the cloud's word on firmware."""
+"""Builds the provisioning service: the board's Wi-Fi, the gateway's record and the look-up of firmware go in."""
 
 import time
 from functools import partial
@@ -19,7 +19,7 @@ from gatewayd.wiring.local import LocalServices
 
 
 def wifi_of(settings: Settings) -> Wifi:
-    """The board's Wi-Fi, as `[wifi] backend` says."""
+    """The board's Wi-Fi, by `[wifi] backend`."""
     match settings.wifi.backend:
         case "networkmanager":
             return NetworkManagerWifi(settings.wifi.interface or None)
@@ -30,7 +30,7 @@ def wifi_of(settings: Settings) -> Wifi:
 async def load_provisioning(
     settings: Settings, local: LocalServices, wifi: Wifi, cloud: CloudStart
 ) -> ProvisioningService:
-    """The provisioning part, as the last run left it. Raises StoreError."""
+    """The provisioning service with the key and the window's state of the last run. Raises StoreError."""
 
     async def is_newest() -> bool:
         return not (await cloud.services().firmware.look()).is_newer

@@ -1,4 +1,4 @@
-"""The admin socket: calls are answered, bad ones with the reason, and nobody else gets in."""
+"""The admin socket: calls are answered, malformed ones with the reason, and other users are kept out."""
 
 import asyncio
 import socket
@@ -43,16 +43,16 @@ async def path(tmp_path: Path) -> AsyncIterator[Path]:
     assert not path.exists()
 
 
-async def test_a_call_is_answered(path: Path) -> None:
+async def test_call_is_answered(path: Path) -> None:
     assert await asyncio.to_thread(call, path, "greet", name="世界") == {"said": "你好 世界"}
 
 
-async def test_a_refusal_reaches_the_caller_in_words(path: Path) -> None:
+async def test_refusal_reaches_the_caller_with_its_reason(path: Path) -> None:
     with pytest.raises(GatewayError, match="no device 00158d0002a00001 here"):
         await asyncio.to_thread(call, path, "refuse")
 
 
-async def test_a_fault_of_the_daemon_is_told_and_ends_nothing(path: Path) -> None:
+async def test_fault_of_a_method_is_reported_and_the_next_call_answered(path: Path) -> None:
     with pytest.raises(GatewayError, match="its log says why"):
         await asyncio.to_thread(call, path, "break")
     assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
@@ -67,7 +67,7 @@ async def test_a_fault_of_the_daemon_is_told_and_ends_nothing(path: Path) -> Non
         (b'{"method": "greet", "param": {}}\n', "unknown field `param`"),
     ],
 )
-async def test_a_bad_call_is_told_why_and_the_line_stays_open(path: Path, line: bytes, reason: str) -> None:
+async def test_malformed_call_is_refused_and_the_connection_stays_open(path: Path, line: bytes, reason: str) -> None:
     reader, writer = await asyncio.open_unix_connection(str(path))
     for _ in range(2):
         writer.write(line)
@@ -78,7 +78,7 @@ async def test_a_bad_call_is_told_why_and_the_line_stays_open(path: Path, line: 
     await writer.wait_closed()
 
 
-async def test_an_endless_line_ends_its_connection_and_no_other(path: Path) -> None:
+async def test_line_above_the_limit_ends_its_connection_and_no_other(path: Path) -> None:
     reader, writer = await asyncio.open_unix_connection(str(path))
     writer.write(b"x" * (MAX_LINE + 100_000))
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
@@ -87,16 +87,16 @@ async def test_an_endless_line_ends_its_connection_and_no_other(path: Path) -> N
     assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
 
 
-async def test_only_owner_and_group_may_open_it(path: Path) -> None:
+async def test_socket_is_open_to_owner_and_group_only(path: Path) -> None:
     assert stat.S_IMODE((await asyncio.to_thread(path.stat)).st_mode) == 0o660
 
 
-def test_without_a_daemon_the_error_says_so(tmp_path: Path) -> None:
+def test_call_without_a_daemon_fails_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(GatewayError, match="no gatewayd listens there"):
         call(tmp_path / "admin.sock", "status")
 
 
-async def test_a_socket_that_a_killed_daemon_left_is_taken_over(tmp_path: Path) -> None:
+async def test_socket_left_by_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "admin.sock"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
@@ -104,14 +104,14 @@ async def test_a_socket_that_a_killed_daemon_left_is_taken_over(tmp_path: Path) 
         assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
 
 
-async def test_a_socket_that_another_daemon_listens_at_is_left_to_it(path: Path) -> None:
+async def test_socket_of_a_running_daemon_is_not_replaced(path: Path) -> None:
     with pytest.raises(GatewayError, match="another gatewayd listens"):
         async with AdminServer(path, {}).listening():
             pass
     assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
 
 
-async def test_a_file_that_is_no_socket_is_not_touched(tmp_path: Path) -> None:
+async def test_file_that_is_no_socket_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "passwords"
     path.write_text("precious")
     with pytest.raises(GatewayError, match="no socket"):
@@ -121,7 +121,7 @@ async def test_a_file_that_is_no_socket_is_not_touched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["x" * 120, "file/admin.sock"])
-async def test_a_socket_that_cannot_be_made_is_said_with_its_key(tmp_path: Path, place: str) -> None:
+async def test_socket_that_cannot_be_created_is_reported_with_its_key(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(GatewayError, match=r"cannot be made: .*; admin\.socket"):
         async with AdminServer(tmp_path / place, {}).listening():

@@ -1,6 +1,4 @@
-"""A gateway's cloud half on real parts: a Mosquitto, a store on disk, a phone; the radio is a handler that is told
-what to answer, since the radio itself is not what is tested here.
-"""
+"""MQTT session, executor and store of a gateway on a real Mosquitto, and an app. A handler stands for the radio."""
 
 import asyncio
 import random
@@ -39,7 +37,7 @@ def now() -> datetime:
 
 @dataclass
 class Bench:
-    """The handler that stands for the radio: it counts, and waits where a test says so."""
+    """The handler that stands for the radio: it counts requests, and waits at `gate`."""
 
     store: Store
     ran: list[str] = field(default_factory=list)
@@ -59,7 +57,7 @@ class Bench:
 
 
 class Audience:
-    """The owner may all, the guest may look, others nothing."""
+    """The owner may everything, the guest query, others nothing."""
 
     version = 0
 
@@ -71,7 +69,7 @@ class Audience:
 
 
 class Rights(Protocol):
-    """Who may do what, as uplink and downlink want to know it."""
+    """Access control, as publisher and executor need it."""
 
     version: int
 
@@ -82,7 +80,7 @@ class Rights(Protocol):
 
 @dataclass
 class Gateway:
-    """The cloud half of a gateway, running."""
+    """The running parts."""
 
     store: Store
     bench: Bench

@@ -1,4 +1,4 @@
-"""The demo's screen: it fits, and says what a person wants to know."""
+"""The demo's page: it fits the screen and shows every part."""
 
 import io
 
@@ -21,7 +21,7 @@ from gatewayd.simulator.app_client import ReceivedMessage
 from gatewayd.simulator.tour import TourStep
 
 LOCK = {"uuid": "00158d0003b00001", "category": "lock", "title": "智能门锁", "param": {"operate": 1}}
-SIGHT = DemoView(
+VIEW = DemoView(
     status=GatewayStatus(
         version="1",
         gateway="00158d0000d04700",
@@ -49,7 +49,7 @@ SIGHT = DemoView(
         UnknownDeviceSnapshot("00158d0009a00001", Category.UNKNOWN, "Acme X1", "endpoint 1: 0x0000"),
     ],
     steps=[TourStep(f"step {number}", "happened", 0.01) for number in range(13)],
-    heard=[
+    received=[
         ReceivedMessage("t", False, OperationStatus.UNLOCK_EVENT, None, LOCK, 0),
         ReceivedMessage("t", False, OperationStatus.CONTROL_REQUESTED, "1", LOCK, 0),  # the phone's own
         ReceivedMessage("t", False, OperationStatus.CONTROLLING, "1", {"sn": "1"}, 0),
@@ -67,12 +67,12 @@ ADDRESSES = {
 
 def drawn(width: int, height: int) -> list[str]:
     screen = Console(width=width, height=height, record=True, file=io.StringIO())
-    screen.print(page(SIGHT, ADDRESSES, width, height))
+    screen.print(page(VIEW, ADDRESSES, width, height))
     return screen.export_text().splitlines()
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 40), (120, 60)])
-def test_it_fits_the_screen_and_fills_it_with_the_newest(width: int, height: int) -> None:
+def test_page_fits_the_screen_and_shows_the_newest(width: int, height: int) -> None:
     lines = drawn(width, height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
@@ -82,7 +82,7 @@ def test_it_fits_the_screen_and_fills_it_with_the_newest(width: int, height: int
     assert "开锁事件" in lines[-1]
 
 
-def test_it_says_how_everything_is() -> None:
+def test_page_shows_radio_cloud_outbox_and_devices() -> None:
     text = "\n".join(drawn(120, 40))
     for word in ("cannot start: refused", "connected", "rest 6", "Acme X1", "80 %", "unlocked", "/tmp/x/admin.sock"):
         assert word in text

@@ -1,4 +1,4 @@
-"""The §4.2 envelope, `{"msg": {"sn", …record}, "status", "desc"}`: what is in it, and whose it is. Pure."""
+"""The §4.2 envelope `{"msg": {"sn", …record}, "status", "desc"}`: read, written, and told whether it asks. Pure."""
 
 from typing import Any, Final
 
@@ -10,13 +10,13 @@ from gatewayd.model.record_wire import to_wire
 from gatewayd.model.status import MqttStatus, OperationStatus, operation
 
 MAX_PAYLOAD: Final = 64 * 1024
-"""Bytes; more is not read."""
+"""Bytes; a larger payload is not read."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What arrives. `msg` is read by the request that it makes."""
+    """A payload, decoded as far as the envelope goes; `request_decoder` decodes `msg`."""
 
     msg: dict[str, Any]
     status: int | None = None
@@ -24,7 +24,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
     @property
     def sn(self) -> str | None:
-        """The serial number that the answer repeats; a number counts as its digits."""
+        """The serial number that an answer repeats, as text; None where there is none of 1 to 128 characters."""
         sn = self.msg.get("sn")
         if isinstance(sn, str) and 0 < len(sn) <= 128:
             return sn
@@ -32,9 +32,9 @@ class Envelope(msgspec.Struct, frozen=True):
 
     @property
     def is_request(self) -> bool:
-        """True for what asks: one of the API's 请求… statuses, §4.2's own 200401, or none at all.
+        """True for a request: one of the API's 请求… statuses, §4.2's own 200401, or no status at all.
 
-        Everything else is said by gateways: it is this one's own answer or state, or another's, and never a request.
+        Every other status is published by gateways: an answer or a state, this gateway's own or another's.
         """
         if self.status is None or self.status == MqttStatus.PUBLISHED.value[0]:
             return True
@@ -42,12 +42,12 @@ class Envelope(msgspec.Struct, frozen=True):
 
     @property
     def meaning(self) -> OperationStatus | None:
-        """What it says; None for what the API does not know."""
+        """The §9 status; None where there is none or the API has no such row."""
         return None if self.status is None else operation(self.status, self.desc)
 
 
 def read_envelope(payload: bytes) -> Envelope:
-    """Raises MalformedError: too large, not UTF-8, not JSON, not the right types; with the place."""
+    """Decode a payload. Raises MalformedError with the place: too large, not UTF-8, not JSON, wrong types."""
     if len(payload) > MAX_PAYLOAD:
         raise MalformedError(f"payload: {len(payload)} bytes; at most {MAX_PAYLOAD} are read")
     try:
@@ -57,7 +57,7 @@ def read_envelope(payload: bytes) -> Envelope:
 
 
 def write_envelope(meaning: OperationStatus, record: Record | None, sn: str | None = None) -> bytes:
-    """A message: `record` as §12 shows it, with the request's `sn` where it answers one."""
+    """Encode a payload: `record` as §12 shows it ({} for None), and `sn` where it answers a request."""
     msg = {} if record is None else to_wire(record)
     if sn is not None:
         msg["sn"] = sn

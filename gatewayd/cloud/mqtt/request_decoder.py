@@ -1,6 +1,6 @@
-"""What a phone's message asks for: one row for each category and exectype, its fields checked. Pure.
+"""Decodes a message into a Request: one decoder a category and exectype, with every field checked. Pure.
 
-The vendor's spellings end here.
+The vendor's spellings and numbers end here: what leaves is an action of `model.request`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,6 @@ from msgspec import Meta, field
 from gatewayd.cloud.mqtt.envelope import Envelope
 from gatewayd.cloud.mqtt.topics import Topic
 from gatewayd.model.api_time import read_time
-from gatewayd.model.change import Scalar
 from gatewayd.model.errors import MalformedError, RefusedError
 from gatewayd.model.field_ownership import HOUSEHOLD, household_param
 from gatewayd.model.ids import Category, ExecType
@@ -51,18 +50,18 @@ _OPERATIONS: Final[Mapping[Category, type[SwitchOperation | LockOperation | Curt
 """What the number in `param.operate` means, by category; other categories cannot be operated."""
 
 
-class _Join(msgspec.Struct):
+class _PermitJoinParam(msgspec.Struct):
     duration: Annotated[int, Meta(ge=0, le=254)] = 60
 
 
-class _Control(msgspec.Struct):
+class _OperateParam(msgspec.Struct):
     operate: int
     channel: Annotated[int, Meta(ge=0, le=255)] = field(default=0, name="operate_channel_id")
     position: Annotated[int, Meta(ge=0, le=100)] | None = None
     pin: str | None = field(default=None, name="pass")
 
 
-class _NewKey(msgspec.Struct):
+class _AddKeyParam(msgspec.Struct):
     key_type: KeyType = field(default=KeyType.PASSWORD, name="keytype")
     slot: Annotated[int, Meta(ge=1, le=65534)] | None = field(default=None, name="keyid")
     name: str | None = field(default=None, name="key_name")
@@ -70,12 +69,15 @@ class _NewKey(msgspec.Struct):
     member_id: int | None = None
 
 
-class _OldKey(msgspec.Struct):
+class _RemoveKeyParam(msgspec.Struct):
     slot: Annotated[int, Meta(ge=1, le=65534)] | None = field(default=None, name="keyid")
 
 
-def read_request(topic: Topic, envelope: Envelope, zone: tzinfo) -> Request:
-    """The request that a message makes. Raises MalformedError or RefusedError, with the §9 meaning that fits."""
+def decode_request(topic: Topic, envelope: Envelope, zone: tzinfo) -> Request:
+    """Decode a request. `zone` is that of the API's times.
+
+    Raises MalformedError or RefusedError; its `status` is the answer.
+    """
     sn = envelope.sn
     if sn is None:
         raise MalformedError("msg.sn: missing; a request without a serial number cannot be answered")
@@ -85,15 +87,15 @@ def read_request(topic: Topic, envelope: Envelope, zone: tzinfo) -> Request:
     param = envelope.msg.get("param") or {}
     if not isinstance(param, dict):
         raise MalformedError(f"msg.param: found {type(param).__name__}; it is an object")
-    reader = _READERS.get((topic.category, topic.exectype)) or _READERS.get((None, topic.exectype))
-    if reader is None:
+    decoder = _DECODERS.get((topic.category, topic.exectype)) or _DECODERS.get((None, topic.exectype))
+    if decoder is None:
         raise RefusedError(f"a {topic.category} cannot be asked to {topic.exectype}", OperationStatus.BAD_PARAMETERS)
-    action = reader(topic.category, envelope.msg, param)
+    action = decoder(topic.category, envelope.msg, param)
     return Request(topic.user, topic.category, topic.uuid, topic.exectype, sn, action, _sent_at(envelope.msg, zone))
 
 
 def _sent_at(msg: Msg, zone: tzinfo) -> datetime | None:
-    """When the phone says that it sent it: the later of its two stamps, since a record's create_time may be old."""
+    """When the requester sent it: the later of the two stamps, since a record's create_time may be old."""
     stamps = []
     for name in ("create_time", "update_time"):
         text = msg.get(name)
@@ -106,12 +108,12 @@ def _sent_at(msg: Msg, zone: tzinfo) -> datetime | None:
     return max(stamps, default=None)
 
 
-def _join(_category: Category, _msg: Msg, param: Msg) -> Action:
-    return PermitJoin(_convert(param, _Join).duration)
+def _permit_join(_category: Category, _msg: Msg, param: Msg) -> Action:
+    return PermitJoin(_convert(param, _PermitJoinParam).duration)
 
 
-def _control(category: Category, _msg: Msg, param: Msg) -> Action:
-    fields = _convert(param, _Control)
+def _operate(category: Category, _msg: Msg, param: Msg) -> Action:
+    fields = _convert(param, _OperateParam)
     pin = _pin(fields.pin)
     match _operation(category, fields.operate):
         case SwitchOperation() as operation:
@@ -137,24 +139,24 @@ def _query(_category: Category, _msg: Msg, _param: Msg) -> Action:
     return Query()
 
 
-def _remove(_category: Category, _msg: Msg, _param: Msg) -> Action:
+def _remove_device(_category: Category, _msg: Msg, _param: Msg) -> Action:
     return RemoveDevice()
 
 
 def _remove_key(_category: Category, _msg: Msg, param: Msg) -> Action:
-    slot = _convert(param, _OldKey).slot
+    slot = _convert(param, _RemoveKeyParam).slot
     return RemoveDevice() if slot is None else RemoveKey(slot)
 
 
 def _add_key(_category: Category, msg: Msg, param: Msg) -> Action:
-    asked = _convert(param, _NewKey)
-    name = asked.name or msg.get("title")
+    fields = _convert(param, _AddKeyParam)
+    name = fields.name or msg.get("title")
     if not isinstance(name, str) or not 0 < len(name) <= 64:
         raise MalformedError("msg.param.key_name: a key has a name of 1 to 64 characters")
-    return AddKey(asked.key_type, name, asked.slot, _pin(asked.pin), asked.member_id)
+    return AddKey(fields.key_type, name, fields.slot, _pin(fields.pin), fields.member_id)
 
 
-def _edit(category: Category, msg: Msg, param: Msg) -> Action:
+def _update_record(category: Category, msg: Msg, param: Msg) -> Action:
     header = {name: msg[name] for name in HOUSEHOLD & msg.keys()}
     wanted = {name: param[name] for name in household_param(category) & param.keys()}
     if not header and not wanted:
@@ -165,20 +167,19 @@ def _edit(category: Category, msg: Msg, param: Msg) -> Action:
     kind = PARAM_OF[category]
     _convert(wanted, kind)
     names = {item.encode_name: item.name for item in msgspec.structs.fields(kind)}
-    fields: dict[str, Scalar] = {names[name]: value for name, value in wanted.items()}
-    return UpdateRecord(header, fields)
+    return UpdateRecord(header, {names[name]: value for name, value in wanted.items()})
 
 
-_READERS: Final[Mapping[tuple[Category | None, ExecType], Callable[[Category, Msg, Msg], Action]]] = MappingProxyType(
+_DECODERS: Final[Mapping[tuple[Category | None, ExecType], Callable[[Category, Msg, Msg], Action]]] = MappingProxyType(
     {
-        (Category.GATEWAY, ExecType.CREATE): _join,
+        (Category.GATEWAY, ExecType.CREATE): _permit_join,
         (Category.LOCK, ExecType.CREATE): _add_key,
         (Category.LOCK, ExecType.DELETE): _remove_key,
-        (None, ExecType.DELETE): _remove,
+        (None, ExecType.DELETE): _remove_device,
         (None, ExecType.QUERY): _query,
-        (None, ExecType.CONTROL): _control,
-        (None, ExecType.UPDATE): _edit,
-        (None, ExecType.SET): _edit,
+        (None, ExecType.CONTROL): _operate,
+        (None, ExecType.UPDATE): _update_record,
+        (None, ExecType.SET): _update_record,
     }
 )
 

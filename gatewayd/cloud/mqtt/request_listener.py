@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from gatewayd.cloud.mqtt.envelope import Envelope, read_envelope, write_envelope
-from gatewayd.cloud.mqtt.request_decoder import read_request
+from gatewayd.cloud.mqtt.request_decoder import decode_request
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage, ReceivedMqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, read_topic
 from gatewayd.model.errors import GatewayError, MalformedError
@@ -91,7 +91,7 @@ class RequestListener:
             self._count("retained", message, "a retained request is never executed")
             return
         try:
-            request = read_request(topic, envelope, self._zone)
+            request = decode_request(topic, envelope, self._zone)
         except GatewayError as error:
             self._count("refused", message, error)
             await _refuse(connection, topic, envelope, error.status)

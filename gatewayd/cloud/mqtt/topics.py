@@ -8,7 +8,7 @@ from gatewayd.model.ids import Category, ExecType, Uuid, is_uuid
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic taken apart. The broker sees to it that `user` is who published."""
+    """A topic's levels. The broker lets a user publish under his own name alone, so `user` is who asks."""
 
     user: str
     category: Category
@@ -20,7 +20,7 @@ class Topic:
 
 
 def read_topic(text: str) -> Topic:
-    """Raises MalformedError with the level that is wrong."""
+    """Parse a topic. Raises MalformedError with the level that is wrong."""
     levels = text.split("/")
     if len(levels) != 4:
         raise MalformedError(f"topic {text!r}: {len(levels)} levels; username/category/uuid/exectype has 4")
@@ -36,5 +36,5 @@ def read_topic(text: str) -> Topic:
 
 
 def subscription(user: str, category: Category, uuid: Uuid) -> str:
-    """The filter under which `user` asks things of a device."""
+    """The topic filter of `user`'s requests to a device."""
     return f"{user}/{category}/{uuid}/+"
