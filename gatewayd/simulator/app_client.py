@@ -48,7 +48,7 @@ class ReceivedMessage:
     at: float  # the loop's clock
 
     @property
-    def is_final(self) -> bool:
+    def is_final_answer(self) -> bool:
         """True for a gateway's last word on a request."""
         return self.meaning is not None and not self.meaning.is_request and self.meaning not in _PROGRESS
 
@@ -110,7 +110,7 @@ class AppClient:
     async def ask(self, category: Category, uuid: str, exectype: ExecType, **fields: Any) -> ReceivedMessage:
         """Ask and wait for the final answer."""
         sn = await self.send(category, uuid, exectype, **fields)
-        return await self.expect(lambda seen: seen.sn == sn and seen.is_final)
+        return await self.expect(lambda seen: seen.sn == sn and seen.is_final_answer)
 
     async def expect(
         self, wanted: Callable[[ReceivedMessage], bool], *, timeout_s: float = 15, since: float = 0

@@ -52,7 +52,7 @@ async def turned_on(home: Home, phone: AppClient, *, wait_s: float = 10) -> Oper
     """What the gateway says to somebody who turns the lamp on; None where it does not hear him."""
     sn = await phone.send(Category.SWITCH, LAMP, ExecType.CONTROL, param=TURN_ON)
     try:
-        return (await phone.expect(lambda seen: seen.sn == sn and seen.is_final, timeout_s=wait_s)).meaning
+        return (await phone.expect(lambda seen: seen.sn == sn and seen.is_final_answer, timeout_s=wait_s)).meaning
     except TimeoutError:
         return None
 

@@ -26,7 +26,7 @@ PIN = "482913"
 
 
 def is_final_of(sn: str, seen: ReceivedMessage) -> bool:
-    return seen.sn == sn and seen.is_final
+    return seen.sn == sn and seen.is_final_answer
 
 
 class Commander:
@@ -57,7 +57,7 @@ class Commander:
         """After the restart: the same request must not be carried out a second time."""
         sn = self.asked[-1]
         if any(seen.sn == sn and seen.meaning is OperationStatus.CONTROLLING for seen in self._phone.seen):
-            await self._phone.expect(lambda seen: seen.sn == sn and seen.is_final)
+            await self._phone.expect(lambda seen: seen.sn == sn and seen.is_final_answer)
         before = len(self._lamp.executed)
         await self._phone.send(
             Category.SWITCH,
@@ -66,7 +66,7 @@ class Commander:
             sn=sn,
             param={"operate": 1, "operate_channel_id": 1},
         )
-        await self._phone.expect(lambda seen: seen.sn == sn and seen.is_final)
+        await self._phone.expect(lambda seen: seen.sn == sn and seen.is_final_answer)
         self.executed_by[sn] += len(self._lamp.executed) - before
 
 
@@ -126,7 +126,7 @@ async def test_nothing_is_lost_and_nothing_happens_twice(environment: Environmen
         for commander in commanders:
             assert all(times <= 1 for times in commander.executed_by.values()), commander.executed_by
         promised = {seen.sn for seen in phone.seen if seen.meaning is OperationStatus.CONTROLLING}
-        answered = {seen.sn for seen in phone.seen if seen.is_final}
+        answered = {seen.sn for seen in phone.seen if seen.is_final_answer}
         assert promised <= answered
         requests = sum(len(commander.asked) for commander in commanders)
         print(f"{ROUNDS} kills, {requests} commands, {opened} openings: none lost, none twice")  # noqa: T201

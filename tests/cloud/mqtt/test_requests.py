@@ -43,7 +43,7 @@ async def test_repeated_request_gets_the_stored_answer_and_is_not_executed(gatew
     await ask_switch(phone, sn="same")
     again = asyncio.get_running_loop().time()
     await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, sn="same", param=ON)
-    repeated = await phone.expect(lambda seen: seen.sn == "same" and seen.is_final, since=again)
+    repeated = await phone.expect(lambda seen: seen.sn == "same" and seen.is_final_answer, since=again)
     assert repeated.meaning is OperationStatus.CONTROLLED
     assert gateway.bench.ran == ["same"]
 
@@ -68,7 +68,7 @@ async def test_requests_of_one_device_run_in_order_and_those_of_others_beside_th
     await phone.expect(lambda seen: seen.sn == "other" and seen.meaning is OperationStatus.CONTROLLING)
     assert gateway.bench.ran == ["first", "other"]
     gateway.bench.gate.set()
-    await phone.expect(lambda seen: seen.sn == "second" and seen.is_final)
+    await phone.expect(lambda seen: seen.sn == "second" and seen.is_final_answer)
     assert gateway.bench.ran == ["first", "other", "second"]
 
 
@@ -81,7 +81,7 @@ async def test_request_queued_until_its_deadline_is_refused_and_not_executed(
         for sn in ("slow", "waiting"):
             await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, sn=sn, param=ON)
         for sn in ("waiting", "slow"):
-            final = await phone.expect(lambda seen, sn=sn: seen.sn == sn and seen.is_final)  # type: ignore[misc]
+            final = await phone.expect(lambda seen, sn=sn: seen.sn == sn and seen.is_final_answer)  # type: ignore[misc]
             assert final.meaning is OperationStatus.NODE_NOT_RESPONDING
         assert gateway.bench.ran == ["slow"]
         gateway.bench.gate.set()
@@ -147,7 +147,7 @@ async def test_request_whose_uuid_differs_from_its_topic_is_refused(gateway: Gat
     foreign = {"sn": "sn-7", "uuid": "f" * 16, "param": ON}
     payload = {"msg": foreign, "status": 200503, "desc": "请求控制设备"}
     await phone.publish("switch", SWITCH, "control", msgspec.json.encode(payload))
-    answer = await phone.expect(lambda seen: seen.sn == "sn-7" and seen.is_final)
+    answer = await phone.expect(lambda seen: seen.sn == "sn-7" and seen.is_final_answer)
     assert answer.meaning is OperationStatus.BAD_PARAMETERS
 
 
@@ -171,11 +171,11 @@ async def test_unreadable_request_is_counted_and_answered_where_it_has_a_sn(
 ) -> None:
     await phone.publish("switch", SWITCH, "control", payload)
     if answered:
-        answer = await phone.expect(lambda seen: seen.sn == "bad" and seen.is_final)
+        answer = await phone.expect(lambda seen: seen.sn == "bad" and seen.is_final_answer)
         assert answer.meaning is OperationStatus.BAD_PARAMETERS
     assert (await ask_switch(phone, sn="after")).meaning is OperationStatus.CONTROLLED
     assert gateway.bench.ran == ["after"]
-    answers = [seen for seen in phone.seen if seen.is_final and seen.sn == "bad"]
+    answers = [seen for seen in phone.seen if seen.is_final_answer and seen.sn == "bad"]
     assert len(answers) == int(answered)
 
 
@@ -196,7 +196,7 @@ async def test_request_interrupted_by_a_crash_is_answered_after_the_restart(
         request = Request(OWNER, Category.SWITCH, Uuid(SWITCH), ExecType.CONTROL, "cut", Query())
         await gateway.store.journal.begin(request)
     async with running(broker, tmp_path / "house.db") as gateway:
-        answer = await phone.expect(lambda seen: seen.sn == "cut" and seen.is_final)
+        answer = await phone.expect(lambda seen: seen.sn == "cut" and seen.is_final_answer)
         assert answer.meaning is OperationStatus.FAILED
         await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL)
         assert (await ask_switch(phone, sn="cut")).meaning is OperationStatus.FAILED
