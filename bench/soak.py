@@ -59,13 +59,13 @@ async def home(folder: Path) -> AsyncIterator[Home]:
         await phone.expect(
             lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=30
         )
-        await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
+        await phone.request(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
         for device in (*lamps, *sensors, door):
             await network.join(device)
         while not any(door.ieee in seen.topic and seen.meaning is OperationStatus.CREATED for seen in phone.seen):
             await asyncio.sleep(0.1)
         key = {"keytype": 0, "key_name": "妈妈", "pass": _PIN}
-        await phone.ask(Category.LOCK, door.ieee, ExecType.CREATE, param=key)
+        await phone.request(Category.LOCK, door.ieee, ExecType.CREATE, param=key)
         yield Home(environment, phone, process, lamps, sensors, door)
 
 

@@ -107,7 +107,7 @@ class AppClient:
         assert self._client is not None
         await self._client.publish(f"{self.user}/{category}/{uuid}/{exectype}", payload, qos=1, retain=retain)
 
-    async def ask(self, category: Category, uuid: str, exectype: ExecType, **fields: Any) -> ReceivedMessage:
+    async def request(self, category: Category, uuid: str, exectype: ExecType, **fields: Any) -> ReceivedMessage:
         """Ask and wait for the final answer."""
         sn = await self.send(category, uuid, exectype, **fields)
         return await self.expect(lambda seen: seen.sn == sn and seen.is_final_answer)

@@ -96,7 +96,7 @@ class Tour:
         return f"{seen.msg['title']}, on channel {seen.msg['param']['zgb_channel']}"
 
     async def _devices_join(self) -> str:
-        answer = await self._phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 60})
+        answer = await self._phone.request(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 60})
         _demand(answer.meaning is OperationStatus.JOINABLE, f"the network stayed closed: {answer.meaning}")
         titles = []
         for device in (self._switch, self._lock, self._sensor, self._socket, self._curtain):
@@ -122,7 +122,7 @@ class Tour:
 
     async def _phone_switches(self) -> str:
         before = len(self._switch.executed)
-        answer = await self._phone.ask(
+        answer = await self._phone.request(
             Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1, "operate_channel_id": 2}
         )
         _demand(answer.meaning is OperationStatus.CONTROLLED, f"answered {answer.meaning}")
@@ -138,7 +138,7 @@ class Tour:
         return f"channel 2 is at {state.msg['param']['channel'][1]['value']}"
 
     async def _key_is_added(self) -> str:
-        answer = await self._phone.ask(
+        answer = await self._phone.request(
             Category.LOCK, LOCK, ExecType.CREATE, param={"keytype": 0, "key_name": "阿姨", "pass": "482913"}
         )
         _demand(answer.meaning is OperationStatus.CREATED, f"answered {answer.meaning}")
@@ -156,7 +156,7 @@ class Tour:
 
     async def _stranger_is_refused(self) -> str:
         before = len(self._lock.executed)
-        stale = await self._phone.ask(
+        stale = await self._phone.request(
             Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1}, create_time="2018-04-12 12:01:02"
         )
         _demand(stale.meaning is OperationStatus.FAILED, f"a request of 2018 was answered {stale.meaning}")

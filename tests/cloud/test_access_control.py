@@ -70,7 +70,7 @@ async def test_a_level_is_what_it_says_for_everything(broker: Broker, tmp_path: 
             for exectype in ExecType:
                 fields = ASKED.get((device.category, exectype), ASKED.get((None, exectype)))
                 ran = len(gateway.bench.ran)
-                answer = await guest.ask(device.category, device.uuid, exectype, **(fields or {}))
+                answer = await guest.request(device.category, device.uuid, exectype, **(fields or {}))
                 place = f"{device.category} {exectype}: {answer.meaning}"
                 if fields is None:
                     assert answer.meaning is OperationStatus.BAD_PARAMETERS, place
@@ -108,7 +108,7 @@ async def test_a_claim_inside_a_message_is_never_believed(
         gateway_with(broker, tmp_path, Grant(GUEST, lamp.id or 0, Permission.QUERY)) as (gateway, _),
         AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
     ):
-        answer = await guest.ask(lamp.category, lamp.uuid, ExecType.CONTROL, **ON, **claim)
+        answer = await guest.request(lamp.category, lamp.uuid, ExecType.CONTROL, **ON, **claim)
         assert (answer.meaning, gateway.bench.ran) == (OperationStatus.PERMISSION_DENIED, [])
 
 
@@ -120,7 +120,7 @@ async def test_a_right_on_one_device_is_none_on_another(broker: Broker, tmp_path
         AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
     ):
         assert (
-            await guest.ask(door.category, door.uuid, ExecType.CONTROL, **ON)
+            await guest.request(door.category, door.uuid, ExecType.CONTROL, **ON)
         ).meaning is OperationStatus.PERMISSION_DENIED
         assert gateway.bench.ran == []
 
@@ -134,14 +134,16 @@ async def test_a_right_that_is_taken_back_is_gone_at_once_and_its_topics_with_it
         AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
         AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
     ):
-        assert (await guest.ask(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)).meaning is OperationStatus.CONTROLLED
+        assert (
+            await guest.request(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)
+        ).meaning is OperationStatus.CONTROLLED
         access.learn([])
         for record in gateway.store.mirror.all():
             gateway.store.mirror.changed.add(record.uuid)  # as the sync does
         since = asyncio.get_running_loop().time()
         await owner.expect(lambda seen: DEVICES[-1].uuid in seen.topic, since=since)
         sn = await guest.send(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)
-        await owner.ask(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)
+        await owner.request(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)
         assert [seen.meaning for seen in guest.seen if seen.sn == sn and seen.is_final_answer] == []
         assert len(gateway.bench.ran) == 2
 
@@ -157,7 +159,7 @@ async def test_who_says_that_rights_lapsed_is_told_apart(
         AppClient.connect(broker.host, broker.port, user, PASSWORD) as phone,
     ):
         await phone.publish(lamp.category, lamp.uuid, ExecType.UPDATE, said)
-        await phone.ask(lamp.category, lamp.uuid, ExecType.QUERY)
+        await phone.request(lamp.category, lamp.uuid, ExecType.QUERY)
         assert gateway.bench.access_changed == heard
 
 
@@ -169,5 +171,5 @@ async def test_a_device_that_the_cloud_has_no_longer_takes_no_request(broker: Br
         lamp = gateway.store.mirror.get(SWITCH)
         assert lamp is not None
         await gateway.store.mirror.put(replace(lamp, unlinked=True))
-        answer = await owner.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, **ON)
+        answer = await owner.request(Category.SWITCH, SWITCH, ExecType.CONTROL, **ON)
         assert (answer.meaning, gateway.bench.ran) == (OperationStatus.NO_SUCH_INFORMATION, [])

@@ -32,7 +32,7 @@ class Home:
 
     async def switch_lamp(self, *, on: bool) -> ReceivedMessage:
         param = {"operate": int(on), "operate_channel_id": 1}
-        return await self.phone.ask(Category.SWITCH, LAMP, ExecType.CONTROL, param=param)
+        return await self.phone.request(Category.SWITCH, LAMP, ExecType.CONTROL, param=param)
 
     async def until_lamp_obeys(self) -> None:
         """Ask until the lamp does what it is told: what a person would do."""
@@ -54,5 +54,5 @@ async def at_home(folder: Path) -> AsyncIterator[Home]:
     ):
         await join_all(network, phone, (lamp, door))
         key = {"keytype": 0, "key_name": "妈妈", "pass": PIN}
-        assert (await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)).meaning is OperationStatus.CREATED
+        assert (await phone.request(Category.LOCK, DOOR, ExecType.CREATE, param=key)).meaning is OperationStatus.CREATED
         yield Home(environment, console, phone, lamp, door)

@@ -16,7 +16,7 @@ _DOOR_LOCK = 0x0101
 async def join_all(network: SimulatedNetwork, phone: AppClient, devices: Sequence[Device]) -> None:
     """Every device is in the household's list after this, and every lock is heard."""
     await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=30)
-    opened = await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
+    opened = await phone.request(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
     assert opened.meaning is OperationStatus.JOINABLE, opened
     for device in devices:
         await network.join(device)

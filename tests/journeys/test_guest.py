@@ -70,7 +70,7 @@ async def test_a_guest_is_let_in_and_shut_out_while_the_gateway_runs(tmp_path: P
         right = await invited(app, home, level=3)
         run = await synced(home.console, await home.console.sync_now(NoParams()) - 1)
         assert await turned_on(home, guest) is OperationStatus.CONTROLLED
-        denied = await guest.ask(Category.SWITCH, LAMP, ExecType.UPDATE, title="我的")
+        denied = await guest.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="我的")
         assert denied.meaning is OperationStatus.PERMISSION_DENIED
 
         assert right.id is not None

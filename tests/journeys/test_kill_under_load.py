@@ -90,7 +90,7 @@ async def test_nothing_is_lost_and_nothing_happens_twice(environment: Environmen
     async with Daemon(environment, tmp_path) as daemon, environment.phone() as phone:
         await daemon.start()
         await join_all(environment.network, phone, [*lamps, door, *sensors])
-        added = await phone.ask(
+        added = await phone.request(
             Category.LOCK,
             door.ieee,
             ExecType.CREATE,

@@ -54,7 +54,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Home]:
         await join_all(network, phone, (door,))
         for name, pin in (("妈妈", MOTHER), ("爸爸", FATHER)):
             key = {"keytype": 0, "key_name": name, "pass": pin}
-            answer = await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)
+            answer = await phone.request(Category.LOCK, DOOR, ExecType.CREATE, param=key)
             assert answer.meaning is OperationStatus.CREATED
         yield Home(daemon, network, door, phone)
         assert await daemon.stop() == 0

@@ -54,7 +54,7 @@ async def test_a_known_gateway_without_its_radio_is_in_the_cloud_and_says_so_to_
     async with a_world() as environment, environment.phone() as phone:
         async with daemon.running(settings_for(environment, tmp_path), PASSWORD, {}):
             await phone.expect(lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL)
-            await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 60})
+            await phone.request(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 60})
             await environment.network.join(environment.network.devices[LAMP])
             await phone.expect(lambda seen: LAMP in seen.topic and seen.meaning is OperationStatus.CREATED)
         left = asyncio.get_running_loop().time()
@@ -65,7 +65,7 @@ async def test_a_known_gateway_without_its_radio_is_in_the_cloud_and_says_so_to_
             await phone.expect(
                 lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL, since=left
             )
-            answer = await phone.ask(Category.SWITCH, LAMP, ExecType.CONTROL, param={"operate": 1})
+            answer = await phone.request(Category.SWITCH, LAMP, ExecType.CONTROL, param={"operate": 1})
             assert answer.meaning is OperationStatus.ZIGBEE_NETWORK_ERROR
-            renamed = await phone.ask(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
+            renamed = await phone.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
             assert (renamed.meaning, renamed.msg["title"]) == (OperationStatus.UPDATED, "走廊灯")

@@ -22,7 +22,7 @@ ON = {"operate": 1, "operate_channel_id": 1}
 
 
 async def ask_switch(phone: AppClient, **fields: object) -> ReceivedMessage:
-    return await phone.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, param=ON, **fields)
+    return await phone.request(Category.SWITCH, SWITCH, ExecType.CONTROL, param=ON, **fields)
 
 
 def about(sn: str, seen: ReceivedMessage) -> bool:
@@ -124,7 +124,7 @@ async def test_guest_may_query_and_not_control_whatever_perm_he_sends(gateway: G
     async with AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest:
         refused = await ask_switch(guest, perm=7)
         assert refused.meaning is OperationStatus.PERMISSION_DENIED
-        looked = await guest.ask(Category.SWITCH, SWITCH, ExecType.QUERY)
+        looked = await guest.request(Category.SWITCH, SWITCH, ExecType.QUERY)
         assert looked.meaning is OperationStatus.CONTROLLED  # what the bench says to everything
     assert len(gateway.bench.ran) == 1
 
@@ -180,7 +180,7 @@ async def test_unreadable_request_is_counted_and_answered_where_it_has_a_sn(
 
 
 async def test_update_changes_title_and_room_and_is_put_in_the_outbox(gateway: Gateway, phone: AppClient) -> None:
-    answer = await phone.ask(Category.SWITCH, SWITCH, ExecType.UPDATE, title="客厅灯", param={"room_id": 3})
+    answer = await phone.request(Category.SWITCH, SWITCH, ExecType.UPDATE, title="客厅灯", param={"room_id": 3})
     assert answer.meaning is OperationStatus.UPDATED
     record = gateway.store.mirror.get(SWITCH)
     assert record is not None

@@ -61,7 +61,7 @@ async def test_a_broker_that_ignores_mqtt_5_is_spoken_to_in_3_1_1(tmp_path: Path
         AppClient.connect(old.host, old.port, OWNER, PASSWORD) as phone,
     ):
         await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=30)
-        answer = await phone.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1})
+        answer = await phone.request(Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1})
         assert answer.meaning is OperationStatus.CONTROLLED
 
 
