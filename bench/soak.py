@@ -62,7 +62,7 @@ async def home(folder: Path) -> AsyncIterator[Home]:
         await phone.request(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
         for device in (*lamps, *sensors, door):
             await network.join(device)
-        while not any(door.ieee in seen.topic and seen.meaning is OperationStatus.CREATED for seen in phone.seen):
+        while not any(door.ieee in seen.topic and seen.meaning is OperationStatus.CREATED for seen in phone.received):
             await asyncio.sleep(0.1)
         key = {"keytype": 0, "key_name": "妈妈", "pass": _PIN}
         await phone.request(Category.LOCK, door.ieee, ExecType.CREATE, param=key)

@@ -103,7 +103,7 @@ async def _draw(
     clock = asyncio.get_running_loop().time
     while True:
         snapshots = console.snapshots
-        view = DemoView(await snapshots.gateway(), snapshots.devices(), steps, phone.seen, clock())
+        view = DemoView(await snapshots.gateway(), snapshots.devices(), steps, phone.received, clock())
         live.update(page(view, addresses, *live.console.size), refresh=True)
         await asyncio.sleep(_REFRESH_S)
 

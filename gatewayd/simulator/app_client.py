@@ -61,7 +61,7 @@ class AppClient:
         self._client: aiomqtt.Client | None = None
         self._online = asyncio.Event()
         self._sn = count(1)
-        self.seen: deque[ReceivedMessage] = deque(maxlen=100_000)
+        self.received: deque[ReceivedMessage] = deque(maxlen=100_000)
         self._news = asyncio.Condition()
 
     @classmethod
@@ -121,7 +121,7 @@ class AppClient:
         """
         async with asyncio.timeout(timeout_s), self._news:
             while True:
-                for seen in self.seen:
+                for seen in self.received:
                     if seen.at >= since and wanted(seen):
                         return seen
                 await self._news.wait()
@@ -150,7 +150,7 @@ class AppClient:
         async for message in client.messages:
             seen = _read(str(message.topic), message.payload, retained=bool(message.retain), at=now())
             async with self._news:
-                self.seen.append(seen)
+                self.received.append(seen)
                 self._news.notify_all()
 
 

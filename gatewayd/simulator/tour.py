@@ -205,7 +205,7 @@ class Tour:
         await self._environment.broker.restart()
         await self._phone.expect(lambda seen: _is_opened(seen, KeyType.PASSWORD), since=since)
         arrived = [
-            seen.msg["param"]["keytype"] for seen in self._phone.seen if seen.at >= since and _is_opened(seen, None)
+            seen.msg["param"]["keytype"] for seen in self._phone.received if seen.at >= since and _is_opened(seen, None)
         ]
         _demand(arrived == [KeyType.FINGERPRINT, KeyType.PASSWORD], f"arrived {arrived}")
         return "two openings arrived late, in order, each once"

@@ -144,7 +144,7 @@ async def test_a_right_that_is_taken_back_is_gone_at_once_and_its_topics_with_it
         await owner.expect(lambda seen: DEVICES[-1].uuid in seen.topic, since=since)
         sn = await guest.send(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)
         await owner.request(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)
-        assert [seen.meaning for seen in guest.seen if seen.sn == sn and seen.is_final_answer] == []
+        assert [seen.meaning for seen in guest.received if seen.sn == sn and seen.is_final_answer] == []
         assert len(gateway.bench.ran) == 2
 
 

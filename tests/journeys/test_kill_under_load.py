@@ -56,7 +56,7 @@ class Commander:
     async def ask_the_last_again(self) -> None:
         """After the restart: the same request must not be carried out a second time."""
         sn = self.asked[-1]
-        if any(seen.sn == sn and seen.meaning is OperationStatus.CONTROLLING for seen in self._phone.seen):
+        if any(seen.sn == sn and seen.meaning is OperationStatus.CONTROLLING for seen in self._phone.received):
             await self._phone.expect(lambda seen: seen.sn == sn and seen.is_final_answer)
         before = len(self._lamp.executed)
         await self._phone.send(
@@ -120,13 +120,15 @@ async def test_nothing_is_lost_and_nothing_happens_twice(environment: Environmen
 
         assert Counter(message["flag"] for message in environment.cloud.messages())["password_unlock"] == opened
         notices = Counter(
-            seen.sn for seen in phone.seen if door.ieee in seen.topic and seen.meaning is OperationStatus.UNLOCK_EVENT
+            seen.sn
+            for seen in phone.received
+            if door.ieee in seen.topic and seen.meaning is OperationStatus.UNLOCK_EVENT
         )
         assert len(notices) == opened
         for commander in commanders:
             assert all(times <= 1 for times in commander.executed_by.values()), commander.executed_by
-        promised = {seen.sn for seen in phone.seen if seen.meaning is OperationStatus.CONTROLLING}
-        answered = {seen.sn for seen in phone.seen if seen.is_final_answer}
+        promised = {seen.sn for seen in phone.received if seen.meaning is OperationStatus.CONTROLLING}
+        answered = {seen.sn for seen in phone.received if seen.is_final_answer}
         assert promised <= answered
         requests = sum(len(commander.asked) for commander in commanders)
         print(f"{ROUNDS} kills, {requests} commands, {opened} openings: none lost, none twice")  # noqa: T201

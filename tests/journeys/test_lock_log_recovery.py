@@ -32,7 +32,9 @@ class Home:
     @property
     def openers(self) -> list[int]:
         """Who opened the door, by his key, in the order in which the phone heard of it."""
-        return [seen.msg["param"]["keyid"] for seen in self.phone.seen if seen.meaning is OperationStatus.UNLOCK_EVENT]
+        return [
+            seen.msg["param"]["keyid"] for seen in self.phone.received if seen.meaning is OperationStatus.UNLOCK_EVENT
+        ]
 
     async def until_opened(self, times: int) -> None:
         async with asyncio.timeout(30):

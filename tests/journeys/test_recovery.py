@@ -110,7 +110,7 @@ def unlocks(environment: Environment) -> list[dict[str, object]]:
 
 
 def opened_sns(phone: AppClient) -> set[str | None]:
-    return {seen.sn for seen in phone.seen if DOOR in seen.topic and seen.meaning is OperationStatus.UNLOCK_EVENT}
+    return {seen.sn for seen in phone.received if DOOR in seen.topic and seen.meaning is OperationStatus.UNLOCK_EVENT}
 
 
 async def all_opened(phone: AppClient, total: int) -> None:

@@ -34,7 +34,7 @@ async def test_request_gets_progress_and_then_one_final_answer(gateway: Gateway,
     assert answer.meaning is OperationStatus.CONTROLLED
     assert answer.msg["uuid"] == SWITCH
     await ask_switch(phone, sn="sn-2")
-    statuses = [seen.meaning for seen in phone.seen if about("sn-1", seen)]
+    statuses = [seen.meaning for seen in phone.received if about("sn-1", seen)]
     assert statuses == [OperationStatus.CONTROLLING, OperationStatus.CONTROLLED]
     assert gateway.bench.ran == ["sn-1", "sn-2"]
 
@@ -175,7 +175,7 @@ async def test_unreadable_request_is_counted_and_answered_where_it_has_a_sn(
         assert answer.meaning is OperationStatus.BAD_PARAMETERS
     assert (await ask_switch(phone, sn="after")).meaning is OperationStatus.CONTROLLED
     assert gateway.bench.ran == ["after"]
-    answers = [seen for seen in phone.seen if seen.is_final_answer and seen.sn == "bad"]
+    answers = [seen for seen in phone.received if seen.is_final_answer and seen.sn == "bad"]
     assert len(answers) == int(answered)
 
 
