@@ -66,7 +66,7 @@ async def test_a_refusal_is_an_error_with_the_reason(gateway: Gateway) -> None:
         (found,) = await phone.find(0.2)
         with pytest.raises(RefusedByGatewayError, match="the passphrase is wrong"):
             await phone.join(found, HOME, "guessed-it")
-        gateway.wifi.deaf = True
+        gateway.wifi.scan_fails = True
         with pytest.raises(RefusedByGatewayError, match="400514"):
             await phone.networks(found)
 

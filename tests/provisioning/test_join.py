@@ -14,7 +14,7 @@ from gatewayd.provisioning.datagrams import Sealed
 from gatewayd.provisioning.rate_limit import Rate, RateLimits
 from gatewayd.provisioning.seal import Bound, seal
 from gatewayd.provisioning.ssid import to_text
-from gatewayd.simulator.wifi import HALLWAY, SimulatedAccessPoint, SimulatedWifi, WifiFault
+from gatewayd.simulator.wifi import DEFAULT_ACCESS_POINTS, SimulatedAccessPoint, SimulatedWifi, WifiFault
 from tests.common.provisioning import GATEWAY, PATIENCE_S, Socket, running
 
 ASK = {"msg": {"category": "gw", "sn": "77"}, "status": 200501}
@@ -37,7 +37,9 @@ async def sealed_join(phone: Socket, offer: Offer = HOME, passphrase: str = PASS
     return question_join(GATEWAY, "8", offer, Sealed(said.nonce, seal(passphrase, said.key, bound)))
 
 
-@pytest.mark.parametrize("point", [one for one in HALLWAY if not one.wpa3_only], ids=lambda point: str(point.ssid))
+@pytest.mark.parametrize(
+    "point", [one for one in DEFAULT_ACCESS_POINTS if not one.wpa3_only], ids=lambda point: str(point.ssid)
+)
 async def test_every_kind_of_network_is_joined_by_the_name_it_was_listed_with(point: SimulatedAccessPoint) -> None:
     async with running() as gateway, gateway.phone() as phone:
         phone.send({"status": 200552})
@@ -72,10 +74,10 @@ async def test_a_network_that_wants_wpa3_is_not_listed() -> None:
 async def test_each_failure_is_told_apart_in_the_log_and_the_former_network_is_back(
     request_: dict[str, Any], failure: str
 ) -> None:
-    former = HALLWAY[1]
+    former = DEFAULT_ACCESS_POINTS[1]
     silent = SimulatedAccessPoint(b"silent", passphrase=PASSPHRASE, fault=WifiFault.NO_ADDRESS)
     ghost = SimulatedAccessPoint(b"ghost", passphrase=PASSPHRASE, fault=WifiFault.VANISHES)
-    wifi = SimulatedWifi((*HALLWAY, silent, ghost), joined=former)
+    wifi = SimulatedWifi((*DEFAULT_ACCESS_POINTS, silent, ghost), joined=former)
     with capture_logs() as logs:
         async with running(wifi) as gateway, gateway.phone() as phone:
             phone.send(request_)
@@ -208,19 +210,19 @@ async def test_a_network_that_vanishes_in_the_middle_is_a_failed_join() -> None:
     async with running(gate) as gateway, gateway.phone() as phone:
         phone.send(join())
         await gate.begun.wait()
-        gate.vanish(HOME.ssid.encode())
+        gate.remove_access_point(HOME.ssid.encode())
         gate.opened.set()
         assert (await phone.hears(400515))["desc"] == "the network went away while joining"
 
 
 async def test_stopping_in_the_middle_of_a_join_is_clean_and_brings_the_former_network_back() -> None:
-    gate = GatedWifi(joined=HALLWAY[1])
+    gate = GatedWifi(joined=DEFAULT_ACCESS_POINTS[1])
     async with running(gate) as gateway, gateway.phone() as phone:
         phone.send(join())
         await gate.begun.wait()
     link = await gate.link()
     assert link is not None
-    assert link.ssid == HALLWAY[1].ssid
+    assert link.ssid == DEFAULT_ACCESS_POINTS[1].ssid
 
 
 async def test_a_sealed_passphrase_is_opened_and_joins() -> None:
@@ -294,6 +296,6 @@ class GatedWifi(SimulatedWifi):
         self.begun = asyncio.Event()
         self.opened = asyncio.Event()
 
-    async def _associate(self) -> None:
+    async def associate(self) -> None:
         self.begun.set()
         await self.opened.wait()

@@ -57,7 +57,7 @@ async def test_who_asks_right_after_it_hears_the_same_list_without_a_scan(gatewa
 
 async def test_a_scan_that_fails_is_400514() -> None:
     wifi = SimulatedWifi()
-    wifi.deaf = True
+    wifi.scan_fails = True
     async with running(wifi) as gateway, gateway.phone() as phone:
         phone.send(LIST)
         assert await phone.hears(400514, 200553) == {"status": 400514}
