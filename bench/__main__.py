@@ -60,7 +60,7 @@ async def running(kind: type[Peer], folder: Path, *, switches: int, sensors: int
     """A peer with its devices joined, until this is left."""
     network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
     async with simulated_environment(
-        network, users=("floor", "zigbee2mqtt", OBSERVER), everything=(OBSERVER,)
+        network, users=("floor", "zigbee2mqtt", OBSERVER), superusers=(OBSERVER,)
     ) as environment:
         peer = kind(environment, folder / kind.name.replace(" ", "-"))
         lamps = [network.add(switch(f"00158d0002a0{n:04x}", channels=1), joined=False) for n in range(switches)]

@@ -78,7 +78,7 @@ def _devices(devices: Sequence[DeviceSnapshot | UnknownDeviceSnapshot]) -> Table
 def _steps(steps: Sequence[TourStep]) -> Table:
     table = _table(("took", 9), "what happened", "seen")
     for step in steps:
-        table.add_row(f"{step.took_s * 1000:6.1f} ms", step.title, step.seen)
+        table.add_row(f"{step.took_s * 1000:6.1f} ms", step.title, step.result)
     return table
 
 

@@ -91,7 +91,7 @@ async def both_ends(
 ) -> AsyncIterator[Both]:
     """Everything running; the mirror's records on their way to the cloud. `board_now` is the board's clock."""
     async with (
-        SimulatedCloud(now=now, numbers_members=True).serve() as cloud,
+        SimulatedCloud(now=now, shows_member_ids=True).serve() as cloud,
         Store.open(folder / "house.db", now=board_now, zone=ZONE, key=bytes(32)) as store,
     ):
         for user in (OWNER, GUEST, STRANGER):

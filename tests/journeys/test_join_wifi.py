@@ -69,7 +69,7 @@ async def hallway(tmp_path: Path) -> AsyncIterator[Hallway]:
             mock_network_manager(bus),
             breathing(bus) as air,
         ):
-            environment.cloud.release(__version__, DEVICE_TYPE)
+            environment.cloud.add_version(__version__, DEVICE_TYPE)
             await air.add_radio("wlan0")
             await air.add_network(HOME.encode(), strength=80, rsn=WPA2)
             daemon = Daemon(environment, tmp_path)
@@ -104,7 +104,7 @@ async def test_a_provisioned_gateway_moves_on_request_alone_and_keeps_no_passphr
     assert outcome["firmware_is_newest"] is True
     assert [HOME, "wlan0"] in await nmcli(hallway.bus, "--fields", "NAME,DEVICE", "connection", "show", "--active")
 
-    async with Installer.beside(hallway.environment.udp_ports[0]) as old_phone:
+    async with Installer.connect(hallway.environment.udp_ports[0]) as old_phone:
         joined = await old_phone.join(HOME, IN_THE_CLEAR)
     assert joined is not None
 

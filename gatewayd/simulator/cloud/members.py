@@ -109,7 +109,7 @@ def _shown(call: HttpCall, member: Row) -> Row:
     names = ("id", "info_id", "key_type", "key_name", "key_number")
     held = [{name: key[name] for name in names} | whose for key in keys]
     who = {"username": account["username"] if account else None}
-    if call.state.numbers_members:
+    if call.state.shows_member_ids:
         who["user_id"] = member["user_id"]
     return wire | who | reminders | {"keys": held}
 

@@ -28,13 +28,15 @@ _RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)")
 class SimulatedCloud:
     """The cloud. `requests` is what it was asked: (method, path with query, HTTP status).
 
-    `numbers_members`: members are answered with their `user_id`. The API's examples (§2.7) do not show it, and without
+    `shows_member_ids`: members are answered with their `user_id`. The API's examples (§2.7) do not show it, and without
     it nobody can tell whose an authorization (§2.2) is.
     """
 
-    def __init__(self, *, now: Callable[[], datetime], path: Path | None = None, numbers_members: bool = False) -> None:
+    def __init__(
+        self, *, now: Callable[[], datetime], path: Path | None = None, shows_member_ids: bool = False
+    ) -> None:
         self.state = CloudState(CloudDatabase(path), now)
-        self.state.numbers_members = numbers_members
+        self.state.shows_member_ids = shows_member_ids
         self.faults = CloudFaults()
         self.requests: list[tuple[str, str, int]] = []
         self.base_url = ""
@@ -62,20 +64,20 @@ class SimulatedCloud:
         """A user of the app; his id."""
         return self.state.register(username, password, user_admin=is_admin)
 
-    def release(self, version: str, device_type: int = 2, *, checksum: str = "", filename: str = "") -> None:
+    def add_version(self, version: str, device_type: int = 2, *, checksum: str = "", filename: str = "") -> None:
         """A firmware that can be had (§2.12), wherever its file is."""
         row = {"device_type": device_type, "version": version, "filename": filename, "checksum": checksum}
         self.state.db.add("versions", row | {"create_time": self.state.stamp()})
 
-    def publish(self, version: str, content: bytes, device_type: int = 2, *, name: str | None = None) -> str:
+    def publish_version(self, version: str, content: bytes, device_type: int = 2, *, name: str | None = None) -> str:
         """A firmware whose file is here; its address. `checksum` is its SHA-256."""
         name = name or f"gatewayd-{device_type}-{version}.bin"
-        self.put_file(name, content)
+        self.add_file(name, content)
         address = f"{self.base_url}/media/version/{name}"
-        self.release(version, device_type, checksum=hashlib.sha256(content).hexdigest(), filename=address)
+        self.add_version(version, device_type, checksum=hashlib.sha256(content).hexdigest(), filename=address)
         return address
 
-    def put_file(self, name: str, content: bytes) -> None:
+    def add_file(self, name: str, content: bytes) -> None:
         """A file under /media/version/, a signature for one."""
         self.state.db.all("INSERT OR REPLACE INTO files (name, content) VALUES (?, ?)", name, content)
 

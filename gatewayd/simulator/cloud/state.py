@@ -21,7 +21,7 @@ class CloudState:
     db: CloudDatabase
     now: Callable[[], datetime]
     clock_offset: timedelta = timedelta()
-    numbers_members: bool = False
+    shows_member_ids: bool = False
     chance: random.Random = field(default_factory=random.SystemRandom)
 
     def time(self) -> datetime:

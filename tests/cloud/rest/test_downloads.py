@@ -36,9 +36,9 @@ async def fetched(
 async def test_the_newest_version_is_found_by_its_number_and_its_file_is_what_was_published(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
-    cloud.publish("1.10.0", FIRMWARE)
-    cloud.publish("1.9.0", b"older")
-    cloud.publish("2.0.0", b"of another kind", 4)
+    cloud.publish_version("1.10.0", FIRMWARE)
+    cloud.publish_version("1.9.0", b"older")
+    cloud.publish_version("2.0.0", b"of another kind", 4)
     latest = await client.versions.latest(2)
     assert latest.version == "1.10.0"
     content = await fetched(client, latest.filename)
@@ -50,7 +50,7 @@ async def test_the_newest_version_is_found_by_its_number_and_its_file_is_what_wa
 
 
 async def test_a_download_goes_on_where_it_broke_off(cloud: SimulatedCloud, client: CloudClient) -> None:
-    address = cloud.publish("1.0.0", FIRMWARE)
+    address = cloud.publish_version("1.0.0", FIRMWARE)
     cloud.faults.cut_within("/media/", at=100_000)
     got = bytearray()
     with pytest.raises(CloudUnavailableError, match="broken off"):
@@ -61,7 +61,7 @@ async def test_a_download_goes_on_where_it_broke_off(cloud: SimulatedCloud, clie
 
 
 async def test_a_token_that_is_refused_for_a_file_is_renewed_once(cloud: SimulatedCloud, client: CloudClient) -> None:
-    address = cloud.publish("1.0.0", FIRMWARE)
+    address = cloud.publish_version("1.0.0", FIRMWARE)
     await client.log_in()
     cloud.faults.fail("/media/", status=401)
     assert await fetched(client, address) == FIRMWARE
@@ -72,20 +72,20 @@ async def test_a_token_that_is_refused_for_a_file_is_renewed_once(cloud: Simulat
 
 
 async def test_what_the_reader_raises_is_no_fault_of_the_clouds(cloud: SimulatedCloud, client: CloudClient) -> None:
-    address = cloud.publish("1.0.0", FIRMWARE)
+    address = cloud.publish_version("1.0.0", FIRMWARE)
     with pytest.raises(OSError, match="disk"):
         async with client.versions.download(address, at_most=PLENTY):
             raise OSError("the disk is full")
 
 
 async def test_a_start_after_the_end_is_said_so(cloud: SimulatedCloud, client: CloudClient) -> None:
-    address = cloud.publish("1.0.0", b"short")
+    address = cloud.publish_version("1.0.0", b"short")
     with pytest.raises(CloudError, match="has no byte 5"):
         await fetched(client, address, start=5)
 
 
 async def test_an_address_may_be_relative(cloud: SimulatedCloud, client: CloudClient) -> None:
-    cloud.put_file("固件 v1.bin", b"firmware")
+    cloud.add_file("固件 v1.bin", b"firmware")
     assert await fetched(client, "/media/version/固件 v1.bin") == b"firmware"
 
 
@@ -98,7 +98,7 @@ async def test_a_file_that_cannot_be_had_is_an_error(client: CloudClient, addres
 async def test_a_file_over_the_bound_is_refused_whether_its_host_says_how_long_it_is_or_not(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
-    address = cloud.publish("1.0.0", FIRMWARE)
+    address = cloud.publish_version("1.0.0", FIRMWARE)
     with pytest.raises(CloudError, match=f"a file of {len(FIRMWARE)} bytes"):
         await fetched(client, address, at_most=1000)
 
@@ -144,7 +144,7 @@ async def test_the_token_does_not_go_to_another_host_nor_after_a_redirect(
     async with host(curious) as address:
         assert await fetched(client, address) == b"firmware"
         assert heard == [None]
-        own = cloud.publish("1.0.0", FIRMWARE)
+        own = cloud.publish_version("1.0.0", FIRMWARE)
         cloud.faults.redirect("/media/", address)
         with pytest.raises(CloudError, match="HTTP 302 instead of a file"):
             await fetched(client, own)
@@ -155,7 +155,7 @@ async def test_a_cloud_over_tls_has_no_files_without(tmp_path: Path) -> None:
     ca, server = authority(tmp_path)
     async with SimulatedCloud(now=lambda: datetime.now(UTC)).serve(tls=server) as cloud:
         cloud.register(USER, PASSWORD)
-        own = cloud.publish("1.0.0", FIRMWARE)
+        own = cloud.publish_version("1.0.0", FIRMWARE)
         async with connected(cloud, tls=ssl.create_default_context(cafile=ca)) as client:
             assert await fetched(client, own) == FIRMWARE
             with pytest.raises(CloudError, match="not over TLS"):

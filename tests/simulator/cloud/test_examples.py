@@ -80,7 +80,7 @@ async def household(cloud: SimulatedCloud, user: Caller) -> Caller:
     await user.made(f"{IOT}/keys/", info_id=1, member_id=1, **key)
     await user.made(f"{IOT}/members/", home_id=1, title="小星星")
     await user.made(f"{IOT}/authorization/", info_id=1, authorized_id=GUEST_ID, perm=7)
-    cloud.release("1.0.0", 1)
+    cloud.add_version("1.0.0", 1)
     cloud.state.register("18823360820", PASSWORD, wechat_service="wx-1")
     return user
 
