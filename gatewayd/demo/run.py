@@ -123,8 +123,8 @@ def _addresses(environment: Environment, folder: str) -> Mapping[str, str]:
     socket, (listen_port, announce_port) = f"{folder}/admin.sock", environment.udp_ports
     ports = f"--gateway-port {listen_port} --announce-port {announce_port}"
     return {
-        "ask it": f"gatewayctl --socket {socket} status",
-        "its button": f"gatewayctl --socket {socket} provision-window",
-        "its Wi-Fi": f"{SSID}, passphrase {PASSPHRASE}",
-        "be a phone": f"gatewayctl provision --at 127.0.0.1 {ports}",
+        "status": f"gatewayctl --socket {socket} status",
+        "button": f"gatewayctl --socket {socket} provision-window",
+        "Wi-Fi": f"{SSID}, passphrase {PASSPHRASE}",
+        "phone": f"gatewayctl provision --at 127.0.0.1 {ports}",
     }

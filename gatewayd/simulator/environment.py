@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from socket import SOCK_DGRAM
 from typing import Final
 
@@ -68,3 +69,35 @@ async def simulated_environment(
         grants = {OWNER: [GUEST]} | {user: ["#"] for user in superusers}
         broker = await stack.enter_async_context(Broker.start(accounts, grants=grants, kinds=brokers))
         yield Environment(network, radio_url, cloud, broker, (free_port(SOCK_DGRAM), free_port(SOCK_DGRAM)))
+
+
+def daemon_toml(environment: Environment, folder: Path) -> str:
+    """The configuration of `gatewayd run` in this environment, with state and admin socket in `folder`.
+
+    Writes OWNER's password to a file there, too.
+    """
+    password = folder / "password"
+    password.write_text(PASSWORD)
+    password.chmod(0o600)
+    listen_port, announce_port = environment.udp_ports
+    return f'''
+[gateway]
+state_dir = "{folder}"
+[radio]
+path = "{environment.radio_url}"
+[cloud]
+base_url = "{environment.cloud.base_url}"
+username = "{OWNER}"
+password_file = "{password}"
+[mqtt]
+host = "{environment.broker.host}"
+port = {environment.broker.port}
+[udp]
+listen_port = {listen_port}
+announce_port = {announce_port}
+interfaces = ["lo"]
+[wifi]
+backend = "none"
+[admin]
+socket = "{folder}/admin.sock"
+'''

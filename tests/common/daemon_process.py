@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from gatewayd.simulator.environment import OWNER, PASSWORD, Environment
+from gatewayd.simulator.environment import Environment, daemon_toml
 
 
 class DaemonProcess:
@@ -19,33 +19,7 @@ class DaemonProcess:
         self.folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._config = folder / "gatewayd.toml"
-        password = folder / "password"
-        password.write_text(PASSWORD)
-        password.chmod(0o600)
-        self._config.write_text(
-            f'''
-[gateway]
-state_dir = "{folder}"
-[radio]
-path = "{environment.radio_url}"
-[cloud]
-base_url = "{environment.cloud.base_url}"
-username = "{OWNER}"
-password_file = "{password}"
-[mqtt]
-host = "{environment.broker.host}"
-port = {environment.broker.port}
-[udp]
-listen_port = {environment.udp_ports[0]}
-announce_port = {environment.udp_ports[1]}
-interfaces = ["lo"]
-[wifi]
-backend = "none"
-[admin]
-socket = "{folder}/admin.sock"
-''',
-            encoding="utf-8",
-        )
+        self._config.write_text(daemon_toml(environment, folder), encoding="utf-8")
 
     async def start(self, **environ: str) -> None:
         """Start it, with `environ` added to this process's environment; it logs to `daemon.log`."""
