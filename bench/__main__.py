@@ -23,7 +23,7 @@ from rich.table import Table
 from bench import measures
 from bench.measures import Load, Spread
 from bench.peer_process import OBSERVER, PeerProcess
-from bench.peers import BareZigpy, Gatewayd, Peer, Zigbee2Mqtt
+from bench.peers import BareZigpy, Gatewayd, Peer, Zigbee2Mqtt, baseline
 from gatewayd.simulator.environment import COORDINATOR, simulated_environment
 from gatewayd.simulator.radio import Device, SimulatedNetwork, Switch, climate_sensor, switch
 
@@ -188,9 +188,12 @@ async def main() -> int:
     parser.add_argument("--seconds", type=float, default=4, help="how long each rate of reports is kept up, a round")
     parser.add_argument("--switches", type=int, default=10)
     parser.add_argument("--sensors", type=int, default=40)
+    parser.add_argument("--baseline", type=Path, help="another checkout, to be measured beside this one")
     parser.add_argument("--folder", type=Path, help="on a real disk, so that what is written counts")
     options = parser.parse_args()
     peers: list[type[Peer]] = [Gatewayd, BareZigpy]
+    if options.baseline is not None:
+        peers.insert(1, baseline(options.baseline))
     if "zigbee2mqtt" not in options.without:
         if await Zigbee2Mqtt.install():
             peers.append(Zigbee2Mqtt)

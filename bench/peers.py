@@ -74,7 +74,8 @@ class Gatewayd(Peer):
 
     def command_line(self) -> tuple[list[str], dict[str, str]]:
         start = "from gatewayd.cli import main; main(prog_name='gatewayd')"
-        return [sys.executable, "-c", start, "run", "--config", str(self.state / "gatewayd.toml")], {}
+        # -P: what is measured is the package of PYTHONPATH or of the environment, not one in the present folder.
+        return [sys.executable, "-P", "-c", start, "run", "--config", str(self.state / "gatewayd.toml")], {}
 
     def is_ready(self, topic: str, payload: Any) -> bool:
         return topic == f"{OWNER}/gw/{COORDINATOR}/update" and payload.get("desc") == OperationStatus.NORMAL.desc
@@ -113,6 +114,21 @@ class Gatewayd(Peer):
         msg = {"sn": sn, "category": category, "uuid": uuid, "param": param}
         payload = json.dumps({"msg": msg, "status": status.code, "desc": status.desc}).encode()
         return f"{OWNER}/{category}/{uuid}/{exectype}", payload
+
+
+def baseline(checkout: Path) -> type[Gatewayd]:
+    """gatewayd as it is in another checkout, such as one of before a change."""
+
+    class Baseline(Gatewayd):
+        """The same program from `checkout`."""
+
+        name = "baseline"
+
+        def command_line(self) -> tuple[list[str], dict[str, str]]:
+            arguments, variables = super().command_line()
+            return arguments, {**variables, "PYTHONPATH": str(checkout.resolve())}
+
+    return Baseline
 
 
 class BareZigpy(Peer):
