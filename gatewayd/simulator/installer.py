@@ -31,11 +31,14 @@ class Installer(asyncio.DatagramProtocol):
         """A phone on loopback whose gateway listens on `port`."""
         loop = asyncio.get_running_loop()
         transport, phone = await loop.create_datagram_endpoint(lambda: cls(port), local_addr=("127.0.0.1", 0))
-        phone._transport = transport
         try:
             yield phone
         finally:
             transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._transport = transport
 
     def datagram_received(self, data: bytes, _address: object) -> None:
         """Called by asyncio."""
