@@ -9,7 +9,7 @@ import math
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -35,6 +35,7 @@ _MAX_FILTERS: Final = 50  # in one SUBSCRIBE or UNSUBSCRIBE
 _UNSUPPORTED_VERSION: Final = frozenset({1, 132})
 _ACCOUNT_REFUSED: Final = frozenset({4, 5, 134, 135})  # bad username or password, not authorized
 _FIRST_FAILURE: Final = 0x80
+_CANCELLED_AGAIN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class MqttSession:
         while True:
             began, connections = clock(), self.connections
             try:
-                await self._run_connection()
+                await _run_in_own_task(self._run_connection())
             except* (aiomqtt.MqttError, OSError) as errors:
                 self._note_failure(_first_error(errors))
             retries.reset_if_lasted(clock() - began)
@@ -232,6 +233,28 @@ class MqttSession:
         if reason != self.disconnect_reason:  # logged once per reason, not once per attempt
             log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason)
         self.disconnect_reason = reason
+
+
+async def _run_in_own_task(connection: Coroutine[Any, Any, None]) -> None:
+    """Run a connection to its end; when cancelled, cancel it until it has ended.
+
+    Before Python 3.13 a TaskGroup that ends with an error drops a cancellation that arrives meanwhile (a broker that
+    stops at the same moment as the gateway). The loop that reconnects must not be the task that it is dropped in.
+    """
+    task = asyncio.create_task(connection)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task}, timeout=_CANCELLED_AGAIN_S if is_cancelled else None)
+        except asyncio.CancelledError:
+            is_cancelled = True
+        if is_cancelled:
+            task.cancel()
+    if is_cancelled:
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not log it
+        raise asyncio.CancelledError
+    task.result()
 
 
 def _cancellations() -> int:

@@ -54,7 +54,7 @@ async def last_retained(broker: Broker) -> Mapping[str, Any] | None:
     async with AppClient.connect(broker.host, broker.port, GUEST, PASSWORD, name="other") as app:
         await app.publish("switch", "f" * 16, "query", b"{}")  # comes back after what is retained
         await app.expect(lambda seen: "f" * 16 in seen.topic)
-        found = [seen for seen in app.seen if seen.topic == TOPIC and seen.retained]
+        found = [seen for seen in app.received if seen.topic == TOPIC and seen.retained]
         return found[-1].msg if found else None
 
 
