@@ -7,7 +7,7 @@ fetches all of these; `commands/` checks requests by the result.
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 import structlog
@@ -17,7 +17,7 @@ from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.members import Member
 from gatewayd.model.ids import Uuid
 from gatewayd.model.permission import Grant, Permission
-from gatewayd.model.ports import FactStore, RecordReader
+from gatewayd.model.ports import Clock, FactStore, RecordReader
 
 log = structlog.get_logger()
 
@@ -25,14 +25,6 @@ _LEVELS = frozenset(Permission)
 _SUSPENDED_FACT: Final = "access-suspended"  # JSON: uuids, or "*" for every device
 _CONFIRMED_FACT: Final = "access-confirmed-at"  # Unix seconds
 _EVERY_DEVICE: Final = "*"
-
-
-class Clock(Protocol):
-    """The best time that is known."""
-
-    def now(self) -> datetime:
-        """The time, as well as it is known."""
-        ...
 
 
 class AccessControl:

@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -21,7 +21,7 @@ from gatewayd.model.errors import GatewayError, RefusedError, StoreError
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import AnswerItem
 from gatewayd.model.permission import Permission
-from gatewayd.model.ports import RecordReader
+from gatewayd.model.ports import Clock, RecordReader
 from gatewayd.model.privacy import visible_record
 from gatewayd.model.record import Record
 from gatewayd.model.request import (
@@ -97,18 +97,6 @@ class Permissions(Protocol):
 
     def is_owner(self, user: str) -> bool:
         """Whether `user` is the gateway's owner."""
-        ...
-
-
-class Clock(Protocol):
-    """The best time that is known."""
-
-    def known_now(self) -> datetime | None:
-        """The time; None where no clock can be trusted."""
-        ...
-
-    def not_before(self) -> datetime:
-        """A time that is past for sure."""
         ...
 
 

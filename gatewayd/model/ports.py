@@ -1,5 +1,6 @@
-"""Protocols of the store that several packages need, so that none of them has to import it (or another's)."""
+"""Protocols of the store and the clock that several packages need, so that none of them has to import it (or another's)."""
 
+from datetime import datetime
 from typing import Protocol
 
 from gatewayd.model.ids import Uuid
@@ -40,4 +41,20 @@ class FactStore(Protocol):
 
     async def delete(self, name: str) -> None:
         """Delete `name` durably. Raises StoreError."""
+        ...
+
+
+class Clock(Protocol):
+    """The best time that is known, in UTC."""
+
+    def now(self) -> datetime:
+        """The time, as well as it is known."""
+        ...
+
+    def known_now(self) -> datetime | None:
+        """The time; None where no clock can be trusted."""
+        ...
+
+    def not_before(self) -> datetime:
+        """A time that is past for sure."""
         ...
