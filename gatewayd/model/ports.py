@@ -1,4 +1,4 @@
-"""Protocols of the store and the clock that several packages need, so that none of them has to import it (or another's)."""
+"""Protocols of the store and of the clock that several packages need, so that none has to import another."""
 
 from datetime import datetime
 from typing import Protocol

@@ -83,3 +83,32 @@ async def test_guest_may_control_lamp_only_while_authorized(tmp_path: Path) -> N
             while (answer := await turn_lamp_on(guest, timeout_s=1)) is not None:  # until it has unsubscribed
                 assert answer is OperationStatus.PERMISSION_DENIED
         assert await turn_lamp_on(gateway.phone) is OperationStatus.CONTROLLED
+
+
+async def test_guest_is_refused_at_once_when_owner_revokes_while_rest_api_is_away(tmp_path: Path) -> None:
+    async with (
+        running_gateway(tmp_path) as gateway,
+        gateway.environment.phone(GUEST) as guest,
+        connect_client(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
+    ):
+        async with asyncio.timeout(60):
+            while LAMP not in {record["uuid"] for record in gateway.environment.cloud.records(OWNER)}:
+                await asyncio.sleep(0.05)
+        await authorize_guest(app, gateway, Permission.CONTROL)
+        run = await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
+        assert await turn_lamp_on(guest) is OperationStatus.CONTROLLED
+
+        gateway.environment.cloud.faults.fail("/", status=503, times=10_000)
+        started = asyncio.get_running_loop().time()
+        await gateway.phone.publish(Category.GATEWAY, COORDINATOR, ExecType.UPDATE, AUTHORIZATION_EXPIRED)
+        while (answer := await turn_lamp_on(guest)) is not OperationStatus.PERMISSION_DENIED:
+            assert answer is OperationStatus.CONTROLLED
+        print(f"refused {asyncio.get_running_loop().time() - started:.3f} s after the revocation")  # noqa: T201
+        looked = await guest.request(Category.SWITCH, LAMP, ExecType.QUERY)
+        assert looked.meaning is OperationStatus.DEVICE_NORMAL
+        assert await turn_lamp_on(gateway.phone) is OperationStatus.CONTROLLED
+
+        gateway.environment.cloud.faults.clear()
+        await gateway.console.sync_now(NoParams())
+        await synced(gateway.console, run + 1)
+        assert await turn_lamp_on(guest) is OperationStatus.CONTROLLED  # the authorization stands in the cloud
