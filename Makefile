@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test fuzz lint hooks bench clean
+.PHONY: help demo test fuzz lint hooks bench constraints sbom clean
 
 help:
 	@echo "make demo   the whole house, radio and cloud on this machine: gatewayd demo"
@@ -11,6 +11,7 @@ help:
 	@echo "make fuzz   a million damaged datagrams, and 100,000 through the socket"
 	@echo "make lint   ruff, mypy --strict, the import contract"
 	@echo "make hooks  the same before each commit (pre-commit)"
+	@echo "make constraints, make sbom   the pinned dependencies, and their bill of materials"
 	@echo "make bench  what is measured, side by side with peers, as ratios"
 
 demo: $(VENV)/.demo
@@ -43,13 +44,33 @@ $(VENV)/bin/python:
 	scripts/need venv
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: setup.cfg | $(VENV)/bin/python
+$(VENV)/.pinned: constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --require-hashes --requirement constraints.txt
+	@touch $@
+
+$(VENV)/.demo: setup.cfg $(VENV)/.pinned
 	$(BIN)/pip install --quiet --editable '.[demo]'
 	@touch $@
 
-$(VENV)/.dev: setup.cfg | $(VENV)/bin/python
+$(VENV)/.dev: setup.cfg $(VENV)/.pinned
 	$(BIN)/pip install --quiet --editable '.[demo,speed,qr,test,lint,bench]'
 	@touch $@ $(VENV)/.demo
+
+# The pinned dependencies of the daemon, and a bill of materials (CycloneDX) made of them.
+constraints: $(VENV)/.release
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --extra speed --extra qr --no-header \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file constraints.new setup.cfg
+	(grep '^#' constraints.txt | head -n 2; cat constraints.new) > constraints.tmp
+	mv constraints.tmp constraints.txt
+	rm constraints.new
+
+sbom: $(VENV)/.release
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements constraints.txt --pyproject pyproject.toml --output-file dist/gatewayd.cdx.json
+
+$(VENV)/.release: setup.cfg | $(VENV)/bin/python
+	$(BIN)/pip install --quiet '.[release]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache build *.egg-info

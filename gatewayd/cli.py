@@ -43,7 +43,7 @@ def run(path: Path) -> None:
         settings = config.load(path, os.environ)
         password = config.load_password(settings, os.environ)
         log.configure(settings.log.level, settings.log.format)
-        _print_settings_without_effect(settings)
+        _print_warnings(settings)
         daemon.main(settings, password, os.environ)
     except ConfigError as error:
         _print_faults(error)
@@ -65,7 +65,7 @@ def check_config(path: Path) -> None:
     except ConfigError as error:
         _print_faults(error)
         sys.exit(_BAD_CONFIG)
-    _print_settings_without_effect(settings)
+    _print_warnings(settings)
     click.echo(f"{path}: in order")
 
 
@@ -86,8 +86,8 @@ def demo(*, once: bool, broker: str | None) -> None:
         sys.exit(_INTERRUPTED if once else 0)
 
 
-def _print_settings_without_effect(settings: config.Settings) -> None:
-    for warning in config.without_effect(settings):
+def _print_warnings(settings: config.Settings) -> None:
+    for warning in (*config.without_effect(settings), *config.insecure_connections(settings)):
         click.echo(f"gatewayd: warning: {warning}", err=True)
 
 

@@ -8,8 +8,10 @@ import ssl
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -52,6 +54,7 @@ class CloudSettings(_Section, frozen=True, kw_only=True):
     password_file: str = "/etc/gatewayd/cloud-password"  # noqa: S105  (a path)
     owner: str = ""
     register: bool = True
+    insecure: bool = False
     sync_interval_s: Interval = 900
     grants_valid_s: Annotated[float, Meta(ge=60)] = 604_800
 
@@ -241,6 +244,30 @@ def without_effect(settings: Settings) -> Iterator[str]:
         yield f"firmware.installer: found {settings.firmware.installer!r}; this version reports firmware, installs none"
     if settings.firmware.public_key:
         yield "firmware.public_key: this version installs no firmware and checks no signature"
+
+
+def insecure_connections(settings: Settings) -> Iterator[str]:
+    """Connections that others on the way can read and change, unless `cloud.insecure` says that they are meant."""
+    if settings.cloud.insecure:
+        return
+    if not settings.mqtt.tls and not _is_loopback(settings.mqtt.host):
+        yield (
+            f"mqtt.tls: false: whoever is on the way to {settings.mqtt.host} reads the password and can operate"
+            " the locks; set it where the broker speaks TLS, or cloud.insecure = true if this is meant"
+        )
+    url = urlsplit(settings.cloud.base_url)
+    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        yield (
+            f"cloud.base_url: http: whoever is on the way to {url.hostname} reads the password and can change answers;"
+            " use https, or cloud.insecure = true if this is meant"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_key(text: str) -> bool:

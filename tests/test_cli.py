@@ -49,7 +49,9 @@ def test_check_config_reads_the_catalogue_of_radio_catalogue(tmp_path: Path) -> 
 
 def test_check_config_warns_of_settings_without_effect(tmp_path: Path) -> None:
     file = tmp_path / "gatewayd.toml"
-    settings = '[cloud]\nusername = "1"\n[admin]\nhttp = "127.0.0.1:8480"\n[firmware]\ninstaller = "rauc"\n'
+    settings = (
+        '[cloud]\nusername = "1"\ninsecure = true\n[admin]\nhttp = "127.0.0.1:8480"\n[firmware]\ninstaller = "rauc"\n'
+    )
     file.write_text(settings, encoding="utf-8")
     checked = run("gatewayd", "check-config", "--config", str(file))
     assert (checked.returncode, checked.stdout) == (0, f"{file}: in order\n")
@@ -85,7 +87,7 @@ def test_run_with_a_state_dir_that_cannot_be_created_prints_one_line(tmp_path: P
     (tmp_path / "password").write_text("x")
     (tmp_path / "password").chmod(0o600)
     file.write_text(
-        f'[cloud]\nusername = "a"\npassword_file = "{tmp_path}/password"\n'
+        f'[cloud]\nusername = "a"\npassword_file = "{tmp_path}/password"\ninsecure = true\n'
         f'[gateway]\nstate_dir = "{tmp_path}/password/state"\n',
         encoding="utf-8",
     )

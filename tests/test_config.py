@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gatewayd.config import Settings, from_mapping, load, load_password
+from gatewayd.config import Settings, from_mapping, insecure_connections, load, load_password
 from gatewayd.model.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[1] / "config" / "gatewayd.toml"
@@ -104,3 +104,21 @@ def test_password_file_readable_by_others_is_refused_without_being_shown(tmp_pat
     file.write_text("\n")
     with pytest.raises(ConfigError, match="empty"):
         load_password(settings, {})
+
+
+@pytest.mark.parametrize(
+    ("mqtt", "cloud", "warned_of"),
+    [
+        ({"host": "127.0.0.1"}, {"base_url": "http://localhost:8084"}, []),
+        ({"host": "aa.zjchilink.com"}, {"base_url": "https://aa.zjchilink.com"}, ["mqtt.tls"]),
+        ({"host": "aa.zjchilink.com", "tls": True}, {"base_url": "https://aa.zjchilink.com"}, []),
+        ({"host": "::1"}, {"base_url": "http://192.168.1.2:8000"}, ["cloud.base_url"]),
+        ({"host": "a.b"}, {"base_url": "http://a.b"}, ["mqtt.tls", "cloud.base_url"]),
+        ({"host": "a.b"}, {"base_url": "http://a.b", "insecure": True}, []),
+    ],
+)
+def test_connection_without_tls_outside_loopback_is_warned_of(
+    mqtt: dict[str, object], cloud: dict[str, object], warned_of: list[str]
+) -> None:
+    settings = from_mapping({"mqtt": mqtt, "cloud": {"username": "1", **cloud}}, {})
+    assert [warning.split(":")[0] for warning in insecure_connections(settings)] == warned_of

@@ -3,7 +3,7 @@
 Reading is all that happens here; what an operator can order is `console`'s.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import msgspec
@@ -115,7 +115,8 @@ class UnknownDeviceSnapshot(msgspec.Struct, frozen=True):
 
 
 class GatewayStatus(msgspec.Struct, frozen=True):
-    """The whole daemon. `outbox`: items waiting by route; `requests`: since the start, by what became of them."""
+    """The whole daemon. `outbox`: items waiting by route; `requests`: since the start, by what became of them;
+    `warnings`: of the settings."""
 
     version: str
     gateway: str | None
@@ -128,6 +129,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     devices: int
     outbox: dict[str, int]
     requests: dict[str, int]
+    warnings: list[str]
 
 
 class StatusReader:
@@ -142,6 +144,7 @@ class StatusReader:
         cloud: CloudSource,
         *,
         owner: str,
+        warnings: Collection[str],
         monotonic: Callable[[], float],
     ) -> None:
         self._store = store
@@ -150,6 +153,7 @@ class StatusReader:
         self._provisioning = provisioning
         self._cloud = cloud
         self._owner = owner
+        self._warnings = warnings
         self._monotonic = monotonic
         self._started = monotonic()
 
@@ -168,6 +172,7 @@ class StatusReader:
             devices=sum(isinstance(record.param, ZigbeeParam) for record in self._store.mirror.all()),
             outbox=await self.outbox(),
             requests=self.requests(),
+            warnings=list(self._warnings),
         )
 
     def radio(self) -> RadioSnapshot:

@@ -5,7 +5,7 @@ from pathlib import Path
 from gatewayd.admin.console import Console
 from gatewayd.admin.server import AdminServer
 from gatewayd.admin.status import StatusReader
-from gatewayd.config import Settings
+from gatewayd.config import Settings, insecure_connections
 from gatewayd.provisioning.service import ProvisioningService
 from gatewayd.trusted_time import boottime_s
 from gatewayd.wiring.cloud import CloudStart
@@ -23,6 +23,7 @@ def build_console(
         provisioning,
         cloud,
         owner=settings.owner,
+        warnings=tuple(insecure_connections(settings)),
         monotonic=boottime_s,
     )
     return Console(

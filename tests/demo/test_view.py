@@ -34,6 +34,7 @@ VIEW = DemoView(
         devices=2,
         outbox={"mqtt": 0, "rest": 6},
         requests={},
+        warnings=[],
     ),
     devices=[
         DeviceSnapshot(
