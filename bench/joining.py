@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 from gatewayd import log
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from tests.common.networkmanager.gateway import gateway_on
-from tests.common.networkmanager.mock_radio import WPA2, Air, breathing
+from tests.common.networkmanager.mock_radio import WPA2, MockRadio, mock_radio
 from tests.common.networkmanager.private_bus import mock_network_manager, private_bus
-from tests.common.provisioning import Socket
+from tests.common.provisioning import PhoneSocket
 
 JOINS = 40
 PAUSE_S = 0.5  # the rate limit admits no more from one source
@@ -28,29 +28,29 @@ async def main() -> None:
     """Join two networks in turn, and print the three times."""
     log.configure("error", "console")
     with TemporaryDirectory(prefix="gw-") as folder:
-        async with private_bus(Path(folder)) as bus, mock_network_manager(bus), breathing(bus) as air:
-            await air.add_radio("wlan0")
+        async with private_bus(Path(folder)) as bus, mock_network_manager(bus), mock_radio(bus) as radio:
+            await radio.add_radio("wlan0")
             for name in NAMES:
-                await air.add_network(name.encode(), rsn=WPA2)
-            whole = await joins(NetworkManagerWifi("wlan0", address=bus), air)
-    own = [total - mock for total, mock in zip(whole, air.took_s, strict=True)]
-    for what, times in (("200554 → 200601", whole), ("the mock's own", air.took_s), ("gatewayd's", own)):
+                await radio.add_network(name.encode(), rsn=WPA2)
+            whole = await joins(NetworkManagerWifi("wlan0", address=bus), radio)
+    own = [total - mock for total, mock in zip(whole, radio.activation_times_s, strict=True)]
+    for what, times in (("200554 → 200601", whole), ("the mock's own", radio.activation_times_s), ("gatewayd's", own)):
         print(f"{what:16} p50 {1000 * statistics.median(times):6.1f} ms   p99 {1000 * p99(times):6.1f} ms")
 
 
-async def joins(wifi: NetworkManagerWifi, air: Air) -> list[float]:
+async def joins(wifi: NetworkManagerWifi, radio: MockRadio) -> list[float]:
     """Seconds from each 200554 to its 200601."""
     times = []
     async with gateway_on(wifi) as port:
-        phone = Socket(port)
-        async with phone.endpoint.bound(0):
+        phone = PhoneSocket(port)
+        async with phone.bound(0):
             for number in range(JOINS):
                 data = {"auth": 3, "encry": 3, "ssid": NAMES[number % 2], "pwd": "correct horse battery"}
                 started = time.perf_counter()
                 phone.send({"status": 200554, "sn": str(number), "data": data})
-                await phone.hears(200601)
+                await phone.receive(200601)
                 times.append(time.perf_counter() - started)
-                await phone.hears(200555)
+                await phone.receive(200555)
                 await asyncio.sleep(PAUSE_S)
     return times
 

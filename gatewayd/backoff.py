@@ -40,6 +40,11 @@ class Retries:
         self._next_s = 2 * pause_s
         return pause_s if self._chance is None else pause_s * self._chance.uniform(0.5, 1.0)
 
+    def reset_if_lasted(self, lasted_s: float) -> None:
+        """Count an attempt that lasted more than twice the next pause as a success, however it ended."""
+        if lasted_s > 2 * self._next_s:
+            self.reset()
+
     def reset(self) -> None:
         """An attempt succeeded: the next failure is the first again."""
         self._next_s = self._backoff.first_s

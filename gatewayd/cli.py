@@ -11,6 +11,7 @@ import click
 from gatewayd import __version__, config, log
 from gatewayd.command_line import Program
 from gatewayd.model.errors import ConfigError, GatewayError
+from gatewayd.wait_for import replace_wait_for
 
 _BAD_CONFIG: Final = 2
 _INTERRUPTED: Final = 130
@@ -29,6 +30,7 @@ _config_option: Final = click.option(
 @click.version_option(__version__, prog_name="gatewayd")
 def main() -> None:
     """The gateway daemon of ZJCHILINK homes."""
+    replace_wait_for()
 
 
 @main.command()

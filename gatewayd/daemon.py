@@ -45,7 +45,7 @@ async def running(
     key = load_key(Path(credentials) if credentials else None, settings.state_dir)
     async with Store.open(settings.state_dir / "gatewayd.db", now=now, zone=settings.zone, key=key) as store:
         local = build_local_services(settings, store, chance)
-        await local.lock_events.remember(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
+        await local.lock_events.load_known(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
         cloud = CloudStart()
         provisioning = await load_provisioning(settings, local, wifi or wifi_of(settings), cloud)
         console = build_console(settings, local, provisioning, cloud)
@@ -66,7 +66,7 @@ async def running(
             try:
                 yield console
             finally:
-                await local.recorder.drained()
+                await local.recorder.flush()
                 await parts.stop()
 
 

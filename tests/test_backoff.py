@@ -24,6 +24,14 @@ def test_a_bound_given_with_the_failure_replaces_the_policys() -> None:
     assert [retries.next_pause_s(longest_s=longest) for longest in (600, 600, 600, 600, 2, 600)] == [1, 2, 4, 8, 2, 4]
 
 
+@pytest.mark.parametrize(("lasted_s", "pause_s"), [(16, 8), (16.1, 1)])
+def test_attempt_that_lasted_long_enough_resets(lasted_s: float, pause_s: float) -> None:
+    retries = Retries(Backoff(1, 60))
+    assert [retries.next_pause_s() for _ in range(3)] == [1, 2, 4]
+    retries.reset_if_lasted(lasted_s)
+    assert retries.next_pause_s() == pause_s
+
+
 def test_jitter_shortens_by_half_at_most_and_differs() -> None:
     pauses = [Retries(Backoff(8, 8), random.Random(seed)).next_pause_s() for seed in range(100)]
     assert all(4 <= pause <= 8 for pause in pauses)

@@ -150,8 +150,8 @@ class Console:
             "waiting": [
                 {
                     "id": row.id,
-                    "kind": _kind(row.due),
-                    "uuid": row.due.uuid,
+                    "kind": row.item.kind(),
+                    "uuid": row.item.uuid,
                     "since": row.created_at.isoformat(timespec="seconds"),
                     "attempts": row.attempts,
                 }
@@ -160,8 +160,8 @@ class Console:
             "dead": [
                 {
                     "id": letter.id,
-                    "kind": _kind(letter.due) if letter.due is not None else "damaged",
-                    "uuid": letter.due.uuid if letter.due is not None else None,
+                    "kind": letter.item.kind() if letter.item is not None else "damaged",
+                    "uuid": letter.item.uuid if letter.item is not None else None,
                     "reason": letter.reason,
                 }
                 for letter in letters
@@ -180,21 +180,29 @@ class Console:
 
     async def sync_now(self, _params: NoParams) -> int:
         """Sync with the cloud now; the number of the run that does it."""
-        return self._cloud.services().sync.ask()
+        return self._cloud.services().sync.request_run()
 
     async def sync_progress(self, _params: NoParams) -> dict[str, Any]:
         """How far the latest run is."""
         progress = self._cloud.services().sync.progress
-        shown = ("name", "state", "seen", "changed", "error")
         return {
             "run": progress.number,
             "running": progress.running,
-            "sections": [{name: getattr(step, name) for name in shown} for step in progress.steps],
+            "sections": [
+                {
+                    "name": step.name,
+                    "state": step.state,
+                    "seen": step.received,
+                    "changed": step.changed,
+                    "error": step.error,
+                }
+                for step in progress.steps
+            ],
         }
 
     async def firmware_check(self, _params: NoParams) -> dict[str, Any]:
         """Ask the cloud now whether there is newer firmware."""
-        found = await self._cloud.services().firmware.look()
+        found = await self._cloud.services().firmware.check()
         return {"installed": found.installed, "latest": found.latest, "newer": found.is_newer}
 
     async def backup(self, _params: NoParams) -> dict[str, Any]:
@@ -223,10 +231,6 @@ class Console:
         if (record := self._store.mirror.get(Uuid(uuid))) is None:
             raise UnknownDeviceError(f"no device {uuid} here; gatewayctl devices lists them")
         return record
-
-
-def _kind(due: msgspec.Struct) -> str:
-    return str(due.__struct_config__.tag)
 
 
 def _signature(device: UnknownDevice) -> dict[str, Any]:

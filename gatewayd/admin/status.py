@@ -16,7 +16,7 @@ from gatewayd.cloud.mqtt.request_listener import RequestListener
 from gatewayd.cloud.mqtt.session import MqttSession
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.commands.executor import CommandExecutor
-from gatewayd.firmware.watch import FirmwareCheck, FirmwareWatch
+from gatewayd.firmware.checker import FirmwareCheck, FirmwareChecker
 from gatewayd.model.errors import NotIdentifiedError
 from gatewayd.model.ids import Category
 from gatewayd.model.record import Record, ZigbeeParam
@@ -41,7 +41,7 @@ class CloudParts(Protocol):
     def sync(self) -> Sync: ...
 
     @property
-    def firmware(self) -> FirmwareWatch: ...
+    def firmware(self) -> FirmwareChecker: ...
 
 
 class CloudSource(Protocol):
@@ -181,7 +181,7 @@ class StatusReader:
         if (cloud := self._cloud.services_or_none()) is None:
             return MqttSnapshot(up=False, trouble=str(NotIdentifiedError()), connections=0)
         session = cloud.session
-        return MqttSnapshot(session.connected.is_set(), session.trouble, session.connections)
+        return MqttSnapshot(session.connected.is_set(), session.disconnect_reason, session.connections)
 
     def rest(self) -> RestSnapshot:
         """The way to the REST API."""
@@ -205,7 +205,7 @@ class StatusReader:
     def firmware(self) -> FirmwareCheck | None:
         """What the last look for newer firmware found; None before there was one."""
         cloud = self._cloud.services_or_none()
-        return cloud.firmware.found if cloud else None
+        return cloud.firmware.last_check if cloud else None
 
     def provisioning(self) -> ProvisioningSnapshot:
         """The provisioning window."""

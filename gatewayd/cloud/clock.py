@@ -1,25 +1,20 @@
-"""The cloud's clock (§2.13): an offset, held against the loop's own time, so that a jump of the board's clock is none
-of a request's age.
-"""
+"""The cloud's time (§2.13): an offset to a monotonic clock, so that a jump of the board's clock does not change it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
 class CloudClock:
-    """What the cloud's clock says now; None until the cloud has said it once.
-
-    `monotonic` gives seconds that never jump (the loop's `time`).
-    """
+    """The cloud's time as of the last `set`. `monotonic` returns seconds that never jump, as the loop's `time` does."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._at_zero: datetime | None = None
+        self._at_zero: datetime | None = None  # the cloud's time when `monotonic` was 0
 
     def set(self, timestamp: int) -> None:
-        """The cloud said just now that it is `timestamp` (Unix seconds)."""
+        """Set the clock to `timestamp` (Unix seconds), the cloud's time at this moment."""
         self._at_zero = datetime.fromtimestamp(timestamp, UTC) - timedelta(seconds=self._monotonic())
 
     def now(self) -> datetime | None:
-        """The time in the cloud."""
+        """The cloud's time (UTC); None before the first `set`."""
         return None if self._at_zero is None else self._at_zero + timedelta(seconds=self._monotonic())

@@ -1,4 +1,4 @@
-"""§3.1: what the QR code on a gateway says, read and written, and drawn for a terminal (extra `qr`: segno)."""
+"""The QR code on a gateway (§3.1): its text encoded and decoded, and drawn for a terminal (extra `qr`: segno)."""
 
 import io
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from urllib.parse import quote, unquote, urlsplit
 from gatewayd.model.errors import GatewayError, MalformedError
 
 _APP: Final = ("api", "app")
-_LONGEST: Final = 500
+_MAX_CHARACTERS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class QrData:
-    """`base url/api/app/type/uuid`: whose cloud a thing is in, which model it is of (`type_sub`), which one it is."""
+    """`base url/api/app/type/uuid`: the cloud, the model (`type_sub`) and the uuid of a device."""
 
     base_url: str
     type_sub: str
@@ -24,10 +24,10 @@ class QrData:
         return "/".join((self.base_url.rstrip("/"), *parts))
 
 
-def read_qr(text: str) -> QrData:
-    """What a phone has scanned. Raises MalformedError with the reason."""
-    if len(text) > _LONGEST:
-        raise MalformedError(f"a QR code of this API has at most {_LONGEST} letters, not {len(text)}")
+def parse_qr(text: str) -> QrData:
+    """The data in the text of a QR code. Raises MalformedError with the reason."""
+    if len(text) > _MAX_CHARACTERS:
+        raise MalformedError(f"a QR code of this API has at most {_MAX_CHARACTERS} characters, not {len(text)}")
     try:
         url = urlsplit(text.strip())
     except ValueError as error:
@@ -38,12 +38,12 @@ def read_qr(text: str) -> QrData:
     type_sub, uuid = unquote(parts[-2]), unquote(parts[-1])
     if not type_sub or not uuid or url.query or url.fragment:
         raise MalformedError(f"{text!r} is not <base url>/api/app/<type>/<uuid>")
-    base = f"{url.scheme}://{url.netloc}{'/'.join(parts[:-4])}"
-    return QrData(base, type_sub, uuid)
+    base_url = f"{url.scheme}://{url.netloc}{'/'.join(parts[:-4])}"
+    return QrData(base_url, type_sub, uuid)
 
 
-def drawn(data: QrData) -> str:
-    """The QR code in half blocks, two modules a letter, for a terminal. Raises GatewayError without segno."""
+def draw_qr(data: QrData) -> str:
+    """The QR code in half-block characters for a terminal, two modules each. Raises GatewayError without segno."""
     try:
         import segno  # noqa: PLC0415  (an extra)
     except ImportError as error:

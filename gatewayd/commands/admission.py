@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gatewayd.model.errors import GatewayError, RefusedError, UnknownDeviceError
-from gatewayd.model.permission import Permission, may
+from gatewayd.model.permission import Permission, is_allowed
 from gatewayd.model.record import Record
 from gatewayd.model.request import Request
 from gatewayd.model.status import OperationStatus
@@ -21,7 +21,7 @@ def refusal(
     `level` is the requester's permission on the device, `record` the device's record in the mirror, `now` the cloud's
     time (None while it is unknown), `ttl` the age above which a request is too old.
     """
-    if not may(level, request.exectype):
+    if not is_allowed(level, request.exectype):
         return RefusedError(
             f"{request.user} may not {request.exectype} {request.uuid}", OperationStatus.PERMISSION_DENIED
         )

@@ -86,14 +86,14 @@ def show(ask: Ask, uuid: str) -> None:
 @_pass_ask
 def qr(ask: Ask, as_json: bool) -> None:
     """The QR code that the household's app scans to take this gateway in."""
-    from gatewayd.cloud.qr import drawn, read_qr  # noqa: PLC0415  (nothing else here needs it)
+    from gatewayd.cloud.qr import draw_qr, parse_qr  # noqa: PLC0415  (nothing else here needs it)
 
     answer = ask("qr")
     if as_json:
         _print_json(answer)
         return
     try:
-        click.echo(drawn(read_qr(answer["text"])))
+        click.echo(draw_qr(parse_qr(answer["text"])))
     except GatewayError as error:
         click.echo(f"gatewayctl: {error}", err=True)
     click.echo(answer["text"])

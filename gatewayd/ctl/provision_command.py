@@ -1,4 +1,4 @@
-"""`gatewayctl provision`: what can be said on its command line; `flow` does it."""
+"""`gatewayctl provision`: the options of its command line. What they do is left to `provision_flow`."""
 
 from ipaddress import IPv4Address
 from typing import Any
@@ -18,25 +18,26 @@ def _address(_context: click.Context, _option: click.Parameter, text: str | None
 
 
 @click.command()
-@click.option("--find", is_flag=True, help="Only say which gateways there are.")
-@click.option("--list", "list_networks", is_flag=True, help="Only list the networks that the gateway hears.")
-@click.option("--gateway", metavar="UUID", help="Which gateway, where there are several.")
+@click.option("--find", is_flag=True, help="Only list the gateways that answer.")
+@click.option("--list", "list_networks", is_flag=True, help="Only list the networks in range of the gateway.")
+@click.option("--gateway", metavar="UUID", help="Which gateway, where several answer.")
 @click.option("--ssid", metavar="NAME", help="The network to join.")
-@click.option("--passphrase-file", metavar="FILE", help="Read its passphrase there; '-' is standard input.")
-@click.option("--fingerprint", metavar="HEX", help="Of the gateway's key; another key is refused.")
+@click.option("--passphrase-file", metavar="FILE", help="A file with its passphrase; '-' is standard input.")
+@click.option("--fingerprint", metavar="HEX", help="Of the gateway's key; a gateway with another key is refused.")
 @click.option(
     "--auth",
-    type=click.Choice([one.name for one in Auth], case_sensitive=False),
+    type=click.Choice([auth.name for auth in Auth], case_sensitive=False),
     metavar="AUTH",
     default=Auth.WPA2PSK.name,
     show_default=True,
-    help=f"Of a hidden network; a listed one says it itself. One of {', '.join(one.name for one in Auth)}.",
+    help=f"Of a hidden network; a listed one brings its own. One of {', '.join(auth.name for auth in Auth)}.",
 )
 @click.option(
     "--encryption",
-    type=click.Choice([one.name for one in Encryption], case_sensitive=False),
+    type=click.Choice([encryption.name for encryption in Encryption], case_sensitive=False),
     metavar="ENCRY",
-    help=f"Likewise; left out: what goes with --auth. One of {', '.join(one.name for one in Encryption)}.",
+    help="Of a hidden network; by default the usual one for --auth. "
+    f"One of {', '.join(encryption.name for encryption in Encryption)}.",
 )
 @click.option("--allow-plain", is_flag=True, help="Send the passphrase unsealed to a gateway that has no key.")
 @click.option(
@@ -47,13 +48,17 @@ def _address(_context: click.Context, _option: click.Parameter, text: str | None
     show_default=True,
     help="How long to look for gateways.",
 )
-@click.option("--at", metavar="ADDRESS", callback=_address, help="Where the gateway is, instead of looking everywhere.")
-@click.option("--interface", "interfaces", metavar="NAME", multiple=True, help="Look over this interface only.")
-@click.option("--gateway-port", metavar="PORT", type=_PORT, default=9820, show_default=True, help="It listens here.")
-@click.option("--announce-port", metavar="PORT", type=_PORT, default=9830, show_default=True, help="It speaks to this.")
+@click.option("--at", metavar="ADDRESS", callback=_address, help="The gateway's address; nothing is broadcast.")
+@click.option("--interface", "interfaces", metavar="NAME", multiple=True, help="Broadcast over this interface only.")
+@click.option(
+    "--gateway-port", metavar="PORT", type=_PORT, default=9820, show_default=True, help="The gateway listens on it."
+)
+@click.option(
+    "--announce-port", metavar="PORT", type=_PORT, default=9830, show_default=True, help="The gateway announces to it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output; nothing is asked.")
 def provision(
-    at: IPv4Address | None, interfaces: tuple[str, ...], gateway_port: int, announce_port: int, **options: Any
+    at: IPv4Address | None, interfaces: tuple[str, ...], gateway_port: int, announce_port: int, **arguments: Any
 ) -> None:
     """Find a gateway on this network and put it on Wi-Fi.
 
@@ -65,13 +70,13 @@ def provision(
     gatewayctl provision --list --json
     gatewayctl provision --ssid home --passphrase-file -  < passphrase
 
-    Exit codes: 0 done; 1 could not be tried; 2 wrong usage; 3 no gateway heard; 4 the gateway refused; 5 no outcome
-    heard.
+    Exit codes: 0 done; 1 could not be tried; 2 wrong usage; 3 no gateway answered; 4 the gateway refused; 5 no outcome
+    received.
     """
-    from gatewayd.ctl import provision_flow as flow  # noqa: PLC0415  (no other command needs a phone)
+    from gatewayd.ctl import provision_flow as flow  # noqa: PLC0415  (no other command needs the client)
 
-    auth, encryption = Auth[options.pop("auth")], options.pop("encryption")
-    wishes = flow.ProvisionOptions(
-        at=at, auth=auth, encryption=Encryption[encryption] if encryption else None, **options
+    auth, encryption = Auth[arguments.pop("auth")], arguments.pop("encryption")
+    options = flow.ProvisionOptions(
+        at=at, auth=auth, encryption=Encryption[encryption] if encryption else None, **arguments
     )
-    flow.play(wishes, flow.reach(at, interfaces), gateway_port, announce_port)
+    flow.run(options, flow.search_addresses(at, interfaces), gateway_port, announce_port)

@@ -1,4 +1,4 @@
-"""What `gatewayctl provision` shows: tables for people on a terminal, one JSON object for scripts."""
+"""The output of `gatewayctl provision`: tables on a terminal, one JSON object for scripts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from gatewayd.model.wifi import Auth, is_wep
-from gatewayd.provisioning.client.client import FoundGateway, JoinOutcome
-from gatewayd.provisioning.client.datagrams import Offer
+from gatewayd.provisioning.client.client import DiscoveredGateway, JoinOutcome
+from gatewayd.provisioning.client.datagrams import NetworkEntry
 from gatewayd.provisioning.seal import fingerprint
 
 _SECURITY: Final = {
@@ -20,102 +20,99 @@ _SECURITY: Final = {
     Auth.WPAPSK_WPA2PSK: "WPA/WPA2",
 }
 
-Say = Callable[[str], None]
+ShowProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ProvisionView:
-    """Results go to standard output, progress to standard error, where a person sees it."""
+    """Writes results to standard output, and progress to standard error unless `as_json`."""
 
     as_json: bool
 
-    def gateways(self, found: tuple[FoundGateway, ...]) -> None:
-        """Every gateway that answered."""
-        rows = [_gateway(one) for one in found]
+    def show_gateways(self, found: tuple[DiscoveredGateway, ...]) -> None:
+        """Show every gateway that answered."""
+        rows = [_gateway_row(gateway) for gateway in found]
         if self.as_json:
             self._json({"gateways": rows})
         else:
             _table(
                 ("", "uuid", "title", "address", "network", "fingerprint"),
-                [_line(n, row) for n, row in enumerate(rows, 1)],
+                [{**row, "": number, "network": row["access_ssid"]} for number, row in enumerate(rows, 1)],
             )
 
-    def gateway(self, found: FoundGateway) -> None:
-        """The one that is spoken to, and what to compare before a passphrase is entrusted to it."""
-        said = found.said
-        key = "no key" if said.key is None else f"key {fingerprint(said.key)}"
-        click.echo(printable(f"{said.title or said.type_sub} ({said.uuid}) at {found.address}, {key}"))
+    def show_gateway(self, gateway: DiscoveredGateway) -> None:
+        """Show the gateway that was chosen, with the fingerprint to compare before a passphrase is typed."""
+        announced = gateway.announcement
+        key = "no key" if announced.key is None else f"key {fingerprint(announced.key)}"
+        click.echo(printable(f"{announced.title or announced.type_sub} ({announced.uuid}) at {gateway.address}, {key}"))
 
-    def networks(self, gateway: FoundGateway, offers: tuple[Offer, ...]) -> None:
-        """What a gateway hears. §13 has no signals: where a gateway says none, the order tells which is stronger."""
+    def show_networks(self, gateway: DiscoveredGateway, networks: tuple[NetworkEntry, ...]) -> None:
+        """Show the networks in range of `gateway`, strongest first; the signal, an extension of §13, may be missing."""
         rows = [
             {
-                "strength": place,
-                "ssid": offer.ssid,
-                "security": _security(offer),
-                "auth": offer.auth.name,
-                "encryption": offer.encryption.name,
-                "signal": offer.signal,
+                "strength": number,
+                "ssid": network.ssid,
+                "security": _security(network),
+                "auth": network.auth.name,
+                "encryption": network.encryption.name,
+                "signal": network.signal,
             }
-            for place, offer in enumerate(offers, 1)
+            for number, network in enumerate(networks, 1)
         ]
         if self.as_json:
-            self._json({"gateway": _gateway(gateway), "networks": rows})
+            self._json({"gateway": _gateway_row(gateway), "networks": rows})
         else:
-            _table(("", "network", "security", "signal"), [{**row, **_shown(row)} for row in rows])
+            _table(("", "network", "security", "signal"), [{**row, **_network_columns(row)} for row in rows])
             click.echo("strongest first")
 
-    def outcome(self, gateway: FoundGateway, outcome: JoinOutcome) -> None:
-        """A network joined."""
+    def show_outcome(self, gateway: DiscoveredGateway, outcome: JoinOutcome) -> None:
+        """Show the outcome of a successful join."""
         if self.as_json:
-            said = msgspec.to_builtins(outcome)
-            self._json({"gateway": _gateway(gateway), "joined": True, **said})
+            self._json({"gateway": _gateway_row(gateway), "joined": True, **msgspec.to_builtins(outcome)})
         else:
-            click.echo(printable(f"{gateway.said.uuid} has joined {outcome.access_ssid} and is at {outcome.ip}"))
-            newest = (
+            click.echo(
+                printable(f"{gateway.announcement.uuid} has joined {outcome.access_ssid} and is at {outcome.ip}")
+            )
+            firmware = (
                 "its firmware is the newest"
                 if outcome.firmware_is_newest
                 else "it has not said that its firmware is the newest: it upgrades, or does not reach the cloud"
             )
-            click.echo(newest)
+            click.echo(firmware)
 
     @contextmanager
-    def progress(self, text: str) -> Iterator[Say]:
-        """Show that something is waited for; the yielded call changes the words."""
+    def show_progress(self, text: str) -> Iterator[ShowProgress]:
+        """Show `text` for the length of the block; the yielded function replaces it."""
         from rich.console import Console  # noqa: PLC0415  (half a second on the board)
         from rich.text import Text  # noqa: PLC0415
 
         console = Console(stderr=True, quiet=self.as_json)
         with console.status(Text(printable(text))) as status:
-            yield lambda words: status.update(Text(printable(words)))
+            yield lambda text: status.update(Text(printable(text)))
 
     def _json(self, value: Any) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
-def _line(number: int, gateway: dict[str, Any]) -> dict[str, Any]:
-    return {**gateway, "": number, "network": gateway["access_ssid"]}
-
-
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _network_columns(row: dict[str, Any]) -> dict[str, Any]:
     signal = None if row["signal"] is None else f"{row['signal']} %"
     return {"": row["strength"], "network": row["ssid"], "signal": signal}
 
 
-def _security(offer: Offer) -> str:
-    return "WEP" if is_wep(offer.auth, offer.encryption) else _SECURITY[offer.auth]
+def _security(network: NetworkEntry) -> str:
+    return "WEP" if is_wep(network.auth, network.encryption) else _SECURITY[network.auth]
 
 
-def _gateway(found: FoundGateway) -> dict[str, Any]:
-    said = found.said
+def _gateway_row(gateway: DiscoveredGateway) -> dict[str, Any]:
+    announced = gateway.announcement
     return {
-        "uuid": said.uuid,
-        "title": said.title,
-        "type": said.type_sub,
-        "ver": said.ver,
-        "address": str(found.address),
-        "access_ssid": said.access_ssid,
-        "fingerprint": None if said.key is None else fingerprint(said.key),
+        "uuid": announced.uuid,
+        "title": announced.title,
+        "type": announced.type_sub,
+        "ver": announced.ver,
+        "address": str(gateway.address),
+        "access_ssid": announced.access_ssid,
+        "fingerprint": None if announced.key is None else fingerprint(announced.key),
     }
 
 
@@ -126,12 +123,12 @@ def _table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
 
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        # Names come from the air: no markup, and no control characters for the terminal.
+        # Anybody can choose a network's name: it must not be taken for markup or control characters.
         table.add_row(*(Text(printable(row[column])) for column in columns))
     Console(soft_wrap=True).print(table)
 
 
 def printable(value: object) -> str:
-    """`value` in words; what a terminal could take for an order is shown as an escape."""
+    """`value` as text in which every character that a terminal would not print is escaped; None as "-"."""
     text = "-" if value is None else str(value)
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)

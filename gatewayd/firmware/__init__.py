@@ -1,1 +1,1 @@
-"""The gateway's own firmware: versions, download, verification, installers."""
+"""The gateway's own firmware (§2.12): versions, and the check for newer ones."""

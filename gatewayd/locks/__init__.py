@@ -1,1 +1,1 @@
-"""Door locks: keys, temporary passwords, events, alarms."""
+"""Door locks beyond the radio: their events and what follows from them, and their keys."""

@@ -1,7 +1,7 @@
-"""What a lock's codes mean: one row a code, each with its §9 status, its §2.9 message and what the record shows.
+"""What the codes of a lock's events mean: one row per code, with its §9 status, its §2.9 message and its effect.
 
-Pure. The codes are ZCL's (Door Lock 0x0101: operation and programming events, alarms); message types and flags follow
-the API's one example ("operation_info", "fingerprint_unlock"), since its list of them is another document.
+Pure data and look-ups; `events` records the events. Codes are those of ZCL Door Lock (0x0101). Message types and flags
+follow the API's only example ("operation_info", "fingerprint_unlock"): its list of them is a document of its own.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from typing import Final
 
 from gatewayd.model.event import LockAlarm, LockEvent, LockNotification, LockProgrammed, LockSource
 from gatewayd.model.lock import KeyType
+from gatewayd.model.request import LockOperation
 from gatewayd.model.status import OperationStatus
 
 
@@ -23,95 +24,149 @@ class MessageLevel(IntEnum):
     ALARM = 3
 
 
+class OperationEventCode(IntEnum):
+    """ZCL Door Lock: codes of Operation Event Notification."""
+
+    LOCK = 0x01
+    UNLOCK = 0x02
+    LOCK_FAILURE_INVALID_PIN_OR_ID = 0x03
+    LOCK_FAILURE_INVALID_SCHEDULE = 0x04
+    UNLOCK_FAILURE_INVALID_PIN_OR_ID = 0x05
+    UNLOCK_FAILURE_INVALID_SCHEDULE = 0x06
+    ONE_TOUCH_LOCK = 0x07
+    KEY_LOCK = 0x08
+    KEY_UNLOCK = 0x09
+    AUTO_LOCK = 0x0A
+    SCHEDULE_LOCK = 0x0B
+    SCHEDULE_UNLOCK = 0x0C
+    MANUAL_LOCK = 0x0D  # by key or thumbturn
+    MANUAL_UNLOCK = 0x0E
+
+
+class ProgrammingEventCode(IntEnum):
+    """ZCL Door Lock: codes of Programming Event Notification."""
+
+    MASTER_CODE_CHANGED = 0x01
+    PIN_CODE_ADDED = 0x02
+    PIN_CODE_DELETED = 0x03
+    PIN_CODE_CHANGED = 0x04
+    RFID_CODE_ADDED = 0x05
+    RFID_CODE_DELETED = 0x06
+
+
+class LockAlarmCode(IntEnum):
+    """ZCL Door Lock: codes of its alarms, which are the bits of Alarm Mask."""
+
+    DEADBOLT_JAMMED = 0x00
+    RESET_TO_FACTORY_DEFAULTS = 0x01
+    RF_MODULE_POWER_CYCLED = 0x03
+    WRONG_CODE_ENTRY_LIMIT = 0x04
+    FRONT_ESCUTCHEON_REMOVED = 0x05
+    FORCED_DOOR_OPEN = 0x06  # while it was locked
+
+
 @dataclass(frozen=True, slots=True)
 class EventMeaning:
-    """What one code says. `operate`: the lock's state after it (0 locked, 1 unlocked), None where it does not change.
+    """What a code means. `operate` is the lock's state after the event, None where that does not change.
 
-    `push` is the switch of the record (§12.2 `is_push_*`) that turns its message off; None: it always goes out.
+    `push` names the field of the record (§12.2 `is_push_*`) that turns the message off; with None it is always sent.
     """
 
     status: OperationStatus
     message_type: str
     flag: str
     level: MessageLevel
-    operate: int | None = None
+    operate: LockOperation | None = None
     push: str | None = None
 
 
 def _operation(
-    status: OperationStatus, flag: str, level: MessageLevel = MessageLevel.NOTICE, operate: int | None = None
+    status: OperationStatus,
+    flag: str,
+    level: MessageLevel = MessageLevel.NOTICE,
+    operate: LockOperation | None = None,
 ) -> EventMeaning:
     return EventMeaning(status, "operation_info", flag, level, operate, push="is_push_operate")
+
+
+def _locked(flag: str) -> EventMeaning:
+    return _operation(OperationStatus.OFF, flag, operate=LockOperation.LOCK)
+
+
+def _unlocked(flag: str) -> EventMeaning:
+    return _operation(OperationStatus.UNLOCK_EVENT, flag, operate=LockOperation.UNLOCK)
+
+
+def _refused(status: OperationStatus, flag: str) -> EventMeaning:
+    return _operation(status, flag, MessageLevel.REMINDER)
 
 
 def _alarm(status: OperationStatus, flag: str, push: str | None = None) -> EventMeaning:
     return EventMeaning(status, "alarm_info", flag, MessageLevel.ALARM, push=push)
 
 
-# ZCL Door Lock, Operation Event Codes. `{how}` becomes the source's word.
-_EVENTS: Final[Mapping[int, EventMeaning]] = MappingProxyType(
+# In a flag, `{source}` becomes the text of the event's source.
+_OPERATIONS: Final[Mapping[int, EventMeaning]] = MappingProxyType(
     {
-        0x01: _operation(OperationStatus.OFF, "{how}_lock", operate=0),  # Lock
-        0x02: _operation(OperationStatus.UNLOCK_EVENT, "{how}_unlock", operate=1),  # Unlock
-        0x03: _operation(
-            OperationStatus.WRONG_PASSWORD, "{how}_lock_refused", MessageLevel.REMINDER
-        ),  # LockFailureInvalidPINorID
-        0x04: _operation(
-            OperationStatus.AUTHORIZATION_EXPIRED, "{how}_lock_refused", MessageLevel.REMINDER
-        ),  # …InvalidSchedule
-        0x05: _operation(
-            OperationStatus.WRONG_PASSWORD, "{how}_unlock_refused", MessageLevel.REMINDER
-        ),  # UnlockFailureInvalidPINorID
-        0x06: _operation(
-            OperationStatus.AUTHORIZATION_EXPIRED, "{how}_unlock_refused", MessageLevel.REMINDER
-        ),  # …InvalidSchedule
-        0x07: _operation(OperationStatus.OFF, "one_touch_lock", operate=0),  # OneTouchLock
-        0x08: _operation(OperationStatus.OFF, "key_lock", operate=0),  # KeyLock
-        0x09: _operation(OperationStatus.UNLOCK_EVENT, "key_unlock", operate=1),  # KeyUnlock
-        0x0A: _operation(OperationStatus.OFF, "auto_lock", operate=0),  # AutoLock
-        0x0B: _operation(OperationStatus.OFF, "schedule_lock", operate=0),  # ScheduleLock
-        0x0C: _operation(OperationStatus.UNLOCK_EVENT, "schedule_unlock", operate=1),  # ScheduleUnlock
-        0x0D: _operation(OperationStatus.OFF, "inside_lock", operate=0),  # ManualLock (key or thumbturn)
-        0x0E: _operation(OperationStatus.UNLOCK_EVENT, "inside_unlock", operate=1),  # ManualUnlock
+        OperationEventCode.LOCK: _locked("{source}_lock"),
+        OperationEventCode.UNLOCK: _unlocked("{source}_unlock"),
+        OperationEventCode.LOCK_FAILURE_INVALID_PIN_OR_ID: _refused(
+            OperationStatus.WRONG_PASSWORD, "{source}_lock_refused"
+        ),
+        OperationEventCode.LOCK_FAILURE_INVALID_SCHEDULE: _refused(
+            OperationStatus.AUTHORIZATION_EXPIRED, "{source}_lock_refused"
+        ),
+        OperationEventCode.UNLOCK_FAILURE_INVALID_PIN_OR_ID: _refused(
+            OperationStatus.WRONG_PASSWORD, "{source}_unlock_refused"
+        ),
+        OperationEventCode.UNLOCK_FAILURE_INVALID_SCHEDULE: _refused(
+            OperationStatus.AUTHORIZATION_EXPIRED, "{source}_unlock_refused"
+        ),
+        OperationEventCode.ONE_TOUCH_LOCK: _locked("one_touch_lock"),
+        OperationEventCode.KEY_LOCK: _locked("key_lock"),
+        OperationEventCode.KEY_UNLOCK: _unlocked("key_unlock"),
+        OperationEventCode.AUTO_LOCK: _locked("auto_lock"),
+        OperationEventCode.SCHEDULE_LOCK: _locked("schedule_lock"),
+        OperationEventCode.SCHEDULE_UNLOCK: _unlocked("schedule_unlock"),
+        OperationEventCode.MANUAL_LOCK: _locked("inside_lock"),
+        OperationEventCode.MANUAL_UNLOCK: _unlocked("inside_unlock"),
     }
 )
-_OTHER_EVENT: Final = _operation(OperationStatus.DEVICE_NORMAL, "{how}_operation")
+_OTHER_OPERATION: Final = _operation(OperationStatus.DEVICE_NORMAL, "{source}_operation")
 
-# ZCL Door Lock, Programming Event Codes.
-_PROGRAMMED: Final[Mapping[int, EventMeaning]] = MappingProxyType(
+_PROGRAMMING: Final[Mapping[int, EventMeaning]] = MappingProxyType(
     {
-        0x01: _operation(
+        ProgrammingEventCode.MASTER_CODE_CHANGED: _operation(
             OperationStatus.PASSWORD_CHANGED_AT_LOCK, "master_password_changed", MessageLevel.REMINDER
-        ),  # MasterCodeChanged
-        0x02: _operation(OperationStatus.USER_ADDED, "password_added"),  # PINCodeAdded
-        0x03: _operation(OperationStatus.USER_REMOVED, "password_removed"),  # PINCodeDeleted
-        0x04: _operation(OperationStatus.PASSWORD_CHANGED_AT_LOCK, "password_changed"),  # PINCodeChanged
-        0x05: _operation(OperationStatus.USER_ADDED, "card_added"),  # RFIDCodeAdded
-        0x06: _operation(OperationStatus.USER_REMOVED, "card_removed"),  # RFIDCodeDeleted
+        ),
+        ProgrammingEventCode.PIN_CODE_ADDED: _operation(OperationStatus.USER_ADDED, "password_added"),
+        ProgrammingEventCode.PIN_CODE_DELETED: _operation(OperationStatus.USER_REMOVED, "password_removed"),
+        ProgrammingEventCode.PIN_CODE_CHANGED: _operation(OperationStatus.PASSWORD_CHANGED_AT_LOCK, "password_changed"),
+        ProgrammingEventCode.RFID_CODE_ADDED: _operation(OperationStatus.USER_ADDED, "card_added"),
+        ProgrammingEventCode.RFID_CODE_DELETED: _operation(OperationStatus.USER_REMOVED, "card_removed"),
     }
 )
-_OTHER_PROGRAMMED: Final = _operation(OperationStatus.DEVICE_NORMAL, "programmed")
+_OTHER_PROGRAMMING: Final = _operation(OperationStatus.DEVICE_NORMAL, "programmed")
 
-# ZCL Door Lock, Alarm Codes (sent through the Alarms cluster).
 _ALARMS: Final[Mapping[int, EventMeaning]] = MappingProxyType(
     {
-        0x00: _alarm(OperationStatus.FAULT_ALARM, "jammed"),  # Deadbolt Jammed
-        0x01: _alarm(OperationStatus.LOCK_FACTORY_RESET, "factory_reset"),  # Lock Reset to Factory Defaults
-        0x03: _alarm(OperationStatus.FAULT_ALARM, "radio_power_cycled"),  # RF Module Power Cycled
-        0x04: _alarm(
-            OperationStatus.TOO_MANY_ATTEMPTS_ALARM, "passerr", "is_push_pass_error"
-        ),  # Tamper Alarm, wrong code entry limit
-        0x05: _alarm(
-            OperationStatus.TAMPER_ALARM, "illegalunlock", "is_push_illegal_unlock"
-        ),  # Tamper Alarm, front escutcheon removed
-        0x06: _alarm(
-            OperationStatus.TAMPER_ALARM, "illegalunlock", "is_push_illegal_unlock"
-        ),  # Forced Door Open under Door Locked Condition
+        LockAlarmCode.DEADBOLT_JAMMED: _alarm(OperationStatus.FAULT_ALARM, "jammed"),
+        LockAlarmCode.RESET_TO_FACTORY_DEFAULTS: _alarm(OperationStatus.LOCK_FACTORY_RESET, "factory_reset"),
+        LockAlarmCode.RF_MODULE_POWER_CYCLED: _alarm(OperationStatus.FAULT_ALARM, "radio_power_cycled"),
+        LockAlarmCode.WRONG_CODE_ENTRY_LIMIT: _alarm(
+            OperationStatus.TOO_MANY_ATTEMPTS_ALARM, "passerr", push="is_push_pass_error"
+        ),
+        LockAlarmCode.FRONT_ESCUTCHEON_REMOVED: _alarm(
+            OperationStatus.TAMPER_ALARM, "illegalunlock", push="is_push_illegal_unlock"
+        ),
+        LockAlarmCode.FORCED_DOOR_OPEN: _alarm(
+            OperationStatus.TAMPER_ALARM, "illegalunlock", push="is_push_illegal_unlock"
+        ),
     }
 )
 _OTHER_ALARM: Final = _alarm(OperationStatus.FAULT_ALARM, "fault")
 
-_HOW: Final[Mapping[LockSource, str]] = MappingProxyType(
+_SOURCE_TEXTS: Final[Mapping[LockSource, str]] = MappingProxyType(
     {
         LockSource.KEYPAD: "password",
         LockSource.RF: "remote",
@@ -121,7 +176,7 @@ _HOW: Final[Mapping[LockSource, str]] = MappingProxyType(
         LockSource.UNKNOWN: "unknown",
     }
 )
-_KEY_TYPE: Final[Mapping[LockSource, KeyType]] = MappingProxyType(
+_KEY_TYPES: Final[Mapping[LockSource, KeyType]] = MappingProxyType(
     {
         LockSource.KEYPAD: KeyType.PASSWORD,
         LockSource.FINGERPRINT: KeyType.FINGERPRINT,
@@ -131,18 +186,18 @@ _KEY_TYPE: Final[Mapping[LockSource, KeyType]] = MappingProxyType(
 )
 
 
-def meaning_of(word: LockNotification) -> EventMeaning:
-    """What `word` says; a code that ZCL does not name still says that something happened."""
-    match word:
+def meaning_of(notification: LockNotification) -> EventMeaning:
+    """What a lock's notification means; a code that ZCL does not name has a meaning too, without details."""
+    match notification:
         case LockEvent():
-            row = _EVENTS.get(word.code, _OTHER_EVENT)
-            return replace(row, flag=row.flag.format(how=_HOW[word.source]))
+            row = _OPERATIONS.get(notification.code, _OTHER_OPERATION)
+            return replace(row, flag=row.flag.format(source=_SOURCE_TEXTS[notification.source]))
         case LockProgrammed():
-            return _PROGRAMMED.get(word.code, _OTHER_PROGRAMMED)
+            return _PROGRAMMING.get(notification.code, _OTHER_PROGRAMMING)
         case LockAlarm():
-            return _ALARMS.get(word.code, _OTHER_ALARM)
+            return _ALARMS.get(notification.code, _OTHER_ALARM)
 
 
 def key_type_of(source: LockSource) -> KeyType | None:
-    """The kind of key that a source is used with; None for the radio and the unknown."""
-    return _KEY_TYPE.get(source)
+    """The type of key that is used at this source; None for the radio and an unknown source."""
+    return _KEY_TYPES.get(source)

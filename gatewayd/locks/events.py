@@ -1,20 +1,22 @@
-"""A lock's events: each becomes a change of its record, a notice and a message, in one transaction, once.
+"""Records what locks report: each notification becomes a change of the record, an MQTT notice and a message (§2.9),
+in one transaction, once.
 
-What the lock said while nobody listened is read from its own log and told as if it had been heard then.
+Events that were missed are read from the lock's own log and recorded in the same way. What codes mean is in
+`event_codes`.
 """
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, tzinfo
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
 from gatewayd.locks.event_codes import EventMeaning, key_type_of, meaning_of
-from gatewayd.model.api_time import write_time
+from gatewayd.model.api_time import format_api_time
 from gatewayd.model.change import Change, apply
-from gatewayd.model.event import LockEvent, LockNotification
+from gatewayd.model.event import ZCL_EPOCH, LockEvent, LockNotification
 from gatewayd.model.ids import ExecType, Uuid
 from gatewayd.model.outbox_items import MessageItem, NoticeItem, OutboxItem
 from gatewayd.model.ports import FactStore, RecordReader
@@ -22,205 +24,222 @@ from gatewayd.model.record import LockParam
 
 log = structlog.get_logger()
 
-_ZCL_EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  (a lock's clock is local: it has no zone)
-_ALIKE_KEPT = 10_000
-_BEFORE_MEETING = timedelta(minutes=2)
-"""How long joining and setting up may take before the log is first read; a door may be opened meanwhile."""
+_NO_USER: Final = 0xFFFF  # ZCL 7.3.2.17.3
+_MAX_ORDINALS: Final = 10_000
+_SETUP_TIME: Final = timedelta(minutes=2)
+"""The longest that joining and set-up take before the log is first read; the door may be opened meanwhile."""
 
 
 class EventStore(Protocol):
-    """Where a lock's events are kept; what is added is on disk with its outbox rows when `add_event` returns."""
+    """Stores a lock's events; an event is on disk, with its outbox items, when `add_event` returns."""
 
-    async def add_event(self, word: LockNotification, changes: tuple[Change, ...], *due: OutboxItem) -> None: ...
+    async def add_event(
+        self, notification: LockNotification, changes: tuple[Change, ...], *items: OutboxItem
+    ) -> None: ...
 
     async def stamped_events(self, uuid: Uuid) -> tuple[LockEvent, ...]: ...
 
 
-class EventLog(Protocol):
-    """The lock's own log (ZCL 0x0101 Get Log Record)."""
+class LockLogReader(Protocol):
+    """Reads a lock's own log (ZCL Door Lock: Get Log Record)."""
 
     async def read_lock_log(self, uuid: Uuid, since: int | None) -> tuple[LockEvent, ...]: ...
 
 
 class LockEvents:
-    """Takes a lock's words in the order they happened. `all_kept` waits until all that was heard so far is kept.
+    """Records the notifications of locks in the order in which the events happened.
 
-    While a lock's log is gone through, what it says of operations waits, since what it did before is told first. The
-    lock has those in its log, so that a crash meanwhile loses none.
+    `flush_notifications` waits until every notification that was received so far has been passed to `record`.
+
+    While a lock's log is read, its live operations are deferred, so that the older ones of the log are recorded first.
+    A crash meanwhile loses none: the lock has them in its log.
     """
 
     def __init__(
         self,
         records: RecordReader,
-        book: EventStore,
+        store: EventStore,
         facts: FactStore,
-        radio: EventLog,
+        log_reader: LockLogReader,
         *,
-        all_kept: Callable[[], Awaitable[None]],
+        flush_notifications: Callable[[], Awaitable[None]],
         now: Callable[[], datetime],
         zone: tzinfo,
         new_sn: Callable[[], str],
     ) -> None:
         self._records = records
-        self._book = book
+        self._store = store
         self._facts = facts
-        self._radio = radio
-        self._all_kept = all_kept
+        self._log_reader = log_reader
+        self._flush_notifications = flush_notifications
         self._now = now
         self._zone = zone
         self._new_sn = new_sn
-        self._told: Counter[tuple[Uuid, str, str]] = Counter()
-        self._held: dict[Uuid, list[LockEvent]] = {}
+        self._ordinals: Counter[tuple[Uuid, str, str]] = Counter()
+        self._deferred: dict[Uuid, list[LockEvent]] = {}
 
-    async def heard(self, word: LockNotification) -> None:
-        """Keep `word` and all that follows from it; on disk when this returns, unless the lock's log has it."""
-        held = self._held.get(word.uuid)
-        if held is not None and isinstance(word, LockEvent) and word.lock_time is not None:
-            held.append(word)
+    async def record(self, notification: LockNotification) -> None:
+        """Record a live notification with all that follows from it: on disk when this returns, or deferred while the
+        lock's log, which has it too, is read.
+        """
+        stamped = notification if isinstance(notification, LockEvent) and notification.lock_time is not None else None
+        deferred = self._deferred.get(notification.uuid)
+        if stamped is not None and deferred is not None:
+            deferred.append(stamped)
             return
-        await self._keep(word)
-        if isinstance(word, LockEvent) and word.lock_time is not None:
-            await self._heed_clock(word.uuid, word.lock_time)
+        await self._write(notification)
+        if stamped is not None:
+            await self._lower_log_position(stamped.uuid, _stamp(stamped))
 
-    async def _keep(self, word: LockNotification) -> None:
-        record = self._records.get(word.uuid)
+    async def load_known(self, uuids: Iterable[Uuid]) -> None:
+        """Count the recorded events of each lock, before new ones are recorded: like messages are numbered."""
+        for uuid in uuids:
+            for event in await self._store.stamped_events(uuid):
+                self._next_ordinal(uuid, meaning_of(event).flag, format_api_time(event.at, self._zone))
+
+    async def recover_missed(self, uuid: Uuid) -> int:
+        """Record the events that the lock's log has and the store has not. Returns how many those were.
+
+        Events from before the lock joined are left out. Raises DeviceUnreachableError, RadioUnavailableError.
+        """
+        since = await self._log_position(uuid)
+        async with self._defer_live_events(uuid) as deferred:
+            logged = await self._log_reader.read_lock_log(uuid, since)
+            missed = await self._write_missed(uuid, logged, deferred)
+        # Written last: after a crash before this, the log is read from the former position again.
+        position = max((_stamp(event) for event in logged), default=since)
+        await self._facts.set(_log_position_fact(uuid), str(position).encode())
+        if missed:
+            log.info("lock_events_recovered", uuid=uuid, count=missed)
+        return missed
+
+    async def _write(self, notification: LockNotification) -> None:
+        record = self._records.get(notification.uuid)
         if record is None or not isinstance(record.param, LockParam):
-            log.warning("lock_event_of_no_lock", uuid=word.uuid, code=word.code)
+            log.warning("lock_event_without_record", uuid=notification.uuid, code=notification.code)
             return
-        meaning = meaning_of(word)
-        changes = changes_of(word, meaning)
+        meaning = meaning_of(notification)
+        changes = changes_of(notification, meaning)
         notice = NoticeItem(
             category=record.category,
-            uuid=word.uuid,
+            uuid=notification.uuid,
             exectype=ExecType.UPDATE,
             sn=self._new_sn(),
             status=meaning.status.name,
             record=apply(record, changes),
         )
-        occur_time = write_time(word.at, self._zone)
+        occur_time = format_api_time(notification.at, self._zone)
         message = MessageItem(
-            uuid=word.uuid,
+            uuid=notification.uuid,
             message_type=meaning.message_type,
             flag=meaning.flag,
             level=meaning.level,
             occur_time=occur_time,
-            key_id=user_of(word),
-            ordinal=self._ordinal(word.uuid, meaning.flag, occur_time),
+            key_id=slot_of(notification),
+            ordinal=self._next_ordinal(notification.uuid, meaning.flag, occur_time),
         )
-        await self._book.add_event(word, changes, notice, *([message] if is_pushed(record.param, meaning) else []))
-        log.info("lock_event_kept", uuid=word.uuid, flag=meaning.flag, status=meaning.status.name, at=word.at)
+        messages = (message,) if is_pushed(record.param, meaning) else ()
+        await self._store.add_event(notification, changes, notice, *messages)
+        log.info(
+            "lock_event_kept",
+            uuid=notification.uuid,
+            flag=meaning.flag,
+            status=meaning.status.name,
+            at=notification.at,
+        )
 
-    async def _heed_clock(self, uuid: Uuid, lock_time: int) -> None:
-        """A lock whose clock was set back (its batteries were changed) has a log that begins anew from there."""
-        settled = self._facts.get(_settled(uuid))
-        if settled is not None and lock_time < int(settled):
-            await self._facts.set(_settled(uuid), str(lock_time).encode())
-
-    async def remember(self, uuids: Iterable[Uuid]) -> None:
-        """Note what is known of each lock's events, before new ones are heard."""
-        for uuid in uuids:
-            for event in await self._book.stamped_events(uuid):
-                self._ordinal(uuid, meaning_of(event).flag, write_time(event.at, self._zone))
-
-    def _ordinal(self, uuid: Uuid, flag: str, occur_time: str) -> int:
-        """Which of the messages that look alike this one is."""
-        if len(self._told) > _ALIKE_KEPT:
-            self._told.clear()
-        self._told[uuid, flag, occur_time] += 1
-        return self._told[uuid, flag, occur_time]
-
-    async def catch_up(self, uuid: Uuid) -> int:
-        """Tell what the lock's log has and this gateway has not; returns how many events that were.
-
-        What stood in its log long before the lock was first met is nobody's news. Raises DeviceUnreachableError,
-        RadioUnavailableError.
-        """
-        since = await self._settled_until(uuid)
-        async with self._holding(uuid) as held:
-            logged = await self._radio.read_lock_log(uuid, since)
-            missed = await self._keep_missed(uuid, logged, held)
-        # Only now: what was heard live meanwhile is newer than what a crash would still have to be asked for.
-        await self._facts.set(_settled(uuid), str(max((_stamp(event) for event in logged), default=since)).encode())
-        if missed:
-            log.info("lock_events_recovered", uuid=uuid, count=missed)
-        return missed
+    def _next_ordinal(self, uuid: Uuid, flag: str, occur_time: str) -> int:
+        """Which of the messages with the same flag and second this one is: 1, 2 …"""
+        if len(self._ordinals) > _MAX_ORDINALS:
+            self._ordinals.clear()
+        self._ordinals[uuid, flag, occur_time] += 1
+        return self._ordinals[uuid, flag, occur_time]
 
     @asynccontextmanager
-    async def _holding(self, uuid: Uuid) -> AsyncIterator[list[LockEvent]]:
-        """What the lock says of operations waits here until this is left, and is kept then."""
-        held = self._held[uuid] = []
+    async def _defer_live_events(self, uuid: Uuid) -> AsyncIterator[list[LockEvent]]:
+        """Defer the lock's stamped operations; those left at the end are recorded then."""
+        deferred = self._deferred[uuid] = []
         try:
-            yield held
+            yield deferred
         finally:
             try:
-                while held:
-                    await self._keep(held.pop(0))
+                while deferred:
+                    await self._write(deferred.pop(0))
             finally:
-                del self._held[uuid]
+                del self._deferred[uuid]
 
-    async def _keep_missed(self, uuid: Uuid, logged: Sequence[LockEvent], held: list[LockEvent]) -> int:
-        """Keep what the log has and nobody heard, and what waits in `held`, as they happened; how many nobody heard."""
-        # What the lock said before its log answered is on its way here already: it is not missing.
-        await self._all_kept()
-        missed = missing_events((*await self._book.stamped_events(uuid), *held), logged)
+    async def _write_missed(self, uuid: Uuid, logged: Sequence[LockEvent], deferred: list[LockEvent]) -> int:
+        """Write the events of `logged` that are not known, and deferred ones between them, in order of time. Returns
+        how many were not known.
+        """
+        # What the lock sent before its log was read has been received, and is not missing once it is recorded.
+        await self._flush_notifications()
+        missed = missing_events((*await self._store.stamped_events(uuid), *deferred), logged)
         for event in missed:
-            while held and _stamp(held[0]) < _stamp(event):
-                await self._keep(held.pop(0))
-            await self._keep(event)
+            while deferred and _stamp(deferred[0]) < _stamp(event):
+                await self._write(deferred.pop(0))
+            await self._write(event)
         return len(missed)
 
-    async def _settled_until(self, uuid: Uuid) -> int:
-        """The stamp up to which the log has been gone through; at first, a little before the lock was met."""
-        if (kept := self._facts.get(_settled(uuid))) is not None:
-            return int(kept)
+    async def _log_position(self, uuid: Uuid) -> int:
+        """The stamp up to which the log has been read; at first, a little before the lock joined."""
+        if (stored := self._facts.get(_log_position_fact(uuid))) is not None:
+            return int(stored)
         local = self._now().astimezone(self._zone).replace(tzinfo=None)
-        met = int((local - _ZCL_EPOCH - _BEFORE_MEETING).total_seconds())
-        await self._facts.set(_settled(uuid), str(met).encode())
-        return met
+        position = int((local - ZCL_EPOCH - _SETUP_TIME).total_seconds())
+        await self._facts.set(_log_position_fact(uuid), str(position).encode())
+        return position
+
+    async def _lower_log_position(self, uuid: Uuid, lock_time: int) -> None:
+        """Follow a lock whose clock was set back (its batteries were changed): its log goes on from there."""
+        position = self._facts.get(_log_position_fact(uuid))
+        if position is not None and lock_time < int(position):
+            await self._facts.set(_log_position_fact(uuid), str(lock_time).encode())
 
 
 def _stamp(event: LockEvent) -> int:
     return event.lock_time or 0
 
 
-def _settled(uuid: Uuid) -> str:
+def _log_position_fact(uuid: Uuid) -> str:
     return f"lock-log-settled/{uuid}"
 
 
-def changes_of(word: LockNotification, meaning: EventMeaning) -> tuple[Change, ...]:
-    """What the record shows after `word`: the lock's state, and who used which kind of key."""
-    changes: list[Change] = []
-    if meaning.operate is not None:
-        changes.append(Change("operate", meaning.operate))
-    if isinstance(word, LockEvent) and meaning.operate is not None:
-        changes += [Change("key_id", user_of(word)), Change("key_type", key_type_of(word.source))]
-    return tuple(changes)
+def changes_of(notification: LockNotification, meaning: EventMeaning) -> tuple[Change, ...]:
+    """What a notification changes in the record: the lock's state, and which key of which type was used."""
+    if meaning.operate is None:
+        return ()
+    state = Change("operate", meaning.operate.value)
+    if not isinstance(notification, LockEvent):
+        return (state,)
+    key_type = key_type_of(notification.source)
+    return (state, Change("key_id", slot_of(notification)), Change("key_type", key_type))
 
 
-def user_of(word: LockNotification) -> int | None:
-    """The slot of the user who did it; None where no user is meant (0xFFFF, ZCL 7.3.2.17.3) or nobody is named."""
-    user = getattr(word, "user", None)
-    return None if user in (None, 0xFFFF) else user
+def slot_of(notification: LockNotification) -> int | None:
+    """The slot of the key that was used or programmed; None where the notification names none."""
+    user = getattr(notification, "user", None)
+    return None if user in (None, _NO_USER) else user
 
 
 def is_pushed(param: LockParam, meaning: EventMeaning) -> bool:
-    """Whether the household wants a message of this (§12.2 `is_push_*`)."""
+    """Whether the record asks for messages of this kind (§12.2 `is_push_*`)."""
     return meaning.push is None or bool(getattr(param, meaning.push))
 
 
 def missing_events(known: Iterable[LockEvent], logged: Iterable[LockEvent]) -> tuple[LockEvent, ...]:
-    """The events of the lock's log that are not known, in the log's order.
+    """The events of `logged` that are not in `known`, in the log's order.
 
-    An event and its log record carry the lock's own stamp; two events that look alike in the same second count twice.
-    Events without a stamp cannot be told apart from those already heard, and are left out.
+    A notification and the log record of the same event have the same stamp; two like events in one second count twice.
+    Logged events without a stamp are left out: they cannot be told apart from known ones.
     """
-    seen = Counter(_identity(event) for event in known)
+    unmatched = Counter(_identity(event) for event in known)
     missing = []
     for event in logged:
         if event.lock_time is None:
             continue
-        if seen[_identity(event)] > 0:
-            seen[_identity(event)] -= 1
+        if unmatched[_identity(event)] > 0:
+            unmatched[_identity(event)] -= 1
         else:
             missing.append(event)
     return tuple(missing)

@@ -1,7 +1,7 @@
-"""Keys of a lock: a password key is programmed into a slot of the lock, named, and kept here.
+"""Adds and removes password keys: a PIN code is programmed into a slot of the lock, its key (§2.8) is stored.
 
-A key stands in the book before the lock has it and until the lock no longer has it, so that after a power cut no
-password is left in a lock that nobody knows of: `settle` takes it out again.
+A key is stored before it is programmed, and until it is cleared, so that a power cut never leaves a PIN code in a lock
+that the gateway has no record of: `PinCodes.remove_unfinished` clears it.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class KeyStore(Protocol):
-    """Where keys are kept, durably."""
+    """Stores keys durably."""
 
     def keys_of(self, uuid: Uuid) -> tuple[LockKey, ...]: ...
 
@@ -34,7 +34,9 @@ class KeyStore(Protocol):
 
 
 class PinProgrammer(Protocol):
-    """The lock's PIN slots (ZCL 0x0101 commands 0x05, 0x07). Raises GatewayError where the lock does not take it."""
+    """Programs a lock's PIN slots (ZCL Door Lock: Set PIN Code, Clear PIN Code). Raises GatewayError where the lock
+    does not answer or refuses.
+    """
 
     async def pin_slots(self, uuid: Uuid) -> PinSlots: ...
 
@@ -44,97 +46,99 @@ class PinProgrammer(Protocol):
 
 
 class PinCodes:
-    """Handlers for adding and removing a lock's keys. `left_unsettled` hears of a lock where one was not finished.
+    """Handlers that add and remove a lock's keys.
 
-    One thing at a time is done with a lock's keys: what is just being added is not half done.
+    `on_unfinished` is called with a lock where one broke off; `remove_unfinished` is to be called then. A lock's keys
+    are changed one at a time, so that a key that is being added is not taken for an unfinished one.
     """
 
     def __init__(
         self,
         records: RecordReader,
-        book: KeyStore,
-        radio: PinProgrammer,
+        store: KeyStore,
+        programmer: PinProgrammer,
         *,
         max_keys: int,
-        left_unsettled: Callable[[Uuid], None],
+        on_unfinished: Callable[[Uuid], None],
     ) -> None:
         self._records = records
-        self._book = book
-        self._radio = radio
+        self._store = store
+        self._programmer = programmer
         self._max_keys = max_keys
-        self._left_unsettled = left_unsettled
-        self._turns: defaultdict[Uuid, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._on_unfinished = on_unfinished
+        self._mutexes: defaultdict[Uuid, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def add(self, request: Request, action: AddKey) -> Answer:
-        """lock, `create`: put a password key into its slot. Raises RefusedError with the §9 meaning that fits."""
+        """Add a password key. Raises RefusedError with the §9 status that fits, or what programmer or store raise."""
         if action.key_type != KeyType.PASSWORD or action.pin is None:
             raise RefusedError(
                 f"a key of type {action.key_type} is made at the lock itself; a password key (0) needs a pin",
                 OperationStatus.BAD_PARAMETERS,
             )
-        async with self._turns[request.uuid]:
-            await self._put_in(request.uuid, action, action.pin)
+        async with self._mutexes[request.uuid]:
+            await self._add_key(request.uuid, action, action.pin)
         return Answer(OperationStatus.CREATED, self._records.get(request.uuid))
 
     async def remove(self, request: Request, action: RemoveKey) -> Answer:
-        """lock, `delete` with a key: take it out of its slot. Raises RefusedError where there is none."""
-        async with self._turns[request.uuid]:
-            key = next((key for key in self._book.keys_of(request.uuid) if key.slot == action.slot), None)
+        """Remove a key. Raises RefusedError where its slot is empty, or what programmer or store raise."""
+        async with self._mutexes[request.uuid]:
+            key = next((key for key in self._store.keys_of(request.uuid) if key.slot == action.slot), None)
             if key is None:
                 raise RefusedError(f"no key in slot {action.slot}", OperationStatus.NO_SUCH_INFORMATION)
-            with self._finished_later(key.uuid):
-                await self._take_out(key)
+            with self._report_unfinished(key.uuid):
+                await self._remove_key(key)
         return Answer(OperationStatus.DELETED, self._records.get(request.uuid))
 
-    async def settle(self, uuid: Uuid) -> None:
-        """Bring to an end what a crash or a silent lock left half done: such a key is taken out of the lock.
-
-        Raises GatewayError where the lock does not let it be done now.
+    async def remove_unfinished(self, uuid: Uuid) -> None:
+        """Remove from the lock every key whose adding or removing broke off. Raises GatewayError where the lock does
+        not answer or refuses.
         """
-        async with self._turns[uuid]:
-            await self._settle(uuid)
+        async with self._mutexes[uuid]:
+            await self._remove_unfinished(uuid)
 
-    async def _settle(self, uuid: Uuid) -> None:
-        for key in self._book.keys_of(uuid):
+    async def _remove_unfinished(self, uuid: Uuid) -> None:
+        for key in self._store.keys_of(uuid):
             if key.state is not KeyState.SET:
-                await self._take_out(key)
+                await self._remove_key(key)
 
-    async def _put_in(self, uuid: Uuid, action: AddKey, pin: str) -> None:
-        await self._settle(uuid)
-        slots = await self._radio.pin_slots(uuid)
-        slot = choose_slot(action, self._book.keys_of(uuid), slots, self._max_keys)
+    async def _add_key(self, uuid: Uuid, action: AddKey, pin: str) -> None:
+        await self._remove_unfinished(uuid)
+        slots = await self._programmer.pin_slots(uuid)
+        slot = choose_slot(action, self._store.keys_of(uuid), slots, self._max_keys)
         key = LockKey(uuid, slot, action.key_type, action.name, KeyState.PENDING, action.member_id)
-        with self._finished_later(uuid):
-            await self._book.put_key(key)
-            await self._radio.set_pin(uuid, slot, pin)
-            await self._book.put_key(replace(key, state=KeyState.SET))
+        with self._report_unfinished(uuid):
+            await self._store.put_key(key)
+            await self._programmer.set_pin(uuid, slot, pin)
+            await self._store.put_key(replace(key, state=KeyState.SET))
         log.info("key_added", uuid=uuid, slot=slot, name=action.name)
 
-    async def _take_out(self, key: LockKey) -> None:
-        await self._book.put_key(replace(key, state=KeyState.REMOVING))
-        await self._radio.clear_pin(key.uuid, key.slot)
-        await self._book.drop_key(key.uuid, key.slot)
+    async def _remove_key(self, key: LockKey) -> None:
+        await self._store.put_key(replace(key, state=KeyState.REMOVING))
+        await self._programmer.clear_pin(key.uuid, key.slot)
+        await self._store.drop_key(key.uuid, key.slot)
         log.info("key_removed", uuid=key.uuid, slot=key.slot)
 
     @contextmanager
-    def _finished_later(self, uuid: Uuid) -> Iterator[None]:
-        """Whatever breaks off in here, the requester's patience included, is told to who settles it."""
+    def _report_unfinished(self, uuid: Uuid) -> Iterator[None]:
+        """Call `on_unfinished` where the block breaks off, also where it is cancelled at the request's deadline."""
         try:
             yield
         except BaseException:
-            self._left_unsettled(uuid)
+            self._on_unfinished(uuid)
             raise
 
 
 def choose_slot(action: AddKey, keys: Iterable[LockKey], slots: PinSlots, max_keys: int) -> int:
-    """The slot that a new key takes; raises RefusedError: name or slot taken, full, or a PIN unfit for the lock."""
+    """The slot for a new key: the requested one, else the first free. Raises RefusedError where its name or slot is
+    taken, the lock is full, or the PIN does not fit the lock.
+    """
     taken = {key.slot: key for key in keys}
     if any(key.name == action.name for key in taken.values()):
         raise RefusedError(f"a key named {action.name!r} is there already", OperationStatus.SAME_NAME_EXISTS)
     pin = action.pin or ""
     if not (slots.min_length <= len(pin) <= slots.max_length and pin.isdecimal() and pin.isascii()):
         raise RefusedError(
-            f"this lock takes {slots.min_length} to {slots.max_length} digits", OperationStatus.BAD_PASSWORD_FORMAT
+            f"this lock accepts {slots.min_length} to {slots.max_length} digits", OperationStatus.BAD_PASSWORD_FORMAT
         )
     if len(taken) >= min(max_keys, slots.count):
         raise RefusedError(f"the lock holds {len(taken)} keys already", OperationStatus.LIMIT_EXCEEDED)

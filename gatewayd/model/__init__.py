@@ -1,1 +1,1 @@
-"""Everything that a room says to another: records, statuses, requests, events. Pure: imports nothing of ours."""
+"""The types that travel between packages: records, statuses, requests, events. Pure: imports no other package."""

@@ -1,4 +1,4 @@
-"""How a record changes: field by field, by pure functions."""
+"""Changes of single fields of a record, and how they are applied. Pure."""
 
 import msgspec
 from msgspec.structs import replace
@@ -9,7 +9,7 @@ Scalar = str | int | float | bool | None
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One field of a record's `param` takes a value; `channel` 1 … n is that channel's field, 0 the device's own."""
+    """A new value of one field: of a record's `param` (`channel` 0), or of one of its channels (1 … n, §12.4)."""
 
     field: str
     value: Scalar
@@ -17,9 +17,10 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def apply(record: Record, changes: tuple[Change, ...]) -> Record:
-    """`record` after `changes`; the very same object where they change nothing.
+    """`record` after `changes`; the same object where they change nothing.
 
-    Raises TypeError for a field that the record's param does not have: that is a driver's fault, not input.
+    Raises AttributeError for a field that the param does not have, TypeError for a channel where it has none: both are
+    faults of a driver, not of input.
     """
     param = record.param
     for change in changes:

@@ -1,12 +1,19 @@
-"""What the radio says to the rest of the house: one small word an event. `at` is always an aware UTC datetime."""
+"""Events that `zigbee/` emits to the rest of the daemon. `at` is always an aware UTC datetime.
+
+Facts only: what they change in records and which messages follow is decided by `zigbee/event_recorder` and `locks/`.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
+from typing import Final
 
 from gatewayd.model.change import Change
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record
+
+ZCL_EPOCH: Final = datetime(2000, 1, 1)  # noqa: DTZ001  (a lock's clock is local: it has no zone)
+"""ZCL LocalTime counts seconds from here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +28,21 @@ class NetworkInfo:
 
 @dataclass(frozen=True, slots=True)
 class RadioUp:
-    """The coordinator answers and its network is up."""
+    """The coordinator was started, and its network is up."""
 
     network: NetworkInfo
 
 
 @dataclass(frozen=True, slots=True)
 class RadioDown:
-    """The coordinator is away; it is being brought back."""
+    """The coordinator is away; it is being started anew."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceJoined:
-    """A device was interviewed; `record` is its §12 record as the radio knows it. Said again after a re-interview."""
+    """A device was interviewed; `record` is its §12 record. Emitted again when it is interviewed again."""
 
     record: Record
     at: datetime
@@ -43,7 +50,7 @@ class DeviceJoined:
 
 @dataclass(frozen=True, slots=True)
 class DeviceReady:
-    """A device has been told to report, and has been read: from now on it says by itself what happens."""
+    """A device was configured to report, and was read after that: from now on it reports by itself."""
 
     uuid: Uuid
 
@@ -58,7 +65,7 @@ class DeviceLeft:
 
 @dataclass(frozen=True, slots=True)
 class AttributeReported:
-    """A device said something about itself: fields of its record's param and their new values."""
+    """A device reported attributes, or they were read: `changes` are fields of its record's param."""
 
     uuid: Uuid
     changes: tuple[Change, ...]
@@ -87,23 +94,23 @@ class LockSource(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LockEvent:
-    """A lock operated, or refused to (ZCL 0x0101 command 0x20, Operation Event Notification, or its event log).
+    """A lock operated, or refused to (ZCL Door Lock: Operation Event Notification, or a record of its log).
 
-    `code` is ZCL's operation event code; `lock_time` the lock's own stamp (seconds since 2000-01-01, local), None where
-    the lock keeps no clock. The notification and the log record of one event carry the same stamp.
+    `code` is ZCL's operation event code; `lock_time` the lock's own stamp (seconds since `ZCL_EPOCH`), None where the
+    lock has no clock. The notification and the log record of one event have the same stamp.
     """
 
     uuid: Uuid
     source: LockSource
     code: int
     user: int | None  # slot
-    at: datetime  # when it happened: by the lock's clock where it has one, else when it was heard
+    at: datetime  # of a notification: when it was received; of a log record: by the lock's clock
     lock_time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LockProgrammed:
-    """A code was added, changed or removed at the lock itself (ZCL 0x0101 command 0x21)."""
+    """A code was added, changed or removed at the lock (ZCL Door Lock: Programming Event Notification)."""
 
     uuid: Uuid
     source: LockSource
@@ -115,7 +122,7 @@ class LockProgrammed:
 
 @dataclass(frozen=True, slots=True)
 class LockAlarm:
-    """A lock raises an alarm (ZCL 0x0009 command 0x00 with cluster 0x0101; codes in ZCL 7.3.2.14, Alarm Mask)."""
+    """A lock raised an alarm (ZCL Alarms: Alarm, with cluster 0x0101; codes in ZCL 7.3.2.14, Alarm Mask)."""
 
     uuid: Uuid
     code: int
@@ -137,7 +144,9 @@ RadioEvent = (
 
 @dataclass(frozen=True, slots=True)
 class UnknownDevice:
-    """What an unknown device offers, so that a row can be added to the catalogue without code."""
+    """A device that no row of the catalogue fits, with what a row needs. An endpoint is its number, its server clusters
+    and its client clusters.
+    """
 
     uuid: Uuid
     manufacturer: str | None

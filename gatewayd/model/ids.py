@@ -1,17 +1,17 @@
-"""The small vocabularies of the API: device categories and exectypes (§4.2), and what a uuid is."""
+"""What names a device and a request: uuid, category and exectype (§4.2)."""
 
 import re
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 Uuid = NewType("Uuid", str)
 """A device's IEEE address as 16 lower-case hex digits, most significant byte first (§12.1: "00158d0000d04700")."""
 
-_UUID = re.compile(r"[0-9a-f]{16}")
+_UUID: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class Category(StrEnum):
-    """What kind of thing a record describes; the second level of a topic (§4.2)."""
+    """The kind of device that a record describes; the second level of a topic (§4.2)."""
 
     GATEWAY = "gw"
     LOCK = "lock"
@@ -25,7 +25,7 @@ class Category(StrEnum):
 
 
 class ExecType(StrEnum):
-    """What is asked of a device; the last level of a topic (§4.2)."""
+    """The kind of a request; the last level of a topic (§4.2)."""
 
     CREATE = "create"
     UPDATE = "update"

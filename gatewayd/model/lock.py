@@ -1,4 +1,4 @@
-"""What rooms say to one another of locks, besides their events: slots, keys."""
+"""Types about locks that several packages use, besides their events: slots and keys."""
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -8,7 +8,9 @@ from gatewayd.model.ids import Uuid
 
 @dataclass(frozen=True, slots=True)
 class PinSlots:
-    """A lock's places for PIN codes (ZCL 0x0101 attributes 0x0012, 0x0017, 0x0018); slots count from 1."""
+    """How many PIN codes a lock holds, in slots that count from 1, and how many digits one may have (ZCL Door Lock:
+    Number of PIN Users Supported, Min and Max PIN Code Length).
+    """
 
     count: int
     min_length: int
@@ -25,7 +27,7 @@ class KeyType(IntEnum):
 
 
 class KeyState(StrEnum):
-    """How far a key has come: it stands here before the lock has it, and until the lock no longer has it."""
+    """How far a key has come: it is stored before it is programmed into the lock, and until it is removed from it."""
 
     PENDING = "pending"
     SET = "set"
@@ -34,11 +36,11 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LockKey:
-    """A key of a lock (§2.8) in its slot. Its secret is in the lock alone."""
+    """A key of a lock (§2.8) in its slot. Its PIN is stored in the lock alone."""
 
     uuid: Uuid
     slot: int
-    key_type: int  # 0 password, 1 fingerprint, 2 card, 3 mechanical
+    key_type: int  # KeyType
     name: str
     state: KeyState
     member_id: int | None = None

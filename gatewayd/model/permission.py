@@ -1,4 +1,4 @@
-"""Who may do what (§7): the seven levels and what each exectype asks for."""
+"""Permissions (§7): the seven levels, and the level that each exectype requires."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -11,16 +11,18 @@ from gatewayd.model.ids import ExecType
 class Permission(IntEnum):
     """§7 Permission Definition. Each level includes those below it."""
 
-    NONE = 1  # n        无权限
-    QUERY = 2  # q       浏览
-    CONTROL = 3  # qc    浏览 + 控制
-    UPDATE = 4  # qcu    浏览 + 控制 + 更新
-    AUTHORIZE = 5  # qcus  浏览 + 控制 + 更新 + 授权
-    CREATE = 6  # qcusa  浏览 + 控制 + 更新 + 授权 + 创建
-    DELETE = 7  # qcusad 浏览 + 控制 + 更新 + 授权 + 创建 + 删除
+    # fmt: off
+    DELETE    = 7  # qcusad  浏览 + 控制 + 更新 + 授权 + 创建 + 删除
+    CREATE    = 6  # qcusa   浏览 + 控制 + 更新 + 授权 + 创建
+    AUTHORIZE = 5  # qcus    浏览 + 控制 + 更新 + 授权
+    UPDATE    = 4  # qcu     浏览 + 控制 + 更新
+    CONTROL   = 3  # qc      浏览 + 控制
+    QUERY     = 2  # q       浏览
+    NONE      = 1  # n       无权限
+    # fmt: on
 
 
-NEEDED: Final = MappingProxyType(
+REQUIRED_LEVEL: Final = MappingProxyType(
     {
         ExecType.QUERY: Permission.QUERY,
         ExecType.CONTROL: Permission.CONTROL,
@@ -30,16 +32,19 @@ NEEDED: Final = MappingProxyType(
         ExecType.DELETE: Permission.DELETE,
     }
 )
+"""The lowest level that may send a request of this exectype."""
 
 
-def may(level: Permission, exectype: ExecType) -> bool:
-    """True if a user of `level` may ask for `exectype`."""
-    return level >= NEEDED[exectype]
+def is_allowed(level: Permission, exectype: ExecType) -> bool:
+    """True if a user of `level` may send a request of `exectype`."""
+    return level >= REQUIRED_LEVEL[exectype]
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a user (by the name in his topics) may do with the device whose record has this id in the cloud (§2.2)."""
+    """The permission of one user on one device (§2.2): `user` is the name in his topics, `record_id` the cloud's id of
+    the device's record.
+    """
 
     user: str
     record_id: int

@@ -1,6 +1,6 @@
 """The records of §12: what the cloud and the phones see of each device.
 
-The vendor's spellings (`swtich_id`, `illegalunlcok`) are names on the wire alone, written and read by `record_wire`.
+The vendor's spellings (`swtich_id`, `illegalunlcok`) appear only on the wire; `record_wire` encodes and decodes them.
 §12 shows gateway, lock, camera and switch; the other categories follow their pattern.
 """
 
@@ -14,14 +14,14 @@ from msgspec import UNSET, UnsetType, field
 from gatewayd.model.ids import Category, Uuid
 
 Extra = dict[str, Any]
-"""Keys of the wire that are nobody's here, kept as they came (JSON values)."""
-
+"""Keys of a JSON object that no field here has, with their values as they were received."""
 
 SECRET_FIELDS: Final = frozenset({"pass_", "access_pass", "admin_pass", "wifi_pass", "temp_pass"})
+"""Fields that no repr shows and that the store encrypts."""
 
 
-class _Struct(msgspec.Struct, frozen=True, kw_only=True):
-    """A struct whose repr shows no secret: what has a value in a secret field is shown as `***`."""
+class _RedactedStruct(msgspec.Struct, frozen=True, kw_only=True):
+    """A struct whose repr shows `***` for the value of a secret field, and leaves out what is None."""
 
     def __repr__(self) -> str:
         shown = (
@@ -32,8 +32,8 @@ class _Struct(msgspec.Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class ZigbeeParam(_Struct, frozen=True, kw_only=True, tag="zigbee"):
-    """What `param` has for every Zigbee device (§12.2 to §12.4, first lines)."""
+class ZigbeeParam(_RedactedStruct, frozen=True, kw_only=True, tag="zigbee"):
+    """The part of `param` that every Zigbee device has (§12.2 to §12.4, first lines)."""
 
     zgb_short: str | None = None  # network address, "FF:FF"
     zgb_ieee: str | None = None  # IEEE address, "FF:FF:FF:FF:FF:FF:FF:FF"
@@ -51,8 +51,8 @@ class ZigbeeParam(_Struct, frozen=True, kw_only=True, tag="zigbee"):
     operate: int | None = None  # the last operation, as in a control request
 
 
-class GatewayParam(_Struct, frozen=True, kw_only=True, tag="gw"):
-    """§12.1."""
+class GatewayParam(_RedactedStruct, frozen=True, kw_only=True, tag="gw"):
+    """The `param` of the gateway (§12.1)."""
 
     id: int | None = None
     info_id: int | None = None
@@ -84,7 +84,7 @@ class GatewayParam(_Struct, frozen=True, kw_only=True, tag="gw"):
 
 
 class LockParam(ZigbeeParam, frozen=True, kw_only=True, tag="lock"):
-    """§12.2. `operate`: 0 locked, 1 unlocked, 2 held open."""
+    """The `param` of a lock (§12.2). `operate`: a `LockOperation`; it shows the lock's state."""
 
     user: str | None = None
     pass_: str | None = field(default=None, name="pass")
@@ -121,8 +121,8 @@ class LockParam(ZigbeeParam, frozen=True, kw_only=True, tag="lock"):
     illegal_unlock_alarm_contact2: str | None = field(default=None, name="illegalunlcok_alarm_contact2")
 
 
-class CameraParam(_Struct, frozen=True, kw_only=True, tag="camera"):
-    """§12.3. A camera is not on this gateway's radio; its record is mirrored and given back."""
+class CameraParam(_RedactedStruct, frozen=True, kw_only=True, tag="camera"):
+    """The `param` of a camera (§12.3). No camera is on this gateway's radio; its record is only mirrored."""
 
     status: int = 0
     ip: str | None = None
@@ -158,7 +158,7 @@ class CameraParam(_Struct, frozen=True, kw_only=True, tag="camera"):
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """§12.4 `channel`: one gang of a switch, one outlet of a socket. `value`: 0 off, 100 on."""
+    """One gang of a switch or outlet of a socket (§12.4 `channel`). `value`: 0 off, 100 on."""
 
     id: int  # 1 … n
     switch_id: int | None = field(default=None, name="swtich_id")
@@ -184,41 +184,41 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SwitchParam(ZigbeeParam, frozen=True, kw_only=True, tag="switch"):
-    """§12.4. `operate`: 0 off, 1 on, 2 toggle; `operate_channel_id` 0 is all channels."""
+    """The `param` of a switch (§12.4). `operate`: a `SwitchOperation`; `operate_channel_id` 0 is all channels."""
 
     operate_channel_id: int = 0
     channel: tuple[Channel, ...] = ()
 
 
 class SocketParam(SwitchParam, frozen=True, kw_only=True, tag="socket"):
-    """A socket: a switch's channels and what its meter says."""
+    """The `param` of a socket: a switch's channels and the readings of its meter."""
 
     voltage: float | None = None  # volts
     current: float | None = None  # amperes
     power: float | None = None  # watts
-    energy: float | None = None  # kilowatt hours since it was made
+    energy: float | None = None  # kilowatt hours since manufacture
 
 
 class CurtainParam(ZigbeeParam, frozen=True, kw_only=True, tag="curtain"):
-    """A curtain. `operate`: 0 close, 1 open, 2 stop."""
+    """The `param` of a curtain. `operate`: a `CurtainOperation`."""
 
     position: int | None = None  # per cent open: 0 closed, 100 open
 
 
 class SensorParam(ZigbeeParam, frozen=True, kw_only=True, tag="sensor"):
-    """A sensor; what it does not measure stays null."""
+    """The `param` of a sensor; what it does not measure is null."""
 
     temperature: float | None = None  # degrees Celsius
     humidity: float | None = None  # per cent
     illuminance: float | None = None  # lux
     occupancy: bool | None = None
-    alarm: bool | None = None  # an IAS zone's: a door is open, something moves, there is smoke …
+    alarm: bool | None = None  # of an IAS zone: door open, motion, smoke …
     tamper: bool | None = None
-    low_battery: bool | None = None  # where it gives no per cent
+    low_battery: bool | None = None  # of a sensor that reports no percentage
 
 
-# Each struct carries a tag (`type`, msgspec's default field), so that the store can keep it and read it back; the tag
-# is no key of §12 and does not go out.
+# Each struct has a tag (`type`, msgspec's default field), so that the store can decode it again; the tag is no key of
+# §12 and `record_wire` leaves it out.
 Param = GatewayParam | LockParam | CameraParam | SwitchParam | SocketParam | CurtainParam | SensorParam | ZigbeeParam
 
 PARAM_OF: Final[Mapping[Category, type[Param]]] = MappingProxyType(
@@ -236,14 +236,14 @@ PARAM_OF: Final[Mapping[Category, type[Param]]] = MappingProxyType(
 )
 
 
-class Header(_Struct, frozen=True, kw_only=True):
-    """What every record says before its `param`. Times are the API's text, in the gateway's zone."""
+class Header(_RedactedStruct, frozen=True, kw_only=True):
+    """The keys of every record beside `param`. Times are the API's text, in the gateway's zone."""
 
     uuid: Uuid
     category: Category
     type_sub: str = ""
     title: str = ""
-    id: int | None = None  # the cloud's; null until it has taken the record
+    id: int | None = None  # the cloud's; null until the cloud has created the record
     user_id: int | None = None
     create_time: str | None = None
     update_time: str | None = None
@@ -256,12 +256,15 @@ class Header(_Struct, frozen=True, kw_only=True):
 
 
 class Record(Header, frozen=True, kw_only=True):
-    """One device as §12 shows it, and how the cloud's copy stands to it, which is no key of §12."""
+    """One device as §12 shows it.
+
+    `unlinked` and `edited` are not keys of §12; they say how the cloud's copy of the record differs. `unlinked`: the
+    cloud had a record of the device and deleted it; the device is still on the radio. `edited`: the fields, such as
+    "title" and "param.room_id", that the household changed here and the cloud has not stored yet.
+    """
 
     param: Param
     extra: Extra = field(default_factory=dict)
     param_extra: Extra = field(default_factory=dict)
-    unlinked: bool = False  # the cloud had it and has it no longer; the radio still has the device
-    edited: tuple[
-        str, ...
-    ] = ()  # what the household changed here and the cloud has not taken: "title", "param.room_id"
+    unlinked: bool = False
+    edited: tuple[str, ...] = ()

@@ -1,4 +1,7 @@
-"""Wi-Fi as the provisioning room speaks of it (§13): networks in the air, a choice, a link, and why a join failed."""
+"""Wi-Fi in the terms of §13: what a scan finds, what a join takes and yields, and why one fails.
+
+How text and bytes of an ssid correspond is left to `provisioning.ssid`; NetworkManager's terms to its own package.
+"""
 
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
@@ -8,7 +11,7 @@ from gatewayd.model.errors import GatewayError
 
 
 class Auth(IntEnum):
-    """§13, auth认证方式定义."""
+    """`auth` in §13 (auth认证方式定义)."""
 
     OPEN = 0
     SHARED = 1
@@ -18,7 +21,7 @@ class Auth(IntEnum):
 
 
 class Encryption(IntEnum):
-    """§13, Encry 加密方式定义."""
+    """`encry` in §13 (Encry 加密方式定义)."""
 
     NONE = 0
     WEP = 1
@@ -28,18 +31,18 @@ class Encryption(IntEnum):
 
 
 def is_wep(auth: Auth, encryption: Encryption) -> bool:
-    """WEP: said by the encryption, or by SHARED, which only WEP has."""
+    """True for WEP: SHARED is always WEP, OPEN is WEP wherever it is encrypted."""
     return auth is Auth.SHARED or (auth is Auth.OPEN and encryption is not Encryption.NONE)
 
 
 def is_secured(auth: Auth, encryption: Encryption) -> bool:
-    """Whether a passphrase has a part in joining; OPEN alone does not say that it has none."""
+    """True where joining takes a passphrase. OPEN with an encryption is WEP and takes one, too."""
     return auth is not Auth.OPEN or is_wep(auth, encryption)
 
 
 @dataclass(frozen=True, slots=True)
 class WifiNetwork:
-    """A network that can be heard and joined. `ssid` is what the air carries: up to 32 bytes of any encoding."""
+    """A network in range that can be joined. `ssid`: 1 to 32 bytes in any encoding, as the access point sends them."""
 
     ssid: bytes
     auth: Auth
@@ -49,7 +52,7 @@ class WifiNetwork:
 
 @dataclass(frozen=True, slots=True)
 class WifiCredentials:
-    """The network to join. One that was not heard is taken to be hidden."""
+    """The network to join, and its passphrase. A network that no scan found is joined as a hidden one."""
 
     ssid: bytes
     auth: Auth
@@ -59,7 +62,7 @@ class WifiCredentials:
 
 @dataclass(frozen=True, slots=True)
 class WifiLink:
-    """A network joined: over which interface, and the address that it gave."""
+    """The network that `interface` is connected to, and the IPv4 address that the network assigned."""
 
     interface: str
     ssid: bytes
@@ -67,7 +70,7 @@ class WifiLink:
 
 
 class JoinFailure(Enum):
-    """Why a join failed, told apart in the log; the phone hears 400515 for each (§13.5)."""
+    """Why a join failed. The log and the extension `desc` name the reason; the status is 400515 for each (§13.5)."""
 
     NOT_FOUND = "no such network in range"
     WRONG_PASSPHRASE = "the passphrase is wrong"  # noqa: S105  (a reason)
@@ -78,11 +81,11 @@ class JoinFailure(Enum):
 
 
 class ScanError(GatewayError):
-    """The networks could not be listed; the phone hears 400514 (§13.3)."""
+    """No list of networks could be made; the phone is sent 400514 (§13.3)."""
 
 
 class JoinError(GatewayError):
-    """A join failed, and the network of before is back where there was one. Holds no secret."""
+    """A join failed; the former network, if any, is connected again. The message contains no secret."""
 
     def __init__(self, message: str, failure: JoinFailure) -> None:
         super().__init__(message)

@@ -1,1 +1,1 @@
-"""Discovery and Wi-Fi provisioning over UDP."""
+"""Discovery and Wi-Fi provisioning over UDP (§10, §13)."""

@@ -1,6 +1,6 @@
-"""The datagrams of §10 and §13: requests decoded, answers encoded. Pure: no sockets, no clock, no state.
+"""The gateway's side of the datagrams of §10 and §13: decodes requests, encodes answers. Pure.
 
-§13.4 is printed with a full-width comma; that is a misprint. JSON is JSON.
+The phone's side is `client.datagrams`. The full-width comma in the API's §13.4 is a misprint and is not accepted.
 """
 
 from base64 import b64decode, b64encode
@@ -19,48 +19,50 @@ from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.status import UdpStatus
 from gatewayd.model.wifi import Auth, Encryption, WifiNetwork
-from gatewayd.provisioning.ssid import SsidNames
+from gatewayd.provisioning.ssid import SsidTable
 
-MAX_REQUEST: Final = 2048
-"""Bytes; the longest request is a phone's own §10 record, about 1,300."""
+MAX_REQUEST_BYTES: Final = 2048
+"""The longest request is a §10 envelope with a phone's own record, about 1,300 bytes."""
 
-MAX_ANSWER: Final = 1400
-"""Bytes of a list of networks: what goes through any network in one piece, some 23 networks, the strongest."""
+MAX_LIST_BYTES: Final = 1400
+"""Of a list of networks: about 23 of them. A datagram of this size passes every network unfragmented."""
 
-
-_MAX_SN: Final = 64
+_MAX_SN: Final = 64  # characters
+_CLUSTER: Final = "1001"  # what §10 shows for a gateway
 
 
 @dataclass(frozen=True, slots=True)
 class Discover:
-    """Who is there? A §10 envelope for `category` "gw". `sn` comes back in the answer."""
+    """Asks gateways to announce themselves: a §10 envelope for `category` "gw". The answer repeats `sn`."""
 
     sn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListNetworks:
-    """200552. `uuid`, an extension, says which gateway is meant; None: whichever hears it."""
+    """200552. `uuid`, an extension, addresses one gateway; None: every gateway that receives it."""
 
     uuid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """An extension: a passphrase sealed to the gateway's key, and the announced nonce that it is bound to."""
+class SealedPassphrase:
+    """An extension: a passphrase sealed to the gateway's key, and the announced nonce that the seal is bound to."""
 
     nonce: bytes
-    box: bytes
+    ciphertext: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class JoinNetwork:
-    """200554. `ssid` is text as a list of networks shows it. `sn`, an extension, comes back in its answer."""
+    """200554. `ssid` is text as in a list of networks. `uuid` as in `ListNetworks`; the answer repeats `sn`, likewise
+    an extension.
+    """
 
     ssid: str
     auth: Auth
     encryption: Encryption
-    passphrase: str | Sealed = field(repr=False)
+    passphrase: str | SealedPassphrase = field(repr=False)
     uuid: str | None = None
     sn: str | None = None
 
@@ -69,24 +71,24 @@ Request = Discover | ListNetworks | JoinNetwork
 
 
 class MalformedJoinError(MalformedError):
-    """A 200554 that cannot be obeyed as it stands; its phone is waiting to hear 400515."""
+    """A 200554 that cannot be decoded; unlike other malformed datagrams it is answered, with 400515."""
 
 
-class _Requested(msgspec.Struct, frozen=True):
+class _DiscoverWire(msgspec.Struct, frozen=True):
     category: str | None = None
     sn: str | int | None = None
 
 
-class _SealedWire(msgspec.Struct, frozen=True):
+class _SealedPassphraseWire(msgspec.Struct, frozen=True):
     nonce: Annotated[str, Meta(max_length=64)]
     sealed: Annotated[str, Meta(max_length=512)]
 
 
-class _JoinWire(msgspec.Struct, frozen=True):
+class _JoinNetworkWire(msgspec.Struct, frozen=True):
     auth: Auth
     encry: Encryption
     ssid: Annotated[str, Meta(min_length=1, max_length=128)]
-    pwd: Annotated[str, Meta(max_length=64)] | _SealedWire | None = None
+    pwd: Annotated[str, Meta(max_length=64)] | _SealedPassphraseWire | None = None
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -98,64 +100,67 @@ class _Envelope(msgspec.Struct, frozen=True):
 
 
 def decode(datagram: bytes) -> Request:
-    """The request in `datagram`. Raises MalformedError (MalformedJoinError) with the place and the reason.
+    """The request in `datagram`. Raises MalformedError (a MalformedJoinError for 200554) with place and reason.
 
-    What gateways say (200601 and every other answer) is no request: two gateways never keep each other talking.
+    200601 and the other statuses that gateways send are not requests, so two gateways never answer each other.
     """
-    if len(datagram) > MAX_REQUEST:
-        raise MalformedError(f"datagram: {len(datagram)} bytes; at most {MAX_REQUEST} are read")
-    envelope = _read(datagram, _Envelope, "datagram")
+    if len(datagram) > MAX_REQUEST_BYTES:
+        raise MalformedError(f"datagram: {len(datagram)} bytes; at most {MAX_REQUEST_BYTES} are read")
+    envelope = _decode(datagram, _Envelope, "datagram")
     if envelope.status == UdpStatus.WIFI_LIST_REQUESTED.value[0]:
         return ListNetworks(envelope.uuid)
     if envelope.status == UdpStatus.WIFI_JOIN_REQUESTED.value[0]:
-        return _join(envelope)
+        return _join_network(envelope)
     if envelope.status == UdpStatus.AVAILABLE_DEVICE.value[0]:
-        raise MalformedError("status: 200601 is said by gateways")
-    asked = _read(bytes(envelope.msg), _Requested | None, "msg")
-    if asked is None or asked.category != Category.GATEWAY:
+        raise MalformedError("status: 200601 is sent by gateways")
+    wire = _decode(bytes(envelope.msg), _DiscoverWire | None, "msg")
+    if wire is None or wire.category != Category.GATEWAY:
         raise MalformedError("datagram: neither 200552 nor 200554, nor a msg of category gw")
-    return Discover(_short(asked.sn))
+    return Discover(_sn_text(wire.sn))
 
 
-def _join(envelope: _Envelope) -> JoinNetwork:
+def _join_network(envelope: _Envelope) -> JoinNetwork:
     try:
-        wire = _read(bytes(envelope.data), _JoinWire, "data")
-        passphrase = _sealed(wire.pwd) if isinstance(wire.pwd, _SealedWire) else wire.pwd or ""
+        wire = _decode(bytes(envelope.data), _JoinNetworkWire, "data")
+        passphrase = _sealed_passphrase(wire.pwd) if isinstance(wire.pwd, _SealedPassphraseWire) else wire.pwd or ""
     except MalformedError as error:
         raise MalformedJoinError(str(error)) from error
-    return JoinNetwork(wire.ssid, wire.auth, wire.encry, passphrase, envelope.uuid, _short(envelope.sn))
+    return JoinNetwork(wire.ssid, wire.auth, wire.encry, passphrase, envelope.uuid, _sn_text(envelope.sn))
 
 
-def _short(sn: str | int | None) -> str | None:
+def _sn_text(sn: str | int | None) -> str | None:
     return None if sn is None else str(sn)[:_MAX_SN]
 
 
-def _sealed(wire: _SealedWire) -> Sealed:
+def _sealed_passphrase(wire: _SealedPassphraseWire) -> SealedPassphrase:
     try:
-        return Sealed(b64decode(wire.nonce, validate=True), b64decode(wire.sealed, validate=True))
+        return SealedPassphrase(b64decode(wire.nonce, validate=True), b64decode(wire.sealed, validate=True))
     except (Base64Error, ValueError) as error:
         raise MalformedError("data.pwd: not base64") from error
 
 
-def _read(text: bytes, kind: Any, place: str) -> Any:
+def _decode(text: bytes, kind: Any, place: str) -> Any:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise MalformedError(f"{place}: {error}") from error
 
 
-def announcement(record: Record, *, sn: str, ip: str, access_ssid: str | None, key: bytes, nonce: bytes) -> bytes:
-    """200601: the gateway's record (§12.1) in a §10 envelope, without its secrets, its place and others' keys.
+def encode_announcement(
+    record: Record, *, sn: str, ip: str, access_ssid: str | None, key: bytes, nonce: bytes
+) -> bytes:
+    """200601: the gateway's record (§12.1) in a §10 envelope.
 
-    `type`, `cluster`, `status` and `space` stand in §10 alone: old phones may look for them.
-    Extensions: `pubkey` is what a passphrase may be sealed to, `nonce` is what that seal is bound to (both base64).
+    The Wi-Fi passphrase, the location and keys that §12.1 does not name are left out. `type`, `cluster`, `status` and
+    `space` are in §10 only; they are sent because old phones may read them.
+    Extensions, in base64: `pubkey`, to which a passphrase may be sealed, and `nonce`, to which the seal is bound.
     """
     assert isinstance(record.param, GatewayParam)
     param = replace(record.param, ip=ip, access_ssid=access_ssid, access_pass=None, lng=None)
     msg = to_wire(replace(record, param=param, extra={}, param_extra={}))
     msg["param"] |= {"status": 1, "space": []}
     envelope = {
-        "msg": {"sn": sn, **msg, "type": record.type_sub, "cluster": "1001"},
+        "msg": {"sn": sn, **msg, "type": record.type_sub, "cluster": _CLUSTER},
         **_status(UdpStatus.AVAILABLE_DEVICE),
         "pubkey": b64encode(key).decode(),
         "nonce": b64encode(nonce).decode(),
@@ -163,42 +168,42 @@ def announcement(record: Record, *, sn: str, ip: str, access_ssid: str | None, k
     return msgspec.json.encode(envelope)
 
 
-def network_list(networks: Iterable[WifiNetwork], names: SsidNames) -> bytes:
-    """200553: as many networks as fit into MAX_ANSWER bytes, in their order.
+def encode_network_list(networks: Iterable[WifiNetwork], ssids: SsidTable) -> bytes:
+    """200553: as many of `networks` as fit into MAX_LIST_BYTES, in their order, with the texts of `ssids`.
 
-    An extension beside §13's rows: `signals` says how strong each is, in per cent.
+    Extension: `signals`, beside `data`, is the signal strength of each row in per cent.
     """
     rows: list[msgspec.Raw] = []
     signals: list[int] = []
-    room = MAX_ANSWER - len(_list([], []))
+    bytes_left = MAX_LIST_BYTES - len(_encode_list([], []))
     for network in networks:
-        row = {"auth": network.auth, "encry": network.encryption, "ssid": names.text(network.ssid)}
+        row = {"auth": network.auth, "encry": network.encryption, "ssid": ssids.to_text(network.ssid)}
         text = msgspec.json.encode(row)
-        room -= len(text) + len(str(network.signal)) + 2
-        if room < 0:
+        bytes_left -= len(text) + len(str(network.signal)) + len(",,")
+        if bytes_left < 0:
             break
         rows.append(msgspec.Raw(text))
         signals.append(network.signal)
-    return _list(rows, signals)
+    return _encode_list(rows, signals)
 
 
-def list_failed() -> bytes:
+def encode_list_failed() -> bytes:
     """400514."""
     return msgspec.json.encode({"status": UdpStatus.WIFI_LIST_FAILED.value[0]})
 
 
-def join_failed(reason: str, sn: str | None = None) -> bytes:
-    """400515. Extensions: `desc` says why, in words without any secret; `sn` is the request's, where it had one."""
+def encode_join_failed(reason: str, sn: str | None = None) -> bytes:
+    """400515. Extensions: `desc` is `reason`, which contains no secret; `sn` is the request's, where it had one."""
     answer = {"status": UdpStatus.WIFI_JOIN_FAILED.value[0], "desc": reason}
     return msgspec.json.encode(answer if sn is None else answer | {"sn": sn})
 
 
-def firmware_is_newest() -> bytes:
+def encode_firmware_is_newest() -> bytes:
     """200555."""
     return msgspec.json.encode(_status(UdpStatus.FIRMWARE_IS_NEWEST))
 
 
-def _list(rows: list[msgspec.Raw], signals: list[int]) -> bytes:
+def _encode_list(rows: list[msgspec.Raw], signals: list[int]) -> bytes:
     return msgspec.json.encode({"status": UdpStatus.WIFI_LIST.value[0], "data": rows, "signals": signals})
 
 

@@ -1,75 +1,79 @@
-"""Says that the gateway is here (§10, 200601): at start, on a change of address, every so often, and when asked."""
+"""Announces the gateway (§10, 200601): at start, at intervals, on a change of address, after a join, and on request.
+
+When to announce is left to `service`; what an announcement contains, to `datagrams`.
+"""
 
 import secrets
 from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Interface
+from typing import Final
 
 from gatewayd.model.record import Record
 from gatewayd.model.wifi import WifiLink
-from gatewayd.provisioning.datagrams import announcement
+from gatewayd.provisioning.datagrams import encode_announcement
 from gatewayd.provisioning.interfaces import Subnet
 from gatewayd.provisioning.rate_limit import Rate, TokenBucket
 from gatewayd.provisioning.responder import Responder
 from gatewayd.provisioning.seal import GatewayKey, Nonces
 from gatewayd.provisioning.ssid import to_text
-from gatewayd.provisioning.udp_socket import Requester
+from gatewayd.provisioning.udp_socket import Sender
 
-_BROADCASTS_ASKED_FOR = Rate(per_s=1, burst=3)
+_BROADCASTS_ON_REQUEST: Final = Rate(per_s=1, burst=3)
 
 
 class Discovery:
-    """Makes announcements and sends them. `record` is the gateway's own; None while the gateway does not know it."""
+    """`record` returns the gateway's own record (§12.1), None before it is known; without it nothing is announced."""
 
     def __init__(
         self,
         record: Callable[[], Record | None],
         key: GatewayKey,
         nonces: Nonces,
-        outlet: Responder,
+        responder: Responder,
         now: Callable[[], float],
     ) -> None:
         self._record = record
         self._key = key
         self._nonces = nonces
-        self._outlet = outlet
+        self._responder = responder
         self._now = now
-        self._broadcasts = TokenBucket(_BROADCASTS_ASKED_FOR, now())
+        self._broadcasts = TokenBucket(_BROADCASTS_ON_REQUEST, now())
         self.link: WifiLink | None = None
-        """The Wi-Fi network that is joined, as last known."""
+        """The Wi-Fi network that the gateway is on, as last read."""
 
     def announce(self, subnets: Iterable[Subnet]) -> bool:
-        """Tell everybody on `subnets`. False while there is nothing to tell: the gateway does not know itself yet."""
+        """Broadcast on `subnets`. False where the gateway's record is not known yet."""
         for subnet in subnets:
             if (datagram := self._announcement(subnet.address)) is not None:
-                self._outlet.broadcast(datagram, subnet)
+                self._responder.broadcast(datagram, subnet)
         return self._record() is not None
 
-    def announce_joined(self, link: WifiLink, askers: Collection[Requester], sn: str | None) -> None:
-        """Tell `askers`, and everybody, of the address that a network just joined gave."""
+    def announce_join(self, link: WifiLink, requesters: Collection[Sender], sn: str | None) -> None:
+        """Send the address on the network just joined to `requesters`, and broadcast it; `sn` is the request's."""
         self.link = link
         if (datagram := self._announcement(link.address, sn)) is not None:
-            self._outlet.outcome(datagram, askers)
+            self._responder.send_join_outcome(datagram, requesters)
 
-    def answer(self, asker: Requester, sn: str | None = None) -> None:
-        """Tell the asker, and everybody beside him unless they have just heard it."""
-        subnet = self._outlet.subnet_of(asker)
+    def repeat_join(self, link: WifiLink, requester: Sender, sn: str | None) -> None:
+        """Send `requester` alone what `announce_join` sent."""
+        if (datagram := self._announcement(link.address, sn)) is not None:
+            self._responder.reply(datagram, requester)
+
+    def answer(self, requester: Sender, sn: str | None = None) -> None:
+        """Answer a discovery request; broadcast the answer as well, unless that was done too often just before."""
+        subnet = self._responder.subnet_of(requester)
         datagram = None if subnet is None else self._announcement(subnet.address, sn)
         if datagram is None:
             return
         if self._broadcasts.take(1, self._now()):
-            self._outlet.answer(datagram, (asker,))
+            self._responder.reply_and_broadcast(datagram, (requester,))
         else:
-            self._outlet.direct(datagram, asker)
-
-    def answer_joined(self, link: WifiLink, asker: Requester, sn: str | None) -> None:
-        """Tell `asker` once more what `announce_joined` said."""
-        if (datagram := self._announcement(link.address, sn)) is not None:
-            self._outlet.direct(datagram, asker)
+            self._responder.reply(datagram, requester)
 
     def _announcement(self, address: IPv4Interface, sn: str | None = None) -> bytes | None:
         if (record := self._record()) is None:
             return None
-        return announcement(
+        return encode_announcement(
             record,
             sn=sn or secrets.token_hex(8),
             ip=str(address.ip),

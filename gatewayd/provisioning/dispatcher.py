@@ -1,4 +1,7 @@
-"""Where a datagram that the guard let in is read and handed to who answers it."""
+"""Decodes the datagrams that `rate_limit` admits, and hands each request to the part that answers it.
+
+Here is decided whether a 200554 is carried out: addressed to this gateway, window open, no join running.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,7 +17,7 @@ from gatewayd.provisioning.datagrams import (
     ListNetworks,
     MalformedJoinError,
     decode,
-    join_failed,
+    encode_join_failed,
 )
 from gatewayd.provisioning.discovery import Discovery
 from gatewayd.provisioning.join import JoinRequests
@@ -22,78 +25,84 @@ from gatewayd.provisioning.rate_limit import Rate, TokenBucket
 from gatewayd.provisioning.responder import Responder
 from gatewayd.provisioning.scan import ScanRequests
 from gatewayd.provisioning.seal import PassphraseOpener
-from gatewayd.provisioning.udp_socket import Requester
+from gatewayd.provisioning.udp_socket import Sender
 from gatewayd.provisioning.window import ProvisioningWindow
 
 log = structlog.get_logger()
 
-_SAID: Final = Rate(per_s=0.1, burst=10)
-"""Refusals logged: whoever shares the network may cause them, and flash wears."""
+_REFUSALS_LOGGED: Final = Rate(per_s=0.1, burst=10)
+"""Any host of the network can cause refusals, and each log line wears the flash."""
 
 
 class Dispatcher:
-    """Holds nothing but who does what."""
+    """`record` returns the gateway's own record, None before it is known. `now` is monotonic, in seconds."""
 
     def __init__(
         self,
         record: Callable[[], Record | None],
         discovery: Discovery,
-        listing: ScanRequests,
-        joining: JoinRequests,
-        unsealing: PassphraseOpener,
+        scans: ScanRequests,
+        joins: JoinRequests,
+        opener: PassphraseOpener,
         window: ProvisioningWindow,
-        outlet: Responder,
+        responder: Responder,
         now: Callable[[], float],
     ) -> None:
         self._record = record
         self._discovery = discovery
-        self._listing = listing
-        self._joining = joining
-        self._unsealing = unsealing
+        self._scans = scans
+        self._joins = joins
+        self._opener = opener
         self._window = window
-        self._outlet = outlet
+        self._responder = responder
         self._now = now
-        self._said = TokenBucket(_SAID, now())
+        self._refusals_logged = TokenBucket(_REFUSALS_LOGGED, now())
 
-    def take(self, datagram: bytes, asker: Requester) -> None:
-        """Read `datagram` and see to it that `asker` is answered."""
+    def dispatch(self, datagram: bytes, requester: Sender) -> None:
+        """Decode `datagram` and have it answered.
+
+        A malformed 200554 is answered with 400515; any other malformed datagram, and a request for another gateway,
+        is dropped.
+        """
         try:
-            word = decode(datagram)
+            request = decode(datagram)
         except MalformedJoinError as error:
-            self._refuse(asker, str(error))
+            self._refuse(requester, str(error))
             return
         except MalformedError as error:
-            log.debug("datagram_not_read", asker=str(asker.address), reason=str(error))
+            log.debug("datagram_not_read", requester=str(requester.address), reason=str(error))
             return
-        match word:
+        match request:
             case Discover():
-                self._discovery.answer(asker, word.sn)
-            case ListNetworks() if self._is_meant(word.uuid):
-                self._listing.ask(asker)
-            case JoinNetwork() if self._is_meant(word.uuid):
-                self._join(word, datagram, asker)
+                self._discovery.answer(requester, request.sn)
+            case ListNetworks() if self._is_addressed(request.uuid):
+                self._scans.add(requester)
+            case JoinNetwork() if self._is_addressed(request.uuid):
+                self._join(request, datagram, requester)
 
-    def _join(self, word: JoinNetwork, datagram: bytes, asker: Requester) -> None:
-        if self._joining.is_known(datagram):
-            self._joining.again(asker)
+    def _join(self, request: JoinNetwork, datagram: bytes, requester: Sender) -> None:
+        if self._joins.is_repetition(datagram):
+            self._joins.answer_repetition(requester)
         elif not self._window.is_open(self._now()):
-            self._refuse(asker, "the provisioning window is shut; open it with gatewayctl or the button", word.sn)
-        elif self._joining.is_busy:
-            self._refuse(asker, "the gateway is joining a network already; wait for its outcome", word.sn)
+            reason = "the provisioning window is shut; open it with gatewayctl or the button"
+            self._refuse(requester, reason, request.sn)
+        elif self._joins.is_busy:
+            self._refuse(requester, "the gateway is joining a network already; wait for its outcome", request.sn)
         else:
             try:
-                choice = self._unsealing.choice(word, self._listing.names, self._uuid(), self._now())
+                credentials = self._opener.open(request, self._scans.ssids, self._uuid(), self._now())
             except MalformedError as error:
-                self._refuse(asker, str(error), word.sn)
+                self._refuse(requester, str(error), request.sn)
             else:
-                self._joining.begin(datagram, word.sn, choice, asker)
+                self._joins.start(datagram, request.sn, credentials, requester)
 
-    def _refuse(self, asker: Requester, reason: str, sn: str | None = None) -> None:
-        if self._said.take(1, self._now()):
-            log.info("join_refused", asker=str(asker.address), reason=reason)
-        self._outlet.direct(join_failed(reason, sn), asker)
+    def _refuse(self, requester: Sender, reason: str, sn: str | None = None) -> None:
+        if self._refusals_logged.take(1, self._now()):
+            log.info("join_refused", requester=str(requester.address), reason=reason)
+        self._responder.reply(encode_join_failed(reason, sn), requester)
 
-    def _is_meant(self, uuid: str | None) -> bool:
+    def _is_addressed(self, uuid: str | None) -> bool:
+        """True where the request names this gateway, or none."""
         return uuid is None or uuid == self._uuid()
 
     def _uuid(self) -> Uuid | None:

@@ -1,4 +1,8 @@
-"""200554 → 200601, then 200555 or an upgrade; else 400515 (§13.4, §13.5, 版本升级流程): one join at a time."""
+"""Joins a network for a phone: 200554 is answered with 200601, then 200555 or nothing; on failure with 400515
+(§13.4, §13.5, 版本升级流程). One join runs at a time.
+
+The join itself is left to `wifi`; whether a request is carried out, to `dispatcher`.
+"""
 
 import asyncio
 import secrets
@@ -11,174 +15,193 @@ import structlog
 
 from gatewayd.model.errors import GatewayError
 from gatewayd.model.wifi import JoinError, JoinFailure, WifiCredentials, WifiLink
-from gatewayd.provisioning.datagrams import firmware_is_newest, join_failed
+from gatewayd.provisioning.datagrams import encode_firmware_is_newest, encode_join_failed
 from gatewayd.provisioning.responder import Responder
-from gatewayd.provisioning.scan import MAX_ASKERS
+from gatewayd.provisioning.scan import MAX_REQUESTERS
 from gatewayd.provisioning.ssid import to_text
-from gatewayd.provisioning.udp_socket import Requester
+from gatewayd.provisioning.udp_socket import Sender
 from gatewayd.provisioning.wifi import Wifi
 
 log = structlog.get_logger()
 
-_JOIN_TIMEOUT_S: Final = 150.0
-"""More than the backend takes to give up by itself and to have the former network back."""
-
+FIRMWARE_RETRY_S = 3.0
 _FIRMWARE_TIMEOUT_S: Final = 60.0
-_FIRMWARE_AGAIN_S: Final = 3.0
-_OUTCOME_KEPT_S: Final = 60.0
-_FAILURE_KEPT_S: Final = 3.0
+_JOIN_TIMEOUT_S: Final = 150.0
+"""Longer than the backend takes to give up and connect the former network again."""
 
-Joined = Callable[[WifiLink, frozenset[Requester], str | None], Awaitable[None]]
-"""Says 200601 with the new address and the request's sn to everybody, and to those who asked."""
+_OUTCOME_REPEATED_S: Final = 60.0
+_FAILURE_REPEATED_S: Final = 3.0
+
+OnJoined = Callable[[WifiLink, frozenset[Sender], str | None], Awaitable[None]]
+"""Sends 200601 with the new address and the request's sn to everybody, the requesters among them."""
+
+RepeatJoined = Callable[[WifiLink, Sender, str | None], None]
+"""Sends the same 200601 to one requester."""
+
+
+@dataclass(slots=True)
+class _Joined:
+    """`firmware_is_newest` turns True once the cloud has confirmed it."""
+
+    link: WifiLink
+    firmware_is_newest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """`answer` is the 400515 that was sent."""
+
+    answer: bytes
 
 
 @dataclass(slots=True)
 class _JoinAttempt:
-    """One 200554 and what became of it. The passphrase is gone as soon as the join is over."""
+    """One 200554 and its outcome, None while it runs. The credentials are dropped when the join ends."""
 
     digest: bytes
     sn: str | None
-    choice: WifiCredentials | None
-    askers: set[Requester]
-    link: WifiLink | None = None
-    is_newest: bool = False
-    failure: bytes | None = None
-    ended_at: float | None = None
+    credentials: WifiCredentials | None
+    requesters: set[Sender]
+    outcome: _Joined | _Failed | None = None
+    ended_at: float = 0.0
 
-    def is_remembered(self, now: float) -> bool:
-        """Whether the same datagram now is the same wish, said again because the answer was lost.
+    def is_repeatable(self, now: float) -> bool:
+        """True while the same datagram counts as a repetition of this request rather than as a new one.
 
-        A person who tries a second time after a failure means it; a phone without the extension `sn` does not say so,
-        and is believed after a moment.
+        Phones send a request again when its answer is lost. A person may also try again after a failure: a request
+        with the extension `sn` then has a new one, and one without is taken for a new request after 3 s.
         """
-        if self.ended_at is None:
+        if self.outcome is None:
             return True
-        kept = _FAILURE_KEPT_S if self.sn is None and self.link is None else _OUTCOME_KEPT_S
-        return now - self.ended_at < kept
+        is_failure_without_sn = self.sn is None and isinstance(self.outcome, _Failed)
+        return now - self.ended_at < (_FAILURE_REPEATED_S if is_failure_without_sn else _OUTCOME_REPEATED_S)
 
 
 class JoinRequests:
-    """`is_newest` asks the cloud whether the firmware is the newest; its GatewayError means that nobody knows."""
+    """`radio` is locked while the Wi-Fi radio scans or joins. `now` is monotonic, in seconds.
+
+    `is_newest` asks the cloud whether the firmware is the newest; it raises GatewayError where that is not known.
+    """
 
     def __init__(
         self,
         wifi: Wifi,
         radio: asyncio.Lock,
-        outlet: Responder,
+        responder: Responder,
         *,
-        joined: Joined,
-        joined_before: Callable[[WifiLink, Requester, str | None], None],
+        on_joined: OnJoined,
+        repeat_joined: RepeatJoined,
         is_newest: Callable[[], Awaitable[bool]],
         now: Callable[[], float],
     ) -> None:
         self._wifi = wifi
         self._radio = radio
-        self._outlet = outlet
-        self._joined = joined
-        self._joined_before = joined_before
+        self._responder = responder
+        self._on_joined = on_joined
+        self._repeat_joined = repeat_joined
         self._is_newest = is_newest
         self._now = now
         self._digest_key = secrets.token_bytes(32)
-        self._job: _JoinAttempt | None = None
-        self._asked = asyncio.Event()
-        self._to_check: _JoinAttempt | None = None
-        self._check = asyncio.Event()
+        self._attempt: _JoinAttempt | None = None
+        self._to_join: asyncio.Queue[_JoinAttempt] = asyncio.Queue()
+        self._to_check: tuple[_JoinAttempt, _Joined] | None = None
+        self._check_due = asyncio.Event()
 
     @property
     def is_busy(self) -> bool:
         """True while a join runs."""
-        return self._job is not None and self._job.ended_at is None
+        return self._attempt is not None and self._attempt.outcome is None
 
-    def is_known(self, datagram: bytes) -> bool:
-        """True for the request that runs or has just ended: a phone that heard no answer sends it again."""
-        job = self._job
-        return job is not None and job.digest == self._digest(datagram) and job.is_remembered(self._now())
+    def is_repetition(self, datagram: bytes) -> bool:
+        """True where `datagram` is the request that runs or has just ended, sent again."""
+        attempt = self._attempt
+        return attempt is not None and attempt.digest == self._digest(datagram) and attempt.is_repeatable(self._now())
 
-    def begin(self, datagram: bytes, sn: str | None, choice: WifiCredentials, asker: Requester) -> None:
-        """Join as `datagram` wants it, and answer `asker` when it is done. Not while busy."""
+    def start(self, datagram: bytes, sn: str | None, credentials: WifiCredentials, requester: Sender) -> None:
+        """Join with `credentials`, and answer `requester` when that ends. Not while busy."""
         assert not self.is_busy
-        self._job = _JoinAttempt(self._digest(datagram), sn, choice, {asker})
-        self._asked.set()
+        self._attempt = _JoinAttempt(self._digest(datagram), sn, credentials, {requester})
+        self._to_join.put_nowait(self._attempt)
 
-    def again(self, asker: Requester) -> None:
-        """Answer `asker`, too, with the outcome of the known join; it is not done twice."""
-        job = self._job
-        assert job is not None
-        if job.ended_at is None:
-            if len(job.askers) < MAX_ASKERS:
-                job.askers.add(asker)
-        elif job.failure is not None:
-            self._outlet.direct(job.failure, asker)
-        elif job.link is not None:
-            self._joined_before(job.link, asker, job.sn)
-            if job.is_newest:
-                self._outlet.direct(firmware_is_newest(), asker)
+    def answer_repetition(self, requester: Sender) -> None:
+        """Answer `requester` with the outcome of the present attempt, now or when it ends; nothing is joined again."""
+        attempt = self._attempt
+        assert attempt is not None
+        match attempt.outcome:
+            case None:
+                if len(attempt.requesters) < MAX_REQUESTERS:
+                    attempt.requesters.add(requester)
+            case _Failed(answer):
+                self._responder.reply(answer, requester)
+            case _Joined(link, firmware_is_newest):
+                self._repeat_joined(link, requester, attempt.sn)
+                if firmware_is_newest:
+                    self._responder.reply(encode_firmware_is_newest(), requester)
 
     async def run(self) -> None:
-        """Join whenever somebody has asked, and look for newer firmware after that."""
+        """Join on request and look for newer firmware after each join, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._join_when_asked())
-            tasks.create_task(self._check_firmware_when_joined())
+            tasks.create_task(self._run_joins())
+            tasks.create_task(self._run_firmware_checks())
 
     def _digest(self, datagram: bytes) -> bytes:
-        """Keyed, since a passphrase may be inside."""
+        """Keyed, since the datagram may contain a passphrase."""
         return blake2b(datagram, key=self._digest_key).digest()
 
-    async def _join_when_asked(self) -> None:
+    async def _run_joins(self) -> None:
         while True:
-            await self._asked.wait()
-            self._asked.clear()
-            job = self._job
-            assert job is not None
-            assert job.choice is not None
-            name = to_text(job.choice.ssid)
+            attempt = await self._to_join.get()
+            assert attempt.credentials is not None
+            outcome = await self._join(attempt.credentials, attempt.sn)
+            attempt.credentials, attempt.outcome, attempt.ended_at = None, outcome, self._now()
+            await self._send_outcome(attempt, outcome)
+
+    async def _join(self, credentials: WifiCredentials, sn: str | None) -> _Joined | _Failed:
+        try:
+            return _Joined(await self._join_within_timeout(credentials))
+        except JoinError as error:
+            ssid = to_text(credentials.ssid)
+            log.warning("wifi_not_joined", ssid=ssid, failure=error.failure.name, reason=str(error))
+            return _Failed(encode_join_failed(error.failure.value, sn))
+
+    async def _join_within_timeout(self, credentials: WifiCredentials) -> WifiLink:
+        async with self._radio:
             try:
-                job.link = await self._join(job.choice)
-            except JoinError as error:
-                log.warning("wifi_not_joined", ssid=name, failure=error.failure.name, reason=str(error))
-                job.failure = join_failed(error.failure.value, job.sn)
-            job.choice, job.ended_at = None, self._now()
-            await self._say_outcome(job)
+                async with asyncio.timeout(_JOIN_TIMEOUT_S):
+                    return await self._wifi.join(credentials)
+            except TimeoutError as error:
+                raise JoinError(f"no outcome within {_JOIN_TIMEOUT_S:.0f} s", JoinFailure.UNAVAILABLE) from error
 
-    async def _say_outcome(self, job: _JoinAttempt) -> None:
-        askers = frozenset(job.askers)
-        if job.link is None:
-            assert job.failure is not None
-            self._outlet.outcome(job.failure, askers)
-        else:
-            link = job.link
-            log.info("wifi_joined", ssid=to_text(link.ssid), interface=link.interface, address=str(link.address))
-            await self._joined(link, askers, job.sn)
-            self._to_check = job
-            self._check.set()
+    async def _send_outcome(self, attempt: _JoinAttempt, outcome: _Joined | _Failed) -> None:
+        requesters = frozenset(attempt.requesters)
+        match outcome:
+            case _Failed(answer):
+                self._responder.send_join_outcome(answer, requesters)
+            case _Joined(link):
+                log.info("wifi_joined", ssid=to_text(link.ssid), interface=link.interface, address=str(link.address))
+                await self._on_joined(link, requesters, attempt.sn)
+                self._to_check = attempt, outcome
+                self._check_due.set()
 
-    async def _check_firmware_when_joined(self) -> None:
+    async def _run_firmware_checks(self) -> None:
         while True:
-            await self._check.wait()
-            self._check.clear()
-            job = self._to_check
-            assert job is not None
+            await self._check_due.wait()
+            self._check_due.clear()
+            assert self._to_check is not None
+            attempt, joined = self._to_check
             try:
                 async with asyncio.timeout(_FIRMWARE_TIMEOUT_S):
-                    job.is_newest = await self._look_until_known()
+                    joined.firmware_is_newest = await self._ask_until_known()
             except TimeoutError:
                 log.warning("firmware_not_looked_up", reason=f"no answer within {_FIRMWARE_TIMEOUT_S:.0f} s")
-            if job.is_newest:
-                self._outlet.outcome(firmware_is_newest(), job.askers)
+            if joined.firmware_is_newest:
+                self._responder.send_join_outcome(encode_firmware_is_newest(), attempt.requesters)
 
-    async def _look_until_known(self) -> bool:
-        """A network just joined may take a moment: for its names, or to set the clock that TLS goes by."""
+    async def _ask_until_known(self) -> bool:
+        """Just after a join the cloud may be out of reach until DNS works and the clock, which TLS needs, is set."""
         while True:
             try:
                 return await self._is_newest()
             except GatewayError as error:
-                log.info("firmware_not_looked_up_yet", reason=str(error))
-            await asyncio.sleep(_FIRMWARE_AGAIN_S)
-
-    async def _join(self, choice: WifiCredentials) -> WifiLink:
-        async with self._radio:
-            try:
-                async with asyncio.timeout(_JOIN_TIMEOUT_S):
-                    return await self._wifi.join(choice)
-            except TimeoutError as error:
-                raise JoinError(f"no outcome within {_JOIN_TIMEOUT_S:.0f} s", JoinFailure.UNAVAILABLE) from error
+                log.info("firmware_lookup_failed", reason=str(error))
+            await asyncio.sleep(FIRMWARE_RETRY_S)

@@ -1,6 +1,6 @@
-"""What may come in and go out: where from, how large, how often. Pure: time is a parameter, in monotonic seconds.
+"""Limits on what is received and sent: by sender, size and rate. Pure: time is a parameter, in monotonic seconds.
 
-Whoever shares a network with the gateway can send it datagrams, under any address of that network.
+Any host of a network that the gateway is on can send it datagrams, under any address of that network.
 """
 
 from collections import OrderedDict
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
 
-from gatewayd.provisioning.datagrams import MAX_REQUEST
+from gatewayd.provisioning.datagrams import MAX_REQUEST_BYTES
 from gatewayd.provisioning.interfaces import Subnet
 
 
 class Admission(Enum):
-    """What becomes of a datagram; all but the first are dropped without a word."""
+    """Whether a datagram is read, and why not; all but ADMITTED are dropped without an answer."""
 
     ADMITTED = "admitted"
     TOO_LARGE = "too large"
     FOREIGN = "not from a host of the gateway's own subnets"
-    TOO_OFTEN = "too often from there"
-    TOO_MANY = "too many in all"
+    TOO_OFTEN = "too many from this source"
+    TOO_MANY = "too many from all sources"
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many a second, and so many at once after a rest."""
+    """`per_s` a second on average, and up to `burst` at once after a pause."""
 
     per_s: float
     burst: float
@@ -33,10 +33,10 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """How much is too much. A phone that asks once a second, or ten phones in one hallway, notice nothing.
+    """The limits as shipped; one phone that asks every second, or ten phones side by side, stay within them.
 
-    What goes out on request is bounded as well: `answers`, in bytes, direct answers and broadcasts together. A list
-    (≤ 1,400 bytes) and an announcement (about 950) each go out twice.
+    `each_source` and `total` count datagrams. `answers` counts bytes sent on request, direct answers and broadcasts
+    together: a list (≤ 1,400 bytes) and an announcement (about 950) are each sent twice.
     """
 
     each_source: Rate = Rate(2, 10)
@@ -46,19 +46,19 @@ class RateLimits:
 
 
 class TokenBucket:
-    """A token bucket."""
+    """A token bucket: it holds up to `rate.burst`, starts full, and gains `rate.per_s` a second."""
 
-    __slots__ = ("_at", "_left", "_rate")
+    __slots__ = ("_left", "_rate", "_updated_at")
 
     def __init__(self, rate: Rate, now: float) -> None:
         self._rate = rate
         self._left = rate.burst
-        self._at = now
+        self._updated_at = now
 
     def take(self, amount: float, now: float) -> bool:
-        """True, and `amount` is gone, where that much is there."""
-        self._left = min(self._rate.burst, self._left + max(0.0, now - self._at) * self._rate.per_s)
-        self._at = now
+        """Remove `amount` and return True, if the bucket holds that much; else False, and nothing is removed."""
+        self._left = min(self._rate.burst, self._left + max(0.0, now - self._updated_at) * self._rate.per_s)
+        self._updated_at = now
         if amount > self._left:
             return False
         self._left -= amount
@@ -66,7 +66,10 @@ class TokenBucket:
 
 
 class RateLimiter:
-    """Judges each datagram by its source and its size; knows at most `max_sources` sources at a time."""
+    """Applies `limits` to datagrams and answers.
+
+    Counts for the `max_sources` sources that sent most recently; a source beyond them starts afresh.
+    """
 
     def __init__(self, limits: RateLimits, now: float) -> None:
         self._limits = limits
@@ -74,18 +77,18 @@ class RateLimiter:
         self._answers = TokenBucket(limits.answers, now)
         self._sources: OrderedDict[IPv4Address, TokenBucket] = OrderedDict()
 
-    def admit(self, source: IPv4Address, size: int, own: Iterable[Subnet], now: float) -> Admission:
-        """May a datagram of `size` bytes from `source` be read by a gateway on the subnets `own`?"""
-        if size > MAX_REQUEST:
+    def admit(self, source: IPv4Address, size: int, subnets: Iterable[Subnet], now: float) -> Admission:
+        """Count a datagram of `size` bytes from `source`; return whether a gateway on `subnets` reads it."""
+        if size > MAX_REQUEST_BYTES:
             return Admission.TOO_LARGE
-        if not any(subnet.has_host(source) for subnet in own):
+        if not any(subnet.has_host(source) for subnet in subnets):
             return Admission.FOREIGN
         if not self._bucket(source, now).take(1, now):
             return Admission.TOO_OFTEN
         return Admission.ADMITTED if self._total.take(1, now) else Admission.TOO_MANY
 
-    def may_answer(self, size: int, now: float) -> bool:
-        """May `size` more bytes go out because somebody asked?"""
+    def admit_answer(self, size: int, now: float) -> bool:
+        """Count `size` bytes sent because of a request; False where the budget does not allow them."""
         return self._answers.take(size, now)
 
     def _bucket(self, source: IPv4Address, now: float) -> TokenBucket:

@@ -1,6 +1,7 @@
-"""The whole of provisioning as one part: `run()` is found by phones, lists networks and joins one (§10, §13).
+"""Provisioning as one part of the daemon (§10, §13): phones discover the gateway, list networks and have it join one.
 
-Wi-Fi itself, the gateway's record, the cloud and the place where keys are kept come in as parameters.
+Builds the parts, receives the datagrams and announces the gateway. Wi-Fi, the gateway's record, the cloud and the
+storage for secrets come in as parameters.
 """
 
 import asyncio
@@ -16,26 +17,26 @@ from gatewayd.model.record import Record
 from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.discovery import Discovery
 from gatewayd.provisioning.dispatcher import Dispatcher
-from gatewayd.provisioning.interfaces import Changes, Neighbourhood, Subnet
+from gatewayd.provisioning.interfaces import AddressChanges, LocalSubnets, Subnet
 from gatewayd.provisioning.join import JoinRequests
 from gatewayd.provisioning.rate_limit import Admission, RateLimiter, RateLimits
 from gatewayd.provisioning.responder import Responder
 from gatewayd.provisioning.scan import ScanRequests
 from gatewayd.provisioning.seal import GatewayKey, Nonces, PassphraseOpener, SecretStore, fingerprint
-from gatewayd.provisioning.udp_socket import Requester, UdpSocket
+from gatewayd.provisioning.udp_socket import Sender, UdpSocket
 from gatewayd.provisioning.wifi import Wifi
 from gatewayd.provisioning.window import ProvisioningWindow
 
 log = structlog.get_logger()
 
-_BIND_AGAIN_S: Final = 30.0
-_UNKNOWN_AGAIN_S: Final = 1.0
-_KEEP_AGAIN_S: Final = 60.0
+BIND_RETRY_S = 30.0
+_RECORD_RETRY_S: Final = 1.0
+_STORE_RETRY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """§10: 9820 is heard, 9830 is spoken to."""
+    """§10: the gateway listens on 9820, phones on 9830. `listen` 0: any free port."""
 
     listen: int = 9820
     announce: int = 9830
@@ -43,27 +44,30 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class GatewayContext:
-    """What provisioning needs of the rest of the daemon.
+    """What provisioning needs from the rest of the daemon.
 
-    `record`: the gateway's own (§12.1), None while nobody knows it. `own`: the subnets of this machine now.
-    `is_newest`: asks the cloud about the firmware; raises CloudError. `joined`: hears of each network joined;
-    `addressed`: of the subnets, at start, on a change and every now and then.
+    `record`: the gateway's own record (§12.1), None before it is known.
+    `read_subnets`: the subnets of this machine now.
+    `is_newest`: asks the cloud whether the firmware is the newest; raises CloudError.
+    `on_joined`: called with each network joined. Raises GatewayError.
+    `on_addresses`: called with the subnets at start, on a change and at intervals. Raises GatewayError.
+    `now`: monotonic seconds.
     """
 
     record: Callable[[], Record | None]
-    own: Callable[[], tuple[Subnet, ...]]
+    read_subnets: Callable[[], tuple[Subnet, ...]]
     is_newest: Callable[[], Awaitable[bool]]
-    joined: Callable[[WifiLink], Awaitable[None]]
-    addressed: Callable[[tuple[Subnet, ...]], Awaitable[None]]
+    on_joined: Callable[[WifiLink], Awaitable[None]]
+    on_addresses: Callable[[tuple[Subnet, ...]], Awaitable[None]]
     now: Callable[[], float]
 
 
 class ProvisioningService:
-    """Times are monotonic seconds."""
+    """`run()` serves phones; the console and the cloud services use the rest. Times are seconds."""
 
     def __init__(
         self,
-        around: GatewayContext,
+        context: GatewayContext,
         wifi: Wifi,
         key: GatewayKey,
         window: ProvisioningWindow,
@@ -73,181 +77,187 @@ class ProvisioningService:
         sealed_only: bool,
         limits: RateLimits | None = None,
     ) -> None:
-        self.verdicts: Counter[Admission] = Counter()
-        """What became of the datagrams that came in."""
+        self.admissions: Counter[Admission] = Counter()
+        """How many datagrams were read or dropped, by reason."""
         self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        """The port that is heard, once it is."""
+        """The port that is listened on, once it is bound."""
         self._reported: dict[str, int] = {}
-        self._around = around
+        self._context = context
         self._wifi = wifi
         self._key = key
         self._window = window
         self._ports = ports
         self._announce_interval_s = announce_interval_s
-        self._neighbourhood = Neighbourhood(around.own)
-        self._guard = RateLimiter(limits or RateLimits(), around.now())
-        self._endpoint = UdpSocket(self._received)
-        outlet = Responder(self._endpoint, ports.announce, self._guard, self._neighbourhood, around.now)
+        self._local_subnets = LocalSubnets(context.read_subnets)
+        self._rate_limiter = RateLimiter(limits or RateLimits(), context.now())
+        self._socket = UdpSocket(self._on_datagram)
+        responder = Responder(self._socket, ports.announce, self._rate_limiter, self._local_subnets, context.now)
         nonces, radio = Nonces(), asyncio.Lock()
-        self._discovery = Discovery(around.record, key, nonces, outlet, around.now)
-        self._listing = ScanRequests(wifi, radio, outlet, around.now)
-        self._joining = JoinRequests(
+        self._discovery = Discovery(context.record, key, nonces, responder, context.now)
+        self._scans = ScanRequests(wifi, radio, responder, context.now)
+        self._joins = JoinRequests(
             wifi,
             radio,
-            outlet,
-            joined=self._joined,
-            joined_before=self._discovery.answer_joined,
-            is_newest=around.is_newest,
-            now=around.now,
+            responder,
+            on_joined=self._on_joined,
+            repeat_joined=self._discovery.repeat_join,
+            is_newest=context.is_newest,
+            now=context.now,
         )
-        self._desk = Dispatcher(
-            around.record,
+        self._dispatcher = Dispatcher(
+            context.record,
             self._discovery,
-            self._listing,
-            self._joining,
+            self._scans,
+            self._joins,
             PassphraseOpener(key, nonces, sealed_only=sealed_only),
             window,
-            outlet,
-            around.now,
+            responder,
+            context.now,
         )
 
     @classmethod
     async def load(
         cls,
-        around: GatewayContext,
+        context: GatewayContext,
         wifi: Wifi,
-        keep: SecretStore,
+        store: SecretStore,
         *,
         ports: Ports,
         announce_interval_s: float,
         sealed_only: bool,
     ) -> "ProvisioningService":
-        """With the key and the window's state that the last run left in `keep`. Raises StoreError."""
+        """A service with the key and the state of the window in `store`. Raises StoreError."""
         return cls(
-            around,
+            context,
             wifi,
-            await GatewayKey.load(keep),
-            await ProvisioningWindow.load(keep),
+            await GatewayKey.load(store),
+            await ProvisioningWindow.load(store),
             ports=ports,
             announce_interval_s=announce_interval_s,
             sealed_only=sealed_only,
         )
 
     async def run(self) -> None:
-        """Until cancelled. A port that somebody else has is tried again and again."""
+        """Serve phones until cancelled. While another program has the port, try again every 30 s."""
         while True:
             try:
-                with Changes.followed() as changes:
-                    async with self._endpoint.bound(self._ports.listen) as port, asyncio.TaskGroup() as tasks:
-                        log.info("provisioning_reachable", port=port)
+                with AddressChanges.subscribed() as changes:
+                    async with self._socket.bound(self._ports.listen) as port, asyncio.TaskGroup() as tasks:
+                        log.info("provisioning_port_opened", port=port)
                         if not self.bound.done():
                             self.bound.set_result(port)
-                        tasks.create_task(self._listing.run())
-                        tasks.create_task(self._joining.run())
+                        tasks.create_task(self._scans.run())
+                        tasks.create_task(self._joins.run())
                         tasks.create_task(self._announce(changes))
             except OSError as error:
-                log.warning("provisioning_not_reachable", port=self._ports.listen, reason=str(error))
-                await asyncio.sleep(_BIND_AGAIN_S)
+                log.warning("provisioning_port_not_opened", port=self._ports.listen, reason=str(error))
+                await asyncio.sleep(BIND_RETRY_S)
 
     @property
     def fingerprint(self) -> str:
-        """Of the gateway's key: what an installer compares."""
+        """Of the gateway's key; an installer compares it with what the client shows."""
         return fingerprint(self._key.public)
 
     @property
     def window_is_open(self) -> bool:
-        """Whether a phone may put the gateway on a network now."""
-        return self._window.is_open(self._around.now())
+        """True while a phone may put the gateway on a network."""
+        return self._window.is_open(self._context.now())
 
     @property
     def window_has_no_end(self) -> bool:
-        """True until the gateway has reached the cloud once."""
+        """True until the gateway has reached the cloud for the first time."""
         return self._window.has_no_end
 
     def open_window(self, seconds: float) -> bool:
-        """Let phones put the gateway on a network for `seconds` (0: no longer). Says whether the window is open now."""
-        self._window.open_for(seconds, self._around.now())
-        is_open = self._window.is_open(self._around.now())
+        """Open the provisioning window for `seconds`, or close it (0). Returns whether it is open now."""
+        self._window.open_for(seconds, self._context.now())
+        is_open = self.window_is_open
         log.info("provisioning_window_set", seconds=seconds, is_open=is_open)
         return is_open
 
-    async def uplink_works(self) -> None:
-        """The gateway has reached the cloud: from now on the window opens on request only, after a restart too.
+    async def mark_provisioned(self) -> None:
+        """Note that the gateway has reached the cloud: from now on, and after restarts, the window opens on request
+        only.
 
-        Returns once that is kept; a disk that is full now is tried again.
+        Returns once that is stored; while the store fails (a full disk), tries again every minute.
         """
         while True:
             try:
-                await self._window.uplink_works()
+                await self._window.mark_provisioned()
             except StoreError as error:
-                log.warning("window_not_kept_shut", reason=str(error))
-                await asyncio.sleep(_KEEP_AGAIN_S)
+                log.warning("window_not_stored", reason=str(error))
+                await asyncio.sleep(_STORE_RETRY_S)
             else:
                 return
 
-    def _received(self, datagram: bytes, asker: Requester) -> None:
-        verdict = self._guard.admit(asker.address, len(datagram), self._neighbourhood.subnets, self._around.now())
-        self.verdicts[verdict] += 1
-        if verdict is Admission.ADMITTED:
-            self._desk.take(datagram, asker)
+    def _on_datagram(self, datagram: bytes, sender: Sender) -> None:
+        admission = self._rate_limiter.admit(
+            sender.address, len(datagram), self._local_subnets.current, self._context.now()
+        )
+        self.admissions[admission] += 1
+        if admission is Admission.ADMITTED:
+            self._dispatcher.dispatch(datagram, sender)
 
-    async def _announce(self, changes: Changes) -> None:
-        """At start, on a change of address, and every so often."""
-        said: tuple[Subnet, ...] | None = None
-        due = self._around.now()
+    async def _announce(self, changes: AddressChanges) -> None:
+        """Announce on every subnet at start and at intervals, and on a new subnet at once."""
+        announced: tuple[Subnet, ...] | None = None
+        due = self._context.now()
         while True:
-            subnets = self._neighbourhood.look()
-            is_new = subnets != said
-            if is_new:
+            subnets = self._local_subnets.refresh()
+            has_changed = subnets != announced
+            if has_changed:
                 _log_addresses(subnets)
-            if (is_due := self._around.now() >= due) or is_new:
-                await self._look_at_link()
+            is_due = self._context.now() >= due
+            if is_due or has_changed:
+                await self._refresh_link()
             if is_due:
                 self._report_dropped()
-                known = self._discovery.announce(subnets)
-                due = self._around.now() + (self._announce_interval_s if known else _UNKNOWN_AGAIN_S)
+                is_record_known = self._discovery.announce(subnets)
+                due = self._context.now() + (self._announce_interval_s if is_record_known else _RECORD_RETRY_S)
             else:
-                self._discovery.announce(subnet for subnet in subnets if subnet not in (said or ()))
-            said = subnets
-            await self._said_addresses(subnets)
-            await changes.wait(due - self._around.now())
+                self._discovery.announce(subnet for subnet in subnets if subnet not in (announced or ()))
+            announced = subnets
+            await self._report_addresses(subnets)
+            await changes.wait(due - self._context.now())
 
-    async def _said_addresses(self, subnets: tuple[Subnet, ...]) -> None:
+    async def _report_addresses(self, subnets: tuple[Subnet, ...]) -> None:
         try:
-            await self._around.addressed(subnets)
+            await self._context.on_addresses(subnets)
         except GatewayError as error:
-            log.warning("addresses_not_kept", reason=str(error))
+            log.warning("addresses_not_stored", reason=str(error))
 
-    async def _look_at_link(self) -> None:
-        """For the announcements, which nobody hears before the gateway knows itself."""
-        if self._around.record() is None:
+    async def _refresh_link(self) -> None:
+        """Read the Wi-Fi link for the announcements, unless there are none yet for want of a record."""
+        if self._context.record() is None:
             return
         before = self._discovery.link
         try:
             link = await self._wifi.link()
         except GatewayError as error:
-            log.warning("wifi_not_known", reason=str(error))
+            log.warning("wifi_link_not_read", reason=str(error))
             link = None
-        if self._discovery.link is before:  # else a join has ended meanwhile, which knows better
+        if self._discovery.link is before:  # else a join has ended meanwhile, and its link is newer
             self._discovery.link = link
 
     def _report_dropped(self) -> None:
-        """Once an interval at most, however many there are."""
-        dropped = {verdict.name: count for verdict, count in self.verdicts.items() if verdict is not Admission.ADMITTED}
+        """Log the counts of dropped datagrams, once an interval at most."""
+        dropped = {
+            admission.name: count for admission, count in self.admissions.items() if admission is not Admission.ADMITTED
+        }
         if dropped != self._reported:
             self._reported = dropped
             log.info("datagrams_dropped", so_far=dropped)
 
-    async def _joined(self, link: WifiLink, askers: frozenset[Requester], sn: str | None) -> None:
-        self._discovery.announce_joined(link, askers, sn)
+    async def _on_joined(self, link: WifiLink, requesters: frozenset[Sender], sn: str | None) -> None:
+        self._discovery.announce_join(link, requesters, sn)
         try:
-            await self._around.joined(link)
+            await self._context.on_joined(link)
         except GatewayError as error:
-            log.warning("joined_network_not_kept", reason=str(error))
+            log.warning("joined_network_not_stored", reason=str(error))
 
 
 def _log_addresses(subnets: tuple[Subnet, ...]) -> None:
     if subnets:
         log.info("addresses_changed", addresses=[f"{subnet.interface} {subnet.address}" for subnet in subnets])
     else:
-        log.warning("no_address", remedy="a network that can broadcast, among [udp] interfaces where some are named")
+        log.warning("no_address_found", remedy="a network that can broadcast, among [udp] interfaces if that names any")

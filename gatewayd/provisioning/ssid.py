@@ -1,6 +1,7 @@
-"""What a network is called in a datagram: the air carries bytes of any encoding, JSON carries text (§13). Pure.
+"""Network names in datagrams: an ssid is bytes in any encoding, JSON carries text (§13). Pure.
 
-UTF-8 where it is that, else GB18030, else an escape; the last list that was shown says which bytes a text meant.
+An ssid is shown as UTF-8 where it is valid UTF-8, else as GB18030, else escaped. A text that a phone sends back is
+looked up in the list that was sent to it.
 """
 
 import re
@@ -9,66 +10,68 @@ from typing import Final
 
 from gatewayd.model.errors import MalformedError
 
-MAX_SSID: Final = 32
-"""Bytes of a network's name (IEEE 802.11)."""
+MAX_SSID_BYTES: Final = 32
+"""IEEE 802.11."""
 
+_ENCODINGS: Final = ("utf-8", "gb18030")
 _ESCAPED: Final = re.compile(r"(?:[ -\[\]-~]|\\x[0-9a-f]{2})*")
 
 
-class SsidNames:
-    """The texts of one list of networks, each one different, and the bytes behind them.
+class SsidTable:
+    """The ssids of one list of networks, each with a text that no other in the list has.
 
-    `former` is the list of before: a phone may still show it, and choose what has just faded out of the new one.
+    `former` is the table of the list before: a phone may still show that one, and choose a network that only it had.
     """
 
-    def __init__(self, ssids: Iterable[bytes] = (), former: "SsidNames | None" = None) -> None:
-        self._former = {} if former is None else former._bytes
-        self._bytes: dict[str, bytes] = {}
+    def __init__(self, ssids: Iterable[bytes] = (), former: "SsidTable | None" = None) -> None:
+        self._former = {} if former is None else former._ssids
+        self._ssids: dict[str, bytes] = {}
         self._texts: dict[bytes, str] = {}
         for ssid in ssids:
             if ssid not in self._texts:
-                text = next(text for text in _forms(ssid) if text not in self._bytes)
-                self._bytes[text] = ssid
+                text = next(text for text in _candidates(ssid) if text not in self._ssids)
+                self._ssids[text] = ssid
                 self._texts[ssid] = text
 
-    def text(self, ssid: bytes) -> str:
-        """What `ssid` is called in this list, or would be called alone."""
+    def to_text(self, ssid: bytes) -> str:
+        """The text of `ssid` in this list; for an ssid that is not in it, as `to_text` below."""
         return self._texts.get(ssid) or to_text(ssid)
 
-    def ssid(self, text: str) -> bytes:
-        """The bytes that `text` means: as in this list or the former, else an escape undone, else UTF-8 (hidden).
+    def to_bytes(self, text: str) -> bytes:
+        """The ssid that `text` stands for: in this list, else in the former one, else unescaped, else as UTF-8.
 
-        Raises MalformedError where no network can be called that.
+        Raises MalformedError where `text` cannot be an ssid.
         """
-        listed = self._bytes.get(text) or self._former.get(text)
+        listed = self._ssids.get(text) or self._former.get(text)
         if listed:
             return listed
         try:
-            ssid = _unescape(text) if _is_escape(text) else text.encode()
+            ssid = _unescape(text) if _is_escaped(text) else text.encode()
         except UnicodeEncodeError as error:
             raise MalformedError("data.ssid: not text that can be encoded") from error
-        if not 1 <= len(ssid) <= MAX_SSID:
-            raise MalformedError(f"data.ssid: {len(ssid)} bytes; a network's name has 1 to {MAX_SSID}")
+        if not 1 <= len(ssid) <= MAX_SSID_BYTES:
+            raise MalformedError(f"data.ssid: {len(ssid)} bytes; a network's name has 1 to {MAX_SSID_BYTES}")
         return ssid
 
 
 def to_text(ssid: bytes) -> str:
-    """What `ssid` is called where nothing else is called the same."""
-    return next(_forms(ssid))
+    """The text of `ssid` where no other network has the same one."""
+    return next(_candidates(ssid))
 
 
-def _forms(ssid: bytes) -> Iterator[str]:
-    for encoding in ("utf-8", "gb18030"):
+def _candidates(ssid: bytes) -> Iterator[str]:
+    """Texts for `ssid`, the best first; the last, escaped, belongs to this ssid alone."""
+    for encoding in _ENCODINGS:
         try:
             text = ssid.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if not _is_escape(text):  # it would be what another network is called, for want of any text
+        if not _is_escaped(text):  # else it could be the escaped text of another ssid
             yield text
-    yield "".join(chr(byte) if 0x20 <= byte < 0x7F and byte != 0x5C else f"\\x{byte:02x}" for byte in ssid)
+    yield "".join(chr(byte) if 0x20 <= byte < 0x7F and byte != ord("\\") else f"\\x{byte:02x}" for byte in ssid)
 
 
-def _is_escape(text: str) -> bool:
+def _is_escaped(text: str) -> bool:
     return "\\x" in text and _ESCAPED.fullmatch(text) is not None
 
 

@@ -1,4 +1,7 @@
-"""The UDP socket: bytes in, bytes out. What they mean is decided elsewhere; who may be heard is the guard's."""
+"""The UDP socket of gateway and client: sends and receives datagrams.
+
+What a datagram means is left to `dispatcher` and `client`; whether a sender is answered, to `rate_limit`.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,31 +15,32 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Requester:
-    """Where a datagram came from."""
+class Sender:
+    """The address and port that a datagram came from; answers go there."""
 
     address: IPv4Address
     port: int
 
 
-Received = Callable[[bytes, Requester], None]
+OnDatagram = Callable[[bytes, Sender], None]
 
 
 class UdpSocket(asyncio.DatagramProtocol):
-    """One socket on one port of every interface."""
+    """One socket on one port of every interface; calls `on_datagram` for each datagram received."""
 
-    def __init__(self, received: Received) -> None:
-        self._received = received
+    def __init__(self, on_datagram: OnDatagram) -> None:
+        self._on_datagram = on_datagram
         self._transport: asyncio.DatagramTransport | None = None
 
     @asynccontextmanager
     async def bound(self, port: int, *, is_shared: bool = False) -> AsyncIterator[int]:
-        """Bind `port` (0: any) as long as this is entered; yields which one. Raises OSError where it is taken.
+        """Bind `port` (0: any free one) for the length of the block, and yield its number.
 
-        Of a port that is shared each of this user's programs hears every broadcast.
+        With `is_shared` other programs of the same user may bind it as well, and each receives every broadcast.
+        Raises OSError where the port is taken.
         """
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: self, local_addr=_everywhere(port), allow_broadcast=True, reuse_port=is_shared
+            lambda: self, local_addr=_any_address(port), allow_broadcast=True, reuse_port=is_shared
         )
         self._transport = transport
         try:
@@ -45,18 +49,18 @@ class UdpSocket(asyncio.DatagramProtocol):
             transport.close()
 
     def send(self, datagram: bytes, address: IPv4Address, port: int) -> None:
-        """Send once; UDP promises nothing, so neither does this."""
+        """Send once, without any guarantee of delivery; does nothing while the socket is not bound."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.sendto(datagram, (str(address), port))
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._received(data, Requester(IPv4Address(addr[0]), addr[1]))
+        self._on_datagram(data, Sender(IPv4Address(addr[0]), addr[1]))
 
     def error_received(self, exc: Exception) -> None:
-        """A network that is away now, or an asker who has gone."""
+        """Log what the kernel reports: the network is down, or nothing listens on the receiver's port."""
         log.debug("datagram_not_sent", reason=str(exc))
 
 
-def _everywhere(port: int) -> tuple[str, int]:
-    """Broadcasts reach a socket that is bound to no one address; the guard knows the gateway's own subnets."""
+def _any_address(port: int) -> tuple[str, int]:
+    """A socket bound to one address receives no broadcasts; `rate_limit` drops what comes from foreign subnets."""
     return "0.0.0.0", port  # noqa: S104

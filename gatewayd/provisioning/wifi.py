@@ -1,4 +1,4 @@
-"""What provisioning needs of Wi-Fi; NetworkManager gives it on a board, the simulator in the demo."""
+"""The Wi-Fi that provisioning needs, as a Protocol. NetworkManager fits it on a board, the simulator in the demo."""
 
 from typing import NoReturn, Protocol
 
@@ -6,31 +6,31 @@ from gatewayd.model.wifi import JoinError, JoinFailure, ScanError, WifiCredentia
 
 
 class Wifi(Protocol):
-    """One radio that can hear networks and join one. `scan` and `join` are called one at a time, `link` whenever."""
+    """One radio that scans and joins. The caller runs `scan` and `join` one at a time; `link` may run beside them."""
 
     async def scan(self) -> tuple[WifiNetwork, ...]:
-        """A fresh list, strongest first, each ssid once. Raises ScanError."""
+        """Scan now; return the networks, strongest first, each ssid once. Raises ScanError."""
         ...
 
-    async def join(self, choice: WifiCredentials) -> WifiLink:
-        """Join, and return once there is an IPv4 address. Raises JoinError, with the former network back."""
+    async def join(self, credentials: WifiCredentials) -> WifiLink:
+        """Join, and return once there is an IPv4 address. Raises JoinError, with the former network connected again."""
         ...
 
     async def link(self) -> WifiLink | None:
-        """What is joined now."""
+        """The network that is joined now; None where there is none."""
         ...
 
 
 class NoWifi:
-    """Fits the Protocol `Wifi`."""
+    """A board without Wi-Fi (`[wifi] backend = "none"`). Fits the Protocol `Wifi`."""
 
     async def scan(self) -> NoReturn:
         """Raises ScanError."""
         raise ScanError("no Wi-Fi on this board ([wifi] backend is none)")
 
-    async def join(self, _choice: WifiCredentials) -> NoReturn:
+    async def join(self, _credentials: WifiCredentials) -> NoReturn:
         """Raises JoinError."""
         raise JoinError("no Wi-Fi on this board ([wifi] backend is none)", JoinFailure.UNAVAILABLE)
 
     async def link(self) -> None:
-        """Nothing is joined."""
+        """Return None: no network is ever joined."""

@@ -1,7 +1,7 @@
-"""The provisioning window: when a phone may put the gateway on a network. Pure but for the one fact that it keeps.
+"""The provisioning window: when a phone may put the gateway on a network.
 
-Open while the gateway has never had a working uplink; after that only for the minutes that somebody with a right to it
-(gatewayctl, or the button) asked for. It does not open again when the uplink fails: cutting a line is easy.
+It is open until the gateway has had a working uplink once; after that, for the minutes that somebody with a right to it
+(gatewayctl, or the button) requested. It does not open again when the uplink fails: anybody can cut an uplink.
 """
 
 from typing import Final
@@ -12,34 +12,34 @@ _PROVISIONED: Final = "provisioned"
 
 
 class ProvisioningWindow:
-    """Times are monotonic seconds."""
+    """`store` holds the one fact that outlives a restart: that the uplink has worked. Times are monotonic seconds."""
 
-    def __init__(self, keep: SecretStore, *, is_provisioned: bool) -> None:
-        self._keep = keep
-        self._is_provisioned = self._is_kept = is_provisioned
-        self._until = float("-inf")
+    def __init__(self, store: SecretStore, *, is_provisioned: bool) -> None:
+        self._store = store
+        self._is_provisioned = self._is_stored = is_provisioned
+        self._open_until = float("-inf")
 
     @classmethod
-    async def load(cls, keep: SecretStore) -> "ProvisioningWindow":
-        """As the last run left it; minutes that were granted then are over. Raises StoreError."""
-        return cls(keep, is_provisioned=await keep.get(_PROVISIONED) is not None)
+    async def load(cls, store: SecretStore) -> "ProvisioningWindow":
+        """The window after a restart; minutes granted before it are over. Raises StoreError."""
+        return cls(store, is_provisioned=await store.get(_PROVISIONED) is not None)
 
     @property
     def has_no_end(self) -> bool:
-        """Open until the gateway has reached the cloud once, whatever is asked for?"""
+        """True while it stays open whatever is requested: the gateway has never had a working uplink."""
         return not self._is_provisioned
 
     def is_open(self, now: float) -> bool:
-        """May a phone put the gateway on a network?"""
-        return not self._is_provisioned or now < self._until
+        """True while a phone may put the gateway on a network."""
+        return not self._is_provisioned or now < self._open_until
 
     def open_for(self, seconds: float, now: float) -> None:
-        """Open it for so long at least; 0 shuts it."""
-        self._until = max(self._until, now + seconds) if seconds else now
+        """Keep it open for at least `seconds` from now; 0 closes it."""
+        self._open_until = max(self._open_until, now + seconds) if seconds else now
 
-    async def uplink_works(self) -> None:
-        """The gateway has what it was provisioned for. Raises StoreError."""
+    async def mark_provisioned(self) -> None:
+        """The uplink works: close the window unless minutes are granted, and store that. Raises StoreError."""
         self._is_provisioned = True
-        if not self._is_kept:
-            await self._keep.put(_PROVISIONED, b"1")
-            self._is_kept = True
+        if not self._is_stored:
+            await self._store.put(_PROVISIONED, b"1")
+            self._is_stored = True

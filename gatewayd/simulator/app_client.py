@@ -16,7 +16,7 @@ import aiomqtt
 import msgspec
 
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import OperationStatus, operation
+from gatewayd.model.status import OperationStatus, operation_status
 
 _REQUEST_STATUS: Final[Mapping[ExecType, OperationStatus]] = {
     ExecType.CREATE: OperationStatus.CREATE_REQUESTED,
@@ -181,5 +181,5 @@ def _decode(topic: str, payload: bytes, *, retained: bool, at: float) -> Receive
         envelope = msgspec.json.decode(payload, type=_AppEnvelope)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ReceivedMessage(topic, retained, None, None, {}, at)
-    meaning = operation(envelope.status, envelope.desc)
+    meaning = operation_status(envelope.status, envelope.desc)
     return ReceivedMessage(topic, retained, meaning, envelope.msg.get("sn"), envelope.msg, at)

@@ -1,1 +1,1 @@
-"""SQLite: the mirror, the outbox, the command journal, secrets. Nothing else opens the database."""
+"""SQLite: the mirror, the outbox, the command journal, secrets. No other package opens the database."""

@@ -1,26 +1,32 @@
-"""The set of devices whose state somebody has not taken yet. In memory, for a single consumer."""
+"""Which devices have changed since a subscriber last looked. In memory; one feed a subscriber of the mirror."""
 
 import asyncio
+from collections.abc import Iterable
 
 from gatewayd.model.ids import Uuid
 
 
 class ChangeFeed:
-    """Uuids in the order in which they first changed; one that changes again before it is taken stands there once."""
+    """Uuids in the order in which they first changed. A device that changes again before it is taken is there once."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Uuid, None] = {}
-        self._stirred = asyncio.Event()
+        self._changed: dict[Uuid, None] = {}
+        self._has_changes = asyncio.Event()
 
     def add(self, uuid: Uuid) -> None:
-        """Say that `uuid` changed."""
-        self._waiting[uuid] = None
-        self._stirred.set()
+        """Add a device that has changed."""
+        self._changed[uuid] = None
+        self._has_changes.set()
+
+    def add_all(self, uuids: Iterable[Uuid]) -> None:
+        """Add several devices, so that this subscriber looks at them anew."""
+        for uuid in uuids:
+            self.add(uuid)
 
     async def take(self) -> tuple[Uuid, ...]:
-        """All that wait, at least one, in order of arrival; they wait no longer."""
-        await self._stirred.wait()
-        taken = tuple(self._waiting)
-        self._waiting.clear()
-        self._stirred.clear()
+        """Wait for at least one change; return all there are, in order, and empty the feed. For one task at a time."""
+        await self._has_changes.wait()
+        taken = tuple(self._changed)
+        self._changed.clear()
+        self._has_changes.clear()
         return taken

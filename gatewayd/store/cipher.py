@@ -1,4 +1,4 @@
-"""Sealing of secrets at rest: AES-256-GCM, bound to the name that the secret stands under."""
+"""Encryption of secrets at rest: AES-256-GCM, with the name of the secret as associated data."""
 
 import os
 from typing import Final
@@ -13,7 +13,10 @@ _NONCE_BYTES: Final = 12  # random: safe for 2**32 secrets under one key (NIST S
 
 
 class Cipher:
-    """Seals and opens. Its repr shows no key, and its errors no secret."""
+    """Encrypts and decrypts with one key. Its repr shows no key, and its errors no secret.
+
+    Raises StoreError for a key of the wrong length.
+    """
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
@@ -21,12 +24,12 @@ class Cipher:
         self._aead = AESGCM(key)
 
     def seal(self, name: str, secret: bytes) -> bytes:
-        """`secret` so that only this key opens it, and only under this `name`."""
+        """`secret` encrypted, so that only this key opens it, and only under this `name`."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, secret, name.encode())
 
     def open(self, name: str, sealed: bytes) -> bytes:
-        """What was sealed under `name`. Raises StoreError where it was tampered with, or another key sealed it."""
+        """The secret that was sealed under `name`. Raises StoreError if it is damaged or another key sealed it."""
         try:
             return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode())
         except (InvalidTag, ValueError) as error:

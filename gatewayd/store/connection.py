@@ -15,7 +15,7 @@ from gatewayd.model.errors import StoreError
 T = TypeVar("T")
 
 _PAGE_BYTES: Final = 4096  # one block of ext4: smaller pages come out larger on the disk
-_CHECKPOINT_PAGES: Final = 4000  # a bound alone: the writer checkpoints long before, when nobody waits for it
+_CHECKPOINT_PAGES: Final = 4000  # a bound alone: `database` checkpoints long before, when no caller waits for it
 _PRAGMAS: Final = (
     f"PRAGMA page_size = {_PAGE_BYTES}",
     "PRAGMA locking_mode = EXCLUSIVE",  # one process, and no -shm file
@@ -31,10 +31,10 @@ _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class DamagedError(Exception):
-    """The file is no sound database. Never leaves this room."""
+    """The file is no sound database. `opening` handles it; it never leaves this package."""
 
 
-def code_of(error: BaseException) -> int:
+def sqlite_code(error: BaseException) -> int:
     """SQLite's primary result code of `error`; 0 where it has none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
@@ -42,7 +42,7 @@ def code_of(error: BaseException) -> int:
 class Connection(aiosqlite.Connection):
     """aiosqlite's connection, able to run a function on its thread: one hop there for a whole transaction.
 
-    aiosqlite has no public call for this; `_tx`, its queue, is all that is used of its inside (0.22).
+    aiosqlite has no public call for this; `_tx`, its queue, is the only private part of it that is used (0.22).
     """
 
     def post(self, work: Callable[[], None]) -> None:
@@ -57,12 +57,12 @@ class Connection(aiosqlite.Connection):
 
     @property
     def raw(self) -> sqlite3.Connection:
-        """The connection itself, for the thread alone."""
+        """sqlite3's own connection, to be used on the thread alone."""
         return self._conn
 
 
 def connect(path: Path) -> Connection:
-    """A connection to `path`, not yet open; the file is there after this, readable by its owner alone."""
+    """A connection to `path`, not yet open. The file exists after this, readable by its owner alone."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # before there is a thread to be stopped
     return Connection(partial(sqlite3.connect, path, timeout=0, isolation_level=None), iter_chunk_size=64)
 
@@ -79,17 +79,17 @@ def prepare(raw: sqlite3.Connection) -> None:
         raw.execute("COMMIT")
         faults = [text for (text,) in raw.execute("PRAGMA quick_check(1)") if text != "ok"]
     except sqlite3.DatabaseError as error:
-        if code_of(error) in _DAMAGED:
+        if sqlite_code(error) in _DAMAGED:
             raise DamagedError(str(error)) from error
         raise
     if faults:
         raise DamagedError(faults[0])
 
 
-def translated(error: BaseException, tried: str) -> StoreError:
-    """`error` as this room's own, saying what was tried."""
+def to_store_error(error: BaseException, attempted: str) -> StoreError:
+    """`error` as a StoreError that says what was `attempted`."""
     if isinstance(error, StoreError):
         return error
-    if code_of(error) in _BUSY:
-        return StoreError(f"{tried}: another process has the database open. Is gatewayd already running?")
-    return StoreError(f"{tried}: {error}")
+    if sqlite_code(error) in _BUSY:
+        return StoreError(f"{attempted}: another process has the database open. Is gatewayd already running?")
+    return StoreError(f"{attempted}: {error}")

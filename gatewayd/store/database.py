@@ -1,6 +1,6 @@
-"""Group commit: all writes that arrive while one commits go into the next transaction, one fsync for many.
+"""Group commit: all transactions that arrive while one group is written form the next group, one fsync for many.
 
-A write is a list of statements; what it means in memory is its owner's business, told by callbacks on the loop.
+What a transaction means in memory is left to its caller, by callbacks that run on the event loop.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from gatewayd.model.errors import StoreError
-from gatewayd.store.connection import Connection, code_of, translated
+from gatewayd.store.connection import Connection, sqlite_code, to_store_error
 
 T = TypeVar("T")
 
-_CHECKPOINT_EVERY: Final = 250  # transactions, of some two to eight pages each
+_CHECKPOINT_EVERY: Final = 250  # groups, of some two to eight pages each
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,177 +28,184 @@ class Statement:
 
 
 @dataclass(slots=True)
-class Write:
-    """Statements of one transaction. `on_commit` or `on_failure` run on the loop, even if the caller was cancelled."""
+class Transaction:
+    """Statements that are written all or none.
+
+    Then either `on_commit` or `on_failure` run on the event loop, even if the caller was cancelled.
+    """
 
     statements: list[Statement] = field(default_factory=list)
     on_commit: list[Callable[[], object]] = field(default_factory=list)
     on_failure: list[Callable[[], object]] = field(default_factory=list)
 
     def add(self, sql: str, *parameters: Any) -> None:
-        """One more statement."""
+        """Add one statement."""
         self.statements.append(Statement(sql, parameters))
 
 
 @dataclass(slots=True)
-class _PendingWrite:
-    write: Write
+class _Pending:
+    transaction: Transaction
     durable: bool
     future: asyncio.Future[None]
 
 
 class Database:
-    """All reading and writing goes through here.
+    """All reading and writing of the store.
 
-    `room_made` (called on the thread) frees disk space and says if it could; `failed` hears of every failure.
+    `free_space` (called on the connection's thread) frees disk space, for a full disk, and returns whether it could;
+    `on_failure` (on the event loop) is given every error.
     """
 
     def __init__(
-        self, connection: Connection, *, room_made: Callable[[], bool], failed: Callable[[BaseException], None]
+        self, connection: Connection, *, free_space: Callable[[], bool], on_failure: Callable[[BaseException], None]
     ) -> None:
         self._connection = connection
-        self._room_made = room_made
-        self._failed = failed
+        self._free_space = free_space
+        self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_PendingWrite] = deque()
-        self._later: deque[Statement] = deque()
+        self._pending: deque[_Pending] = deque()
+        self._deferred: deque[Statement] = deque()
         self._synchronous = ""
         self._since_checkpoint = 0
 
     @property
-    def has_later(self) -> bool:
-        """True while statements wait for a transaction to ride with."""
-        return bool(self._later)
+    def has_deferred(self) -> bool:
+        """True while statements of `defer` are not written."""
+        return bool(self._deferred)
 
-    def write_later(self, sql: str, *parameters: Any) -> None:
-        """Write this with the next transaction, whosever it is; a crash before that loses it."""
-        self._later.append(Statement(sql, parameters))
+    def defer(self, sql: str, *parameters: Any) -> None:
+        """Write this statement with the next transaction of any caller; a crash before that loses it."""
+        self._deferred.append(Statement(sql, parameters))
 
-    async def commit(self, write: Write, *, durable: bool = True) -> None:
-        """Returns when `write` stands: on the medium if `durable` (synchronous=FULL), else out of this process.
+    async def commit(self, transaction: Transaction, *, durable: bool = True) -> None:
+        """Write `transaction`, and return once it is on the medium if `durable` (synchronous=FULL), else once the
+        operating system has it.
 
-        Writes stand in the order of their calls. Raises StoreError if it does not stand. If the caller is cancelled
-        the write goes on.
+        Transactions are written in the order of the calls. Raises StoreError, and then nothing of it is written. If the
+        caller is cancelled it is written all the same.
         """
-        job = _PendingWrite(write, durable, self._loop.create_future())
-        self._waiting.append(job)
-        self._connection.post(self._drain)  # every call posts: a drain that finds nothing costs less than a wrong guess
-        await job.future
+        pending = _Pending(transaction, durable, self._loop.create_future())
+        self._pending.append(pending)
+        # Every call posts: a run that finds nothing costs less than a wrong guess.
+        self._connection.post(self._write_pending)
+        await pending.future
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` returns, run on the connection's thread between transactions. Raises StoreError."""
         try:
             return await self._connection.run(work)
         except sqlite3.Error as error:
-            raise translated(error, "Reading the database failed") from error
+            raise to_store_error(error, "Reading the database failed") from error
 
     # ---- on the connection's thread
 
-    def _drain(self) -> None:
-        jobs: list[_PendingWrite] = []
-        while self._waiting:
-            jobs.append(self._waiting.popleft())
-        if not jobs:
+    def _write_pending(self) -> None:
+        group: list[_Pending] = []
+        while self._pending:
+            group.append(self._pending.popleft())
+        if not group:
             return
-        outcomes = self._commit_all(jobs)
-        self._loop.call_soon_threadsafe(self._settle, jobs, outcomes)
-        if self._since_checkpoint >= _CHECKPOINT_EVERY:  # after the answer, so that nobody waits for it
-            self.checkpoint()
+        outcomes = self._commit_group(group)
+        self._loop.call_soon_threadsafe(self._complete, group, outcomes)
+        if self._since_checkpoint >= _CHECKPOINT_EVERY:  # after the answer, so that no caller waits for it
+            self._checkpoint()
 
-    def checkpoint(self) -> None:
-        """Copy the log into the database. What fails here is tried again: the log keeps everything."""
+    def _checkpoint(self) -> None:
+        """Copy the WAL into the database. A failure is harmless: the WAL keeps everything, and the next one copies."""
         self._since_checkpoint = 0
         try:
             self._connection.raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except sqlite3.Error as error:
-            self._loop.call_soon_threadsafe(self._failed, error)
+            self._loop.call_soon_threadsafe(self._on_failure, error)
 
-    def _commit_all(self, jobs: list[_PendingWrite]) -> list[Exception | None]:
+    def _commit_group(self, group: list[_Pending]) -> list[Exception | None]:
+        """Each transaction's error, or None. Where the group fails as a whole, each is tried by itself."""
         try:
-            return self._transact(jobs)
-        except Exception as error:  # noqa: BLE001  # whatever it is, each caller must hear of it
-            full = code_of(error) == sqlite3.SQLITE_FULL
+            return self._write_group(group)
+        except Exception as error:  # noqa: BLE001  # whatever it is, each caller must be given it
+            full = sqlite_code(error) == sqlite3.SQLITE_FULL
             if full:
-                self._room_made()
-                self._loop.call_soon_threadsafe(self._failed, error)  # even if the room that was made is enough
-            elif len(jobs) == 1:
+                self._free_space()
+                self._loop.call_soon_threadsafe(self._on_failure, error)  # even if what was freed is enough
+            elif len(group) == 1:
                 return [error]
-            return [error if full and not job.durable else self._commit_alone(job) for job in jobs]
+            return [error if full and not one.durable else self._commit_alone(one) for one in group]
 
-    def _commit_alone(self, job: _PendingWrite) -> Exception | None:
+    def _commit_alone(self, pending: _Pending) -> Exception | None:
         try:
-            return self._transact([job])[0]
+            return self._write_group([pending])[0]
         except Exception as error:  # noqa: BLE001  # it is handed to the caller
             return error
 
-    def _transact(self, jobs: list[_PendingWrite]) -> list[Exception | None]:
-        """One transaction; a job whose statement is refused falls out of it alone."""
+    def _write_group(self, group: list[_Pending]) -> list[Exception | None]:
+        """One SQLite transaction. A transaction with a statement that SQLite refuses is left out by itself."""
         raw = self._connection.raw
-        self._synchronize(any(job.durable for job in jobs))
-        riders = tuple(self._later)
+        self._set_synchronous(any(one.durable for one in group))
+        deferred = tuple(self._deferred)
         raw.execute("BEGIN IMMEDIATE")
         try:
-            for statement in riders:
+            for statement in deferred:
                 raw.execute(statement.sql, statement.parameters)
-            outcomes = [self._attempt(raw, job.write) for job in jobs]
+            outcomes = [self._execute(raw, one.transaction) for one in group]
             raw.execute("COMMIT")
         except BaseException:
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
             raise
-        for _ in riders:
-            self._later.popleft()
+        for _ in deferred:
+            self._deferred.popleft()
         self._since_checkpoint += 1
         return outcomes
 
     @staticmethod
-    def _attempt(raw: sqlite3.Connection, write: Write) -> Exception | None:
-        raw.execute("SAVEPOINT job")
+    def _execute(raw: sqlite3.Connection, transaction: Transaction) -> Exception | None:
+        raw.execute("SAVEPOINT one")
         try:
-            for statement in write.statements:
+            for statement in transaction.statements:
                 raw.execute(statement.sql, statement.parameters)
         except Exception as error:
-            if not raw.in_transaction or code_of(error) == sqlite3.SQLITE_FULL:
-                raise  # SQLite gave the whole transaction up, or would
-            raw.execute("ROLLBACK TO job")
-            raw.execute("RELEASE job")
+            if not raw.in_transaction or sqlite_code(error) == sqlite3.SQLITE_FULL:
+                raise  # SQLite rolled the whole group back, or would
+            raw.execute("ROLLBACK TO one")
+            raw.execute("RELEASE one")
             return error
-        raw.execute("RELEASE job")
+        raw.execute("RELEASE one")
         return None
 
-    def _synchronize(self, durable: bool) -> None:
+    def _set_synchronous(self, durable: bool) -> None:
         level = "FULL" if durable else "NORMAL"
         if level != self._synchronous:
             self._connection.raw.execute(f"PRAGMA synchronous = {level}")
             self._synchronous = level
 
-    # ---- on the loop
+    # ---- on the event loop
 
-    def _settle(self, jobs: list[_PendingWrite], outcomes: list[Exception | None]) -> None:
-        for job, error in zip(jobs, outcomes, strict=True):
-            for callback in job.write.on_failure if error else job.write.on_commit:
+    def _complete(self, group: list[_Pending], outcomes: list[Exception | None]) -> None:
+        for pending, error in zip(group, outcomes, strict=True):
+            for callback in pending.transaction.on_failure if error else pending.transaction.on_commit:
                 callback()
             if error:
-                self._failed(error)
-            if job.future.done():  # its caller was cancelled
+                self._on_failure(error)
+            if pending.future.done():  # its caller was cancelled
                 continue
             if error:
-                job.future.set_exception(_told(error))
+                pending.future.set_exception(_write_error(error))
             else:
-                job.future.set_result(None)
+                pending.future.set_result(None)
 
 
-def _told(error: Exception) -> StoreError:
-    told = translated(error, "Writing to the database failed")
-    told.__cause__ = error
-    return told
+def _write_error(error: Exception) -> StoreError:
+    translated = to_store_error(error, "Writing to the database failed")
+    translated.__cause__ = error
+    return translated
 
 
 def to_ms(moment: datetime) -> int:
-    """`moment` (aware) in milliseconds."""
+    """`moment` (aware) in milliseconds since 1970, UTC."""
     return round(moment.timestamp() * 1000)
 
 
 def from_ms(stamp: int) -> datetime:
-    """The moment of `stamp`, in UTC."""
+    """The moment of `stamp` (milliseconds since 1970), in UTC."""
     return datetime.fromtimestamp(stamp / 1000, UTC)

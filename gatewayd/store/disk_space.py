@@ -1,4 +1,7 @@
-"""Room on the disk and what to give up first: readings, then commands, last of all what happened at a lock."""
+"""Free space on the disk, and what the store stops doing when there is too little.
+
+Readings are given up first, then commands, last of all what happened at a lock. `store` acts on it.
+"""
 
 import asyncio
 import os
@@ -17,51 +20,51 @@ RESERVE_BYTES: Final = 1 << 20  # some hundred lock events
 _MARGIN_BYTES: Final = 1 << 20  # free space below which readings are not written
 
 
-class Trouble(Enum):
-    """What the store no longer does."""
+class StoreProblemKind(Enum):
+    """What the store no longer does, and why."""
 
-    LOW = "readings are not written: the disk is nearly full"
-    FULL = "readings are not written and commands are refused: the disk is full"
+    DISK_LOW = "readings are not written: the disk is nearly full"
+    DISK_FULL = "readings are not written and commands are refused: the disk is full"
     FAILING = "writing fails"
 
 
 @dataclass(frozen=True, slots=True)
 class StoreProblem:
-    """Why the household is told 设备本地存储错误."""
+    """Why the household is sent 设备本地存储错误 (§9)."""
 
-    trouble: Trouble
+    kind: StoreProblemKind
     reason: str
     since: datetime
 
 
-class Health:
-    """The problem of the moment, and whoever waits for it to change."""
+class StoreHealth:
+    """The present problem, or None; one task may wait for it to change."""
 
     def __init__(self) -> None:
         self.problem: StoreProblem | None = None
         self._changed = asyncio.Event()
 
-    def become(self, problem: StoreProblem | None) -> None:
-        """Take `problem` over; one of the same kind as before is no change."""
+    def set(self, problem: StoreProblem | None) -> None:
+        """Make `problem` the present one. One of the same kind as before is no change."""
         before, after = self.problem, problem
-        if (before and before.trouble) == (after and after.trouble):
+        if (before and before.kind) == (after and after.kind):
             return
         self.problem = problem
         if problem:
-            log.error("store_problem_began", trouble=problem.trouble.value, reason=problem.reason)
+            log.error("store_problem_began", problem=problem.kind.value, reason=problem.reason)
         else:
             log.info("store_problem_ended")
         self._changed.set()
 
-    async def changed(self) -> StoreProblem | None:
-        """The problem as it stands after its next change; for one watcher."""
+    async def wait_changed(self) -> StoreProblem | None:
+        """Wait for the next change since the last call, and return the problem as it is then. For one task."""
         await self._changed.wait()
         self._changed.clear()
         return self.problem
 
 
 class DiskSpace:
-    """The disk that `path` is on, and a reserve there that is given up for durable writes when the disk is full."""
+    """The disk that `path` is on, and a reserve file there that is deleted for durable writes when the disk is full."""
 
     def __init__(self, path: Path) -> None:
         self._folder = path.parent
@@ -72,16 +75,16 @@ class DiskSpace:
         """True while readings should not be written."""
         return shutil.disk_usage(self._folder).free < _MARGIN_BYTES
 
-    def release(self) -> bool:
-        """Give the reserve up; True if there was one."""
+    def release_reserve(self) -> bool:
+        """Delete the reserve; True if there was one."""
         try:
             self._reserve.unlink()
         except OSError:
             return False
         return True
 
-    def keep(self) -> bool:
-        """Lay the reserve aside if it is not there and the disk has room for it beside the margin; True if it is."""
+    def ensure_reserve(self) -> bool:
+        """Make the reserve if it is not there and the disk has room for it beside the margin; True if it is there."""
         if self._reserve.exists():
             return True
         if shutil.disk_usage(self._folder).free < RESERVE_BYTES + _MARGIN_BYTES:
@@ -90,6 +93,6 @@ class DiskSpace:
             with open(os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
         except OSError:
-            self.release()
+            self.release_reserve()
             return False
         return True

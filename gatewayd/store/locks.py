@@ -1,4 +1,7 @@
-"""What is kept of locks: events with the lock's own stamp, to be held against its log, and the keys in its slots."""
+"""Lock events with the lock's own time, to be compared with the lock's log, and the keys in its slots.
+
+What an event means is left to locks/.
+"""
 
 from functools import partial
 from typing import Final
@@ -8,11 +11,11 @@ from gatewayd.model.event import LockEvent, LockNotification, LockSource
 from gatewayd.model.ids import Uuid
 from gatewayd.model.lock import KeyState, LockKey
 from gatewayd.model.outbox_items import OutboxItem
-from gatewayd.store.database import Database, Write, from_ms, to_ms
+from gatewayd.store.database import Database, Transaction, from_ms, to_ms
 from gatewayd.store.mirror import Mirror
 
-KEPT_EVENTS: Final = 1_000
-"""Stamped events a lock; more than any lock's own log holds."""
+_MAX_EVENTS: Final = 1_000
+"""Events kept of each lock; more than any lock's own log holds."""
 
 _PRUNED_EVERY: Final = 500  # events
 _PRUNE: Final = (
@@ -22,7 +25,7 @@ _PRUNE: Final = (
 
 
 class LockStore:
-    """Events and keys, each on disk when the call returns."""
+    """Events and keys, each on disk when the call that writes it returns."""
 
     def __init__(self, database: Database, mirror: Mirror) -> None:
         self._database = database
@@ -31,7 +34,7 @@ class LockStore:
         self._next_event = 1
 
     async def load(self) -> None:
-        """Read the keys, and forget events that are older than any lock's log."""
+        """Read the keys, and delete the events that are older than any lock's log."""
         rows = await self._database.read(
             lambda raw: raw.execute("SELECT uuid, slot, key_type, name, state, member_id FROM lock_key").fetchall()
         )
@@ -39,31 +42,25 @@ class LockStore:
             self._keys[uuid, slot] = LockKey(uuid, slot, key_type, name, KeyState(state), member_id)
         (last,) = await self._database.read(lambda raw: raw.execute("SELECT max(id) FROM lock_event").fetchone())
         self._next_event = (last or 0) + 1
-        self._database.write_later(_PRUNE, KEPT_EVENTS)
+        self._database.defer(_PRUNE, _MAX_EVENTS)
 
-    async def add_event(self, word: LockNotification, changes: tuple[Change, ...], *due: OutboxItem) -> None:
-        """One transaction: the event, what it changes, and what the cloud has to hear.
+    async def add_event(self, notification: LockNotification, changes: tuple[Change, ...], *items: OutboxItem) -> None:
+        """Write in one transaction: `changes` of the lock's record, `items`, and an event that has the lock's own time.
 
         Raises UnknownDeviceError, and StoreError where it cannot be written.
         """
-        write = Write()
-        self._mirror.stage_changes(write, word.uuid, changes, *due)
-        if isinstance(word, LockEvent) and word.lock_time is not None:
-            write.add(
-                "INSERT INTO lock_event (id, uuid, lock_time, source, code, user, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                *(self._next_event, word.uuid, word.lock_time, word.source, word.code, word.user, to_ms(word.at)),
-            )
-            if self._next_event % _PRUNED_EVERY == 0:
-                self._database.write_later(_PRUNE, KEPT_EVENTS)
-            self._next_event += 1
-        await self._database.commit(write)
+        transaction = Transaction()
+        self._mirror.stage_changes(transaction, notification.uuid, changes, *items)
+        if isinstance(notification, LockEvent) and notification.lock_time is not None:
+            self._stage_event(transaction, notification)
+        await self._database.commit(transaction)
 
     async def stamped_events(self, uuid: Uuid) -> tuple[LockEvent, ...]:
-        """The last events of a lock that carry its own stamp, oldest first."""
+        """The latest events of a lock that carry its own time, oldest first."""
         rows = await self._database.read(
             lambda raw: raw.execute(
                 "SELECT source, code, user, at, lock_time FROM lock_event WHERE uuid = ? ORDER BY id DESC LIMIT ?",
-                (uuid, KEPT_EVENTS),
+                (uuid, _MAX_EVENTS),
             ).fetchall()
         )
         return tuple(
@@ -76,18 +73,27 @@ class LockStore:
         return tuple(sorted((key for key in self._keys.values() if key.uuid == uuid), key=lambda key: key.slot))
 
     async def put_key(self, key: LockKey) -> None:
-        """Keep a key, new or changed. Raises StoreError, and then it is as it was."""
-        write = Write()
-        write.add(
+        """Write a key, new or changed. Raises StoreError, and then it is as it was."""
+        transaction = Transaction()
+        transaction.add(
             "INSERT OR REPLACE INTO lock_key VALUES (?, ?, ?, ?, ?, ?)",
             *(key.uuid, key.slot, key.key_type, key.name, key.state, key.member_id),
         )
-        write.on_commit.append(partial(self._keys.__setitem__, (key.uuid, key.slot), key))
-        await self._database.commit(write)
+        transaction.on_commit.append(partial(self._keys.__setitem__, (key.uuid, key.slot), key))
+        await self._database.commit(transaction)
 
     async def drop_key(self, uuid: Uuid, slot: int) -> None:
-        """Forget a key. Raises StoreError, and then it is as it was."""
-        write = Write()
-        write.add("DELETE FROM lock_key WHERE uuid = ? AND slot = ?", uuid, slot)
-        write.on_commit.append(partial(self._keys.pop, (uuid, slot), None))
-        await self._database.commit(write)
+        """Delete a key. Raises StoreError, and then it is as it was."""
+        transaction = Transaction()
+        transaction.add("DELETE FROM lock_key WHERE uuid = ? AND slot = ?", uuid, slot)
+        transaction.on_commit.append(partial(self._keys.pop, (uuid, slot), None))
+        await self._database.commit(transaction)
+
+    def _stage_event(self, transaction: Transaction, event: LockEvent) -> None:
+        transaction.add(
+            "INSERT INTO lock_event (id, uuid, lock_time, source, code, user, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *(self._next_event, event.uuid, event.lock_time, event.source, event.code, event.user, to_ms(event.at)),
+        )
+        if self._next_event % _PRUNED_EVERY == 0:
+            self._database.defer(_PRUNE, _MAX_EVENTS)
+        self._next_event += 1

@@ -1,4 +1,4 @@
-"""Opens the database: locked, checked, migrated. A damaged file is set aside under a name with the time."""
+"""Opens the database: locked, checked, migrated. A damaged file is moved to a name with the time."""
 
 import sqlite3
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from gatewayd.model.errors import StoreError
-from gatewayd.store.connection import Connection, DamagedError, connect, prepare, translated
+from gatewayd.store.connection import Connection, DamagedError, connect, prepare, to_store_error
 from gatewayd.store.schema import migrate, migrations
 from gatewayd.store.state_key import sync_folder
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 def make_folder(folder: Path) -> None:
-    """Where the databases and the key live, made if it is not there. Raises StoreError."""
+    """Make the folder of the databases and the key, if it is not there. Raises StoreError."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -26,14 +26,17 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-async def open_sound(path: Path, now: Callable[[], datetime]) -> tuple[Connection, Path | None]:
-    """A checked and migrated connection to `path`, and where a damaged file went."""
+async def open_checked(path: Path, now: Callable[[], datetime]) -> tuple[Connection, Path | None]:
+    """A checked and migrated connection to `path`, and where a damaged file was moved to (None: it was sound).
+
+    Raises StoreError.
+    """
     try:
         return await _open(path), None
     except DamagedError as error:
-        aside = set_aside(path, now(), str(error))
+        damaged_copy = set_aside(path, now(), str(error))
     try:
-        return await _open(path), aside
+        return await _open(path), damaged_copy
     except DamagedError as error:
         raise StoreError(f"A new database at {path} is damaged too: {error}. The disk may be failing.") from error
 
@@ -42,14 +45,14 @@ async def _open(path: Path) -> Connection:
     try:
         connection = await connect(path)
     except (OSError, sqlite3.Error) as error:
-        raise translated(error, f"Opening the database {path} failed") from error
+        raise to_store_error(error, f"Opening the database {path} failed") from error
     assert isinstance(connection, Connection)
     try:
         await connection.run(prepare)
         await connection.run(partial(migrate, steps=migrations()))
     except sqlite3.Error as error:
         await connection.close()
-        raise translated(error, f"Opening the database {path} failed") from error
+        raise to_store_error(error, f"Opening the database {path} failed") from error
     except BaseException:
         await connection.close()
         raise
@@ -57,17 +60,17 @@ async def _open(path: Path) -> Connection:
 
 
 def set_aside(path: Path, moment: datetime, reason: str) -> Path:
-    """Rename a damaged database and what belongs to it under a name with the time, and say so; the new name."""
+    """Move a damaged database, with its WAL, to a name with the time; returns that name."""
     stamp = moment.strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    moved_to = path.with_name(f"{path.name}.damaged-{stamp}")
     for number in range(2, 100):
-        if not aside.exists():
+        if not moved_to.exists():
             break
-        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+        moved_to = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
+            part.rename(moved_to.with_name(moved_to.name + suffix))
     sync_folder(path.parent)
-    log.warning("database_set_aside", path=str(path), aside=str(aside), reason=reason)
-    return aside
+    log.warning("database_set_aside", path=str(path), moved_to=str(moved_to), reason=reason)
+    return moved_to

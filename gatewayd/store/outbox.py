@@ -1,13 +1,12 @@
-"""What the cloud still has to hear, kept until it has said that it took it; in order for each device.
+"""The outbox: what still has to be sent to the cloud, on disk until the cloud has accepted it, in order per device.
 
-Two lanes: "mqtt" (answers, notices) and "rest" (records, removals, messages). How a word is sent is cloud/'s business.
+Which items may be sent is decided in `outbox_queue`. How they are sent is left to cloud/mqtt and cloud/delivery.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -15,66 +14,43 @@ import structlog
 
 from gatewayd.model.errors import GatewayError, StoreError
 from gatewayd.model.ids import Uuid
-from gatewayd.model.outbox_items import AnswerItem, MessageItem, NoticeItem, OutboxItem, RecordItem, RemovalItem
+from gatewayd.model.outbox_items import ITEM_TYPES, OutboxItem, Route
 from gatewayd.store.codec import Codec
-from gatewayd.store.database import Database, Write, from_ms, to_ms
-from gatewayd.store.outbox_queue import OutboxQueue, QueuedRow, RowState
+from gatewayd.store.database import Database, Transaction, from_ms, to_ms
+from gatewayd.store.outbox_queue import EntryState, OutboxQueue, QueueEntry
 
 log = structlog.get_logger(__name__)
 
-
-class Route(StrEnum):
-    """How a word travels."""
-
-    MQTT = "mqtt"
-    REST = "rest"
-
-
-_LANE_OF: Final[dict[str, Route]] = {
-    "answer": Route.MQTT,
-    "notice": Route.MQTT,
-    "record": Route.REST,
-    "removal": Route.REST,
-    "message": Route.REST,
-}
-_KIND_OF: Final[dict[type, str]] = {
-    AnswerItem: "answer",
-    NoticeItem: "notice",
-    RecordItem: "record",
-    RemovalItem: "removal",
-    MessageItem: "message",
-}
-_ANSWER_LIFE: Final = timedelta(hours=1)  # then the phone has long stopped waiting
-_BODIES_IN_MEMORY: Final = 1000  # rows; what is above is read from disk when its turn comes
-_DEAD_LETTERS: Final = 1000  # kept, the newest
+_MAX_IN_MEMORY: Final = 1000  # items of a route; above that a body is read from disk when it is to be sent
+_MAX_DEAD_LETTERS: Final = 1000  # the newest are kept
+_MAX_REST_PER_DEVICE: Final = 25  # in flight: a burst of door openings is one batch, with room for other devices
 
 _INSERT: Final = "INSERT OR IGNORE INTO outbox (id, kind, uuid, body, created_at) VALUES (?, ?, ?, ?, ?)"
 _DELETE: Final = "DELETE FROM outbox WHERE id = ?"
-_FORGET: Final = "DELETE FROM dead_letter WHERE id = ?"
+_DELETE_DEAD: Final = "DELETE FROM dead_letter WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A word on its way. `recovered`: it waited before this start too, so it may have been sent already."""
+    """An item that was taken to be sent.
+
+    `attempts` counts those that failed. `maybe_sent` is True where the cloud may have it already: it was in the outbox
+    before this start, or `mark_maybe_sent` was called for it.
+    """
 
     id: int
-    due: OutboxItem
+    item: OutboxItem
     created_at: datetime
     attempts: int
-    recovered: bool = False
-
-    @property
-    def lane(self) -> Route:
-        """How it travels."""
-        return _LANE_OF[_KIND_OF[type(self.due)]]
+    maybe_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A word that the cloud will never take, and why; `due` is None where its row was damaged."""
+    """An item that the cloud will never accept, and why; `item` is None where its row cannot be read."""
 
     id: int
-    due: OutboxItem | None
+    item: OutboxItem | None
     reason: str
     created_at: datetime
     failed_at: datetime
@@ -82,13 +58,14 @@ class DeadLetter:
 
 
 class DeadLetterNotFoundError(GatewayError):
-    """No dead letter of that id is kept, or none that can be read."""
+    """There is no dead letter of that id, or none that can be read."""
 
 
 class Outbox:
-    """The rows that wait. `limit` bounds the MQTT lane: above it, answers that nobody waits for any more are dropped.
+    """The items that wait or are in flight.
 
-    Notices and messages are never dropped; a device has at most one waiting record.
+    `limit` bounds each queue for items that have a lifetime: above it, those that have outlived it are dropped. No
+    other item is ever dropped. Of a coalescing kind, at most one item of a device waits.
     """
 
     def __init__(
@@ -104,152 +81,162 @@ class Outbox:
         self._now = now
         self.limit = limit
         self._next_id = 1
-        self._lanes: dict[Route, OutboxQueue] = {
-            Route.MQTT: OutboxQueue(heads_only=False),
-            Route.REST: OutboxQueue(heads_only=True),
+        self._queues: dict[Route, OutboxQueue] = {
+            Route.MQTT: OutboxQueue(),
+            Route.REST: OutboxQueue(max_per_device=_MAX_REST_PER_DEVICE),
         }
-        self._stirred: dict[Route, asyncio.Event] = {lane: asyncio.Event() for lane in Route}
+        self._wake: dict[Route, asyncio.Event] = {route: asyncio.Event() for route in Route}
 
     async def load(self) -> None:
-        """Take up what waited when the gateway went down."""
+        """Read what was in the outbox when the gateway stopped."""
         rows = await self._database.read(
             lambda raw: raw.execute("SELECT id, kind, uuid, created_at, attempts FROM outbox ORDER BY id").fetchall()
         )
         for id_, kind, uuid, created_at, attempts in rows:
-            entry = QueuedRow(id_, kind, uuid, from_ms(created_at), None, RowState.WAITING, attempts, recovered=True)
+            item_type = ITEM_TYPES[kind]
+            queue = self._queues[item_type.route]
             self._next_id = id_ + 1
-            if kind == "record" and self._lanes[Route.REST].coalescing(uuid):
-                self._database.write_later(_DELETE, id_)
+            if queue.find_coalescing(uuid, item_type):
+                self._database.defer(_DELETE, id_)
             else:
-                self._lane(entry).add(entry)
-        buried = await self._database.read(lambda raw: raw.execute("SELECT max(id) FROM dead_letter").fetchone())
-        self._next_id = max(self._next_id, (buried[0] or 0) + 1)
+                created = from_ms(created_at)
+                queue.add(
+                    QueueEntry(id_, item_type, uuid, created, None, EntryState.WAITING, attempts, maybe_sent=True)
+                )
+        (last_dead,) = await self._database.read(lambda raw: raw.execute("SELECT max(id) FROM dead_letter").fetchone())
+        self._next_id = max(self._next_id, (last_dead or 0) + 1)
 
-    async def add(self, *due: OutboxItem) -> None:
-        """Durable when it returns. Raises StoreError, and then none of `due` waits."""
-        write = Write()
-        self.stage(write, *due)
-        await self._database.commit(write)
+    async def add(self, *items: OutboxItem) -> None:
+        """Add `items`; they are on disk when this returns. Raises StoreError, and then none of them is added."""
+        transaction = Transaction()
+        self.stage(transaction, *items)
+        await self._database.commit(transaction)
 
-    def stage(self, write: Write, *due: OutboxItem) -> None:
-        """Make the rows of `due` part of `write`; they can be taken once it stands."""
-        for one in due:
-            self._stage(write, one)
+    def stage(self, transaction: Transaction, *items: OutboxItem) -> None:
+        """Make the rows of `items` part of `transaction`; they can be taken once it is committed."""
+        for item in items:
+            self._stage(transaction, item)
 
-    async def take(self, lane: Route | str, limit: int = 100) -> tuple[OutboxRow, ...]:
-        """Wait for rows that may go and mark them as in flight, in the order of their ids, at most `limit`.
+    async def take(self, route: Route, limit: int = 100) -> tuple[OutboxRow, ...]:
+        """Wait for items that may be sent, mark them as in flight and return them in the order of their ids.
 
-        A device's row never comes while an earlier one of its lane is in flight or put off. On "rest" a device has one
-        row in flight; on "mqtt" several may come in one take. A row stays in flight until `done`, `release`, `postpone`
-        or `dead_letter` is called for it.
+        Returns 1 … `limit` of them. An item is not returned while an earlier one of its device and route is in flight
+        or postponed, except as `OutboxQueue` says. It is in flight until `done`, `release`, `postpone`, `delay` or
+        `dead_letter` is called for it.
         """
         while True:
-            entries = await self._await_ready(Route(lane), limit)
+            entries = await self._await_ready(route, limit)
             for entry in entries:
-                entry.state = RowState.IN_FLIGHT
+                entry.state = EntryState.IN_FLIGHT
             try:
-                await self._read_bodies(entries)
+                await self._read_items(entries)
             except BaseException:
                 self.release(*(entry.id for entry in entries))
                 raise
-            if rows := tuple(_row(entry, entry.due) for entry in entries if entry.due is not None):
+            if rows := tuple(_row(entry, entry.item) for entry in entries if entry.item is not None):
                 return rows
 
     async def done(self, *ids: int) -> None:
-        """The cloud has taken them. A record's row goes with the next write: to send it again does no harm."""
-        entries = self._found(ids)
+        """The cloud has accepted them: delete them.
+
+        Where all of them coalesce, the rows are deleted with the next transaction: to send them again does no harm.
+        """
+        entries = self._in_flight(ids)
         for entry in entries:
             self._drop(entry)
-        if any(entry.kind != "record" for entry in entries):
-            await self._write_rest("outbox_row_kept_on_disk")
+        if not all(entry.item_type.coalesces for entry in entries):
+            await self._write_deferred("outbox_row_not_deleted")
 
     def release(self, *ids: int) -> None:
-        """The line broke: they wait again, where they were."""
-        for entry in self._found(ids):
-            self._wait_again(entry)
+        """They were not sent (the connection broke): they wait again, at their former place."""
+        for entry in self._in_flight(ids):
+            self._requeue(entry)
 
-    def release_all(self, lane: Route | str) -> None:
-        """The same for everything that is in flight on `lane`."""
-        self.release(*(entry.id for entry in self._lanes[Route(lane)] if entry.state is RowState.IN_FLIGHT))
+    def mark_maybe_sent(self, id: int) -> None:
+        """Remember, until the next restart makes it true of every item, that the cloud may have this one."""
+        for entry in self._in_flight((id,)):
+            entry.maybe_sent = True
 
-    async def postpone(self, id: int, reason: str, until: datetime) -> None:
-        """It failed for now: it waits until then, and its device's later rows with it; one attempt more.
-
-        What counts is how long from now; a clock that is set meanwhile changes nothing. A restart ends the waiting.
-        """
-        for entry in self._found((id,)):
+    def postpone(self, id: int, pause_s: float, reason: str) -> None:
+        """An attempt failed: the item waits for `pause_s`, and its device's later ones with it. A restart ends that."""
+        for entry in self._in_flight((id,)):
             entry.attempts += 1
-            delay_s = self._delay(entry, until)
-            self._database.write_later("UPDATE outbox SET attempts = ? WHERE id = ?", entry.attempts, id)
-            log.info("outbox_row_put_off", id=id, kind=entry.kind, uuid=entry.uuid, reason=reason, delay_s=delay_s)
+            self._database.defer("UPDATE outbox SET attempts = ? WHERE id = ?", entry.attempts, id)
+            self.delay(id, pause_s)
+            kind = entry.item_type.kind()
+            log.info("outbox_row_postponed", id=id, kind=kind, uuid=entry.uuid, reason=reason, pause_s=pause_s)
 
-    def delay(self, id: int, until: datetime) -> None:
-        """It is early: it waits until then, and nothing is held against it."""
-        for entry in self._found((id,)):
-            self._delay(entry, until)
+    def delay(self, id: int, pause_s: float) -> None:
+        """It is too early for the item: it waits for `pause_s`. This is no attempt that failed."""
+        for entry in self._in_flight((id,)):
+            entry.not_before = asyncio.get_running_loop().time() + pause_s
+            self._requeue(entry)
 
-    def retry_now(self, lane: Route | str) -> None:
-        """What was put off on `lane` may go now: the reason why is gone."""
-        for entry in self._lanes[Route(lane)]:
+    def retry_now(self, route: Route) -> None:
+        """End every pause on `route`: what the items waited for has come."""
+        for entry in self._queues[route]:
             entry.not_before = 0.0
-        self._stirred[Route(lane)].set()
+        self._wake[route].set()
 
     async def dead_letter(self, id: int, reason: str) -> None:
-        """The cloud will never take it: kept as a dead letter with its reason, out of its device's way.
+        """The cloud will never accept the item: move it to the dead letters, so that its device's next can be sent.
 
-        A record is due with every reading: the same refusal of it is kept, and written, once.
+        An item that coalesces is added again with every reading: the same refusal of it is written once.
         """
-        for entry in self._found((id,)):
-            if entry.kind == "record" and await self._is_dead_lettered(entry, reason):
+        for entry in self._in_flight((id,)):
+            if entry.item_type.coalesces and await self._is_dead_letter(entry, reason):
                 self._drop(entry)
                 continue
-            self._database.write_later(
+            self._database.defer(
                 "INSERT OR IGNORE INTO dead_letter"
                 " SELECT id, kind, uuid, body, created_at, ?, ?, ? FROM outbox WHERE id = ?",
                 *(entry.attempts, reason, to_ms(self._now()), id),
             )
-            self._database.write_later(
+            self._database.defer(
                 "DELETE FROM dead_letter WHERE id <= (SELECT id FROM dead_letter ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                _DEAD_LETTERS,
+                _MAX_DEAD_LETTERS,
             )
             self._drop(entry)
-            log.error("outbox_row_buried", id=id, kind=entry.kind, uuid=entry.uuid, reason=reason)
-            await self._write_rest("dead_letter_kept_in_memory")
+            log.error("outbox_row_dead_lettered", id=id, kind=entry.item_type.kind(), uuid=entry.uuid, reason=reason)
+            await self._write_deferred("dead_letter_not_written")
 
     async def depth(self) -> dict[Route, int]:
-        """How many rows each lane has, in flight or not."""
-        return {lane: len(queue) for lane, queue in self._lanes.items()}
+        """How many items each route has, in flight or not."""
+        return {route: len(queue) for route, queue in self._queues.items()}
 
     async def rows(self, limit: int = 100) -> tuple[OutboxRow, ...]:
-        """The oldest rows of both lanes, for people to look at."""
-        entries = sorted((entry for queue in self._lanes.values() for entry in queue), key=lambda entry: entry.id)
-        shown = [entry for entry in entries if entry.state is not RowState.WRITING][:limit]
-        bodies = await self._bodies(entry.id for entry in shown if entry.due is None)
-        words = [(entry, entry.due or self._readable(bodies.get(entry.id, b""))) for entry in shown]
-        return tuple(_row(entry, due) for entry, due in words if due is not None)
+        """The oldest items of all routes, at most `limit`, to be shown."""
+        entries = sorted((entry for queue in self._queues.values() for entry in queue), key=lambda entry: entry.id)
+        shown = [entry for entry in entries if entry.state is not EntryState.WRITING][:limit]
+        bodies = await self._bodies(entry.id for entry in shown if entry.item is None)
+        found = [(entry, entry.item or self._decode(bodies.get(entry.id, b""))) for entry in shown]
+        return tuple(_row(entry, item) for entry, item in found if item is not None)
 
     async def requeue(self, id: int) -> Uuid:
-        """A dead letter waits again, as its device's last word; whose. Raises NoSuchLetterError, StoreError."""
-        due = self._readable(await self._dead_body(id))
-        if due is None:
+        """Send a dead letter again, after all that its device has waiting; returns that device.
+
+        Raises DeadLetterNotFoundError, StoreError.
+        """
+        item = self._decode(await self._dead_body(id))
+        if item is None:
             raise DeadLetterNotFoundError(f"dead letter {id} is damaged: it can only be discarded")
-        write = Write()
-        self.stage(write, due)
-        write.add(_FORGET, id)
-        await self._database.commit(write)
-        log.info("dead_letter_revived", id=id, uuid=due.uuid)
-        return due.uuid
+        transaction = Transaction()
+        self.stage(transaction, item)
+        transaction.add(_DELETE_DEAD, id)
+        await self._database.commit(transaction)
+        log.info("dead_letter_requeued", id=id, uuid=item.uuid)
+        return item.uuid
 
     async def discard(self, id: int) -> None:
-        """A dead letter is forgotten. Raises NoSuchLetterError, StoreError."""
+        """Delete a dead letter. Raises DeadLetterNotFoundError, StoreError."""
         await self._dead_body(id)
-        write = Write()
-        write.add(_FORGET, id)
-        await self._database.commit(write)
+        transaction = Transaction()
+        transaction.add(_DELETE_DEAD, id)
+        await self._database.commit(transaction)
         log.info("dead_letter_discarded", id=id)
 
     async def dead_letters(self, limit: int = 100) -> tuple[DeadLetter, ...]:
-        """The newest dead letters, newest first."""
+        """The newest dead letters, newest first, at most `limit`."""
         found = await self._database.read(
             lambda raw: raw.execute(
                 "SELECT id, body, created_at, attempts, reason, buried_at FROM dead_letter ORDER BY id DESC LIMIT ?",
@@ -257,31 +244,31 @@ class Outbox:
             ).fetchall()
         )
         return tuple(
-            DeadLetter(id_, self._readable(body), reason, from_ms(created), from_ms(buried), attempts)
-            for id_, body, created, attempts, reason, buried in found
+            DeadLetter(id_, self._decode(body), reason, from_ms(created_at), from_ms(failed_at), attempts)
+            for id_, body, created_at, attempts, reason, failed_at in found
         )
 
-    def drop_stale_answers(self) -> None:
-        """Drop the answers that nobody waits for any more."""
-        oldest = self._now() - _ANSWER_LIFE
-        stale = [
-            entry
-            for entry in self._lanes[Route.MQTT]
-            if entry.kind == "answer" and entry.state is RowState.WAITING and entry.created_at < oldest
-        ]
-        for entry in stale:
-            self._drop(entry)
-        if stale:
-            log.warning("stale_answers_dropped", count=len(stale))
+    def drop_expired(self) -> None:
+        """Drop the items that have outlived their lifetime."""
+        for queue in self._queues.values():
+            self._drop_expired(queue)
 
     # ---- inside
 
-    def _lane(self, entry: QueuedRow) -> OutboxQueue:
-        return self._lanes[_LANE_OF[entry.kind]]
+    def _queue(self, entry: QueueEntry) -> OutboxQueue:
+        return self._queues[entry.item_type.route]
 
-    async def _is_dead_lettered(self, entry: QueuedRow, reason: str) -> bool:
+    def _drop_expired(self, queue: OutboxQueue) -> None:
+        now = self._now()
+        expired = [entry for entry in queue if entry.state is EntryState.WAITING and _is_expired(entry, now)]
+        for entry in expired:
+            self._drop(entry)
+        if expired:
+            log.warning("expired_items_dropped", count=len(expired))
+
+    async def _is_dead_letter(self, entry: QueueEntry, reason: str) -> bool:
         query = "SELECT 1 FROM dead_letter WHERE kind = ? AND uuid = ? AND reason = ?"
-        values = (entry.kind, entry.uuid, reason)
+        values = (entry.item_type.kind(), entry.uuid, reason)
         return await self._database.read(lambda raw: raw.execute(query, values).fetchone()) is not None
 
     async def _dead_body(self, id: int) -> bytes:
@@ -291,106 +278,109 @@ class Outbox:
             raise DeadLetterNotFoundError(f"there is no dead letter {id}")
         return bytes(found[0])
 
-    def _readable(self, body: bytes) -> OutboxItem | None:
+    def _decode(self, body: bytes) -> OutboxItem | None:
         try:
-            return self._codec.decode_due(body)
+            return self._codec.decode_item(body)
         except StoreError:
             return None
 
-    def _delay(self, entry: QueuedRow, until: datetime) -> float:
-        delay_s = max(0.0, (until - self._now()).total_seconds())
-        entry.not_before = asyncio.get_running_loop().time() + delay_s
-        self._wait_again(entry)
-        return delay_s
-
-    def _stir(self, entry: QueuedRow) -> None:
-        self._stirred[_LANE_OF[entry.kind]].set()
-
-    def _stage(self, write: Write, due: OutboxItem) -> None:
-        entry = self._entry_for(due)
+    def _stage(self, transaction: Transaction, item: OutboxItem) -> None:
+        entry = self._entry_for(item)
         # The insertion of a row that already waits is repeated, and ignored: if the first one fails, this one stands.
-        body = self._codec.encode_due(due)
-        write.add(_INSERT, entry.id, entry.kind, entry.uuid, body, to_ms(entry.created_at))
-        write.on_commit.append(partial(self._written, entry))
-        write.on_failure.append(partial(self._unwritten, entry))
+        body = self._codec.encode_item(item)
+        transaction.add(_INSERT, entry.id, item.kind(), entry.uuid, body, to_ms(entry.created_at))
+        transaction.on_commit.append(partial(self._committed, entry))
+        transaction.on_failure.append(partial(self._failed, entry))
 
-    def _entry_for(self, due: OutboxItem) -> QueuedRow:
-        kind = _KIND_OF[type(due)]
-        lane = self._lanes[_LANE_OF[kind]]
-        if kind == "record" and (waiting := lane.coalescing(due.uuid)):
+    def _entry_for(self, item: OutboxItem) -> QueueEntry:
+        """The entry of `item`: one that waits already where it coalesces, else a new one."""
+        item_type = type(item)
+        queue = self._queues[item.route]
+        if waiting := queue.find_coalescing(item.uuid, item_type):
             return waiting
-        if kind == "answer" and len(lane) >= self.limit:
-            self.drop_stale_answers()
-        in_memory = len(lane) < _BODIES_IN_MEMORY
-        entry = QueuedRow(self._next_id, kind, due.uuid, self._now(), due if in_memory else None, RowState.WRITING)
+        if item.lifetime is not None and len(queue) >= self.limit:
+            self._drop_expired(queue)
+        in_memory = item if len(queue) < _MAX_IN_MEMORY else None
+        entry = QueueEntry(self._next_id, item_type, item.uuid, self._now(), in_memory, EntryState.WRITING)
         self._next_id += 1
-        lane.add(entry)
+        queue.add(entry)
         return entry
 
-    def _written(self, entry: QueuedRow) -> None:
-        lane = self._lane(entry)
-        if lane.get(entry.id) is None and entry.state is RowState.WRITING:
-            lane.add(entry)  # an earlier write of the same row had failed
-        if entry.state is RowState.WRITING:
-            entry.state = RowState.WAITING
-            self._stir(entry)
+    def _committed(self, entry: QueueEntry) -> None:
+        if entry.state is not EntryState.WRITING:
+            return
+        queue = self._queue(entry)
+        if queue.get(entry.id) is None:
+            queue.add(entry)  # an earlier transaction with the same row had failed
+        entry.state = EntryState.WAITING
+        self._notify(entry)
 
-    def _unwritten(self, entry: QueuedRow) -> None:
-        if entry.state is RowState.WRITING and self._lane(entry).get(entry.id):
-            self._lane(entry).remove(entry)
+    def _failed(self, entry: QueueEntry) -> None:
+        if entry.state is EntryState.WRITING and self._queue(entry).get(entry.id):
+            self._queue(entry).remove(entry)
 
-    def _found(self, ids: Iterable[int]) -> list[QueuedRow]:
-        """The rows in flight of these ids; one that is not (a late word of a broken line) is passed over."""
-        found = (queue.get(id_) for id_ in ids for queue in self._lanes.values())
-        return [entry for entry in found if entry is not None and entry.state is RowState.IN_FLIGHT]
+    def _in_flight(self, ids: Iterable[int]) -> list[QueueEntry]:
+        """The entries of `ids` that are in flight; others (a late call for a broken connection) are passed over."""
+        found = (queue.get(id_) for id_ in ids for queue in self._queues.values())
+        return [entry for entry in found if entry is not None and entry.state is EntryState.IN_FLIGHT]
 
-    def _drop(self, entry: QueuedRow) -> None:
-        self._lane(entry).remove(entry)
-        self._database.write_later(_DELETE, entry.id)
-        self._stir(entry)
+    def _drop(self, entry: QueueEntry) -> None:
+        self._queue(entry).remove(entry)
+        self._database.defer(_DELETE, entry.id)
+        self._notify(entry)
 
-    def _wait_again(self, entry: QueuedRow) -> None:
-        if entry.kind == "record" and (repetition := self._lane(entry).repetition_of(entry)):
-            self._drop(repetition)  # the record is read when it is sent: one row is enough
-        entry.state = RowState.WAITING
-        self._stir(entry)
+    def _requeue(self, entry: QueueEntry) -> None:
+        """Let `entry` wait again, and drop the later item that it makes needless: one is enough."""
+        if repetition := self._queue(entry).find_repetition(entry):
+            self._drop(repetition)
+        entry.state = EntryState.WAITING
+        self._notify(entry)
 
-    async def _await_ready(self, lane: Route, limit: int) -> list[QueuedRow]:
+    def _notify(self, entry: QueueEntry) -> None:
+        self._wake[entry.item_type.route].set()
+
+    async def _await_ready(self, route: Route, limit: int) -> list[QueueEntry]:
         clock = asyncio.get_running_loop().time
-        queue, stirred = self._lanes[lane], self._stirred[lane]
+        queue, wake = self._queues[route], self._wake[route]
         while True:
-            stirred.clear()
+            wake.clear()
             if entries := queue.ready(clock(), limit):
                 return entries
             try:
                 async with asyncio.timeout_at(queue.next_retry(clock())):
-                    await stirred.wait()
+                    await wake.wait()
             except TimeoutError:
-                continue  # what was put off may go
+                continue  # a pause has ended
 
-    async def _read_bodies(self, entries: list[QueuedRow]) -> None:
-        absent = [entry for entry in entries if entry.due is None]
+    async def _read_items(self, entries: list[QueueEntry]) -> None:
+        """Read the items that are on disk alone. One whose row is damaged becomes a dead letter."""
+        absent = [entry for entry in entries if entry.item is None]
         bodies = await self._bodies(entry.id for entry in absent)
         for entry in absent:
             try:
-                entry.due = self._codec.decode_due(bodies[entry.id])
+                entry.item = self._codec.decode_item(bodies[entry.id])
             except (StoreError, KeyError) as error:
                 await self.dead_letter(entry.id, f"its row is damaged: {error}")
 
     async def _bodies(self, ids: Iterable[int]) -> dict[int, bytes]:
-        wanted = tuple(ids)
-        if not wanted:
+        listed = tuple(ids)
+        if not listed:
             return {}
-        query = f"SELECT id, body FROM outbox WHERE id IN ({','.join('?' * len(wanted))})"  # noqa: S608  # marks alone
-        return dict(await self._database.read(lambda raw: raw.execute(query, wanted).fetchall()))
+        query = f"SELECT id, body FROM outbox WHERE id IN ({','.join('?' * len(listed))})"  # noqa: S608  # marks alone
+        return dict(await self._database.read(lambda raw: raw.execute(query, listed).fetchall()))
 
-    async def _write_rest(self, unwritten: str) -> None:
-        """Write what waits to be written. A disk that refuses is no news to the caller: it is tried again later."""
+    async def _write_deferred(self, event_on_failure: str) -> None:
+        """Write what waits for a transaction. Where the disk refuses, it is logged, and written with a later one."""
         try:
-            await self._database.commit(Write(), durable=False)
+            await self._database.commit(Transaction(), durable=False)
         except StoreError as error:
-            log.warning(unwritten, reason=str(error))
+            log.warning(event_on_failure, reason=str(error))
 
 
-def _row(entry: QueuedRow, due: OutboxItem) -> OutboxRow:
-    return OutboxRow(entry.id, due, entry.created_at, entry.attempts, entry.recovered)
+def _is_expired(entry: QueueEntry, now: datetime) -> bool:
+    lifetime = entry.item_type.lifetime
+    return lifetime is not None and entry.created_at < now - lifetime
+
+
+def _row(entry: QueueEntry, item: OutboxItem) -> OutboxRow:
+    return OutboxRow(entry.id, item, entry.created_at, entry.attempts, entry.maybe_sent)

@@ -1,23 +1,22 @@
-"""One lane of the outbox in memory: which rows may go, in which order. Pure: time comes in, nothing is awaited."""
+"""The order of one route's items, in memory: which may be sent now, which wait. Pure: the time is a parameter.
+
+Writing the items to disk, and waking the task that sends them, is left to `outbox`.
+"""
 
 import heapq
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from itertools import chain, islice, takewhile
-from typing import Final
 
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import OutboxItem
 
-_MESSAGES_TOGETHER: Final = 25
-"""Messages of one device that may be on their way at once: a burst of openings is one call, with room for others."""
 
-
-class RowState(Enum):
-    """Where a row is on its way."""
+class EntryState(Enum):
+    """How far an entry has come."""
 
     WRITING = auto()  # not on disk yet
     WAITING = auto()
@@ -25,108 +24,112 @@ class RowState(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class QueuedRow:
-    """A row of the outbox. `due` is None while its body is on disk alone; `not_before` is in the loop's seconds."""
+class QueueEntry:
+    """A row of the outbox in memory. `item` is None while its body is on disk alone.
+
+    `not_before` is in seconds of the event loop's clock.
+    """
 
     id: int
-    kind: str
+    item_type: type[OutboxItem]
     uuid: Uuid
     created_at: datetime
-    due: OutboxItem | None
-    state: RowState
+    item: OutboxItem | None
+    state: EntryState
     attempts: int = 0
-    recovered: bool = False
+    maybe_sent: bool = False
     not_before: float = 0.0
 
 
-def _id(entry: QueuedRow) -> int:
+def _id(entry: QueueEntry) -> int:
     return entry.id
 
 
 class OutboxQueue:
-    """The rows of a lane, a queue for each device in the order of their ids.
+    """The entries of one route: a queue for each device, in the order of their ids.
 
-    With `heads_only` a device has one row on its way at a time, or messages that follow one another; without, all that
-    wait before its first obstacle. A record that is put off is none: what comes after it (an alarm) does not wait for
-    a copy to be brought up to date.
+    A device has one item in flight at a time, or several pipelined ones that follow one another, at most
+    `max_per_device` of them. An item that is postponed holds back the device's later ones, unless it coalesces: an
+    alarm does not wait until the cloud's copy of a record is up to date.
     """
 
-    def __init__(self, *, heads_only: bool) -> None:
-        self._heads_only = heads_only
-        self._entries: dict[int, QueuedRow] = {}
-        self._queues: dict[Uuid, list[QueuedRow]] = {}
+    def __init__(self, *, max_per_device: int | None = None) -> None:
+        self._max_per_device = max_per_device
+        self._entries: dict[int, QueueEntry] = {}
+        self._devices: dict[Uuid, list[QueueEntry]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[QueuedRow]:
+    def __iter__(self) -> Iterator[QueueEntry]:
         return iter(tuple(self._entries.values()))
 
-    def get(self, id_: int) -> QueuedRow | None:
-        """The row of that id, if it is here."""
+    def get(self, id_: int) -> QueueEntry | None:
+        """The entry of that id; None if it is not in this queue."""
         return self._entries.get(id_)
 
-    def add(self, entry: QueuedRow) -> None:
-        """Put `entry` in its device's queue, where its id says."""
+    def add(self, entry: QueueEntry) -> None:
+        """Put `entry` in its device's queue, at the place of its id."""
         self._entries[entry.id] = entry
-        insort(self._queues.setdefault(entry.uuid, []), entry, key=_id)
+        insort(self._devices.setdefault(entry.uuid, []), entry, key=_id)
 
-    def remove(self, entry: QueuedRow) -> None:
-        """Take `entry` out."""
+    def remove(self, entry: QueueEntry) -> None:
+        """Take `entry` out. Raises KeyError if it is not in this queue."""
         del self._entries[entry.id]
-        queue = self._queues[entry.uuid]
+        queue = self._devices[entry.uuid]
         queue.remove(entry)
         if not queue:
-            del self._queues[entry.uuid]
+            del self._devices[entry.uuid]
 
-    def ready(self, now: float, limit: int) -> list[QueuedRow]:
-        """The rows that may go now, at most `limit`, in the order of their ids."""
-        runs = [self._run(queue, now) for queue in self._queues.values()]
-        return list(islice(heapq.merge(*runs, key=_id), limit))
+    def ready(self, now: float, limit: int) -> list[QueueEntry]:
+        """The entries that may be sent now, at most `limit`, in the order of their ids."""
+        of_each_device = [self._ready_of_device(queue, now) for queue in self._devices.values()]
+        return list(islice(heapq.merge(*of_each_device, key=_id), limit))
 
     def next_retry(self, now: float) -> float | None:
-        """When the next device that is put off may go again (the loop's seconds); None if none is."""
-        held = chain.from_iterable(_held_back(queue, now) for queue in self._queues.values())
-        return min((entry.not_before for entry in held), default=None)
+        """When the next postponed entry may be sent (the loop's clock); None if none is postponed."""
+        postponed = chain.from_iterable(_postponed(queue, now) for queue in self._devices.values())
+        return min((entry.not_before for entry in postponed), default=None)
 
-    def coalescing(self, uuid: Uuid) -> QueuedRow | None:
-        """The "record" row of `uuid` that a new one would only repeat: not on its way, and no removal after it."""
-        for entry in reversed(self._queues.get(uuid, ())):
-            if entry.kind == "removal":
-                return None
-            if entry.kind == "record" and entry.state is not RowState.IN_FLIGHT:
-                return entry
-        return None
+    def find_coalescing(self, uuid: Uuid, item_type: type[OutboxItem]) -> QueueEntry | None:
+        """The entry that makes a new item of `item_type` needless: not in flight, and no barrier after it."""
+        if not item_type.coalesces:
+            return None
+        newest_first = reversed(self._devices.get(uuid, ()))
+        found = _until_barrier(newest_first, item_type)
+        return next((entry for entry in found if entry.state is not EntryState.IN_FLIGHT), None)
 
-    def repetition_of(self, entry: QueuedRow) -> QueuedRow | None:
-        """The later "record" row on disk that only repeats `entry`: no removal is between them."""
-        queue = self._queues[entry.uuid]
-        for later in queue[queue.index(entry) + 1 :]:
-            if later.kind == "removal":
-                return None
-            if later.kind == "record" and later.state is RowState.WAITING:
-                return later
-        return None
+    def find_repetition(self, entry: QueueEntry) -> QueueEntry | None:
+        """The later entry, on disk, that `entry` makes needless: the same coalescing type, no barrier between them."""
+        if not entry.item_type.coalesces:
+            return None
+        queue = self._devices[entry.uuid]
+        found = _until_barrier(queue[queue.index(entry) + 1 :], entry.item_type)
+        return next((later for later in found if later.state is EntryState.WAITING), None)
 
-    def _run(self, queue: list[QueuedRow], now: float) -> list[QueuedRow]:
-        """What may go of one device's queue: from its head to the first row that is away, put off or not on disk."""
-        awaited = (entry for entry in queue if not _may_be_passed(entry, now))
-        free = takewhile(lambda entry: entry.state is RowState.WAITING and entry.not_before <= now, awaited)
-        if not self._heads_only:
-            return list(free)
-        head = next(free, None)
-        if head is None or head.kind != "message":
-            return [] if head is None else [head]
-        following = takewhile(lambda entry: entry.kind == "message", free)
-        return [head, *islice(following, _MESSAGES_TOGETHER - 1)]
+    def _ready_of_device(self, queue: list[QueueEntry], now: float) -> list[QueueEntry]:
+        """Those of one device that may be sent: up to the first that is in flight, postponed or not on disk."""
+        obstacles = (entry for entry in queue if not _may_be_passed(entry, now))
+        ready = takewhile(lambda entry: entry.state is EntryState.WAITING and entry.not_before <= now, obstacles)
+        first = next(ready, None)
+        if first is None or not first.item_type.is_pipelined:
+            return [] if first is None else [first]
+        pipelined = takewhile(lambda entry: entry.item_type.is_pipelined, ready)
+        return list(islice(chain((first,), pipelined), self._max_per_device))
 
 
-def _may_be_passed(entry: QueuedRow, now: float) -> bool:
-    return entry.kind == "record" and entry.state is RowState.WAITING and entry.not_before > now
+def _until_barrier(entries: Iterable[QueueEntry], item_type: type[OutboxItem]) -> Iterator[QueueEntry]:
+    """The entries of that type before the first barrier."""
+    before = takewhile(lambda entry: not entry.item_type.is_barrier, entries)
+    return (entry for entry in before if entry.item_type is item_type)
 
 
-def _held_back(queue: list[QueuedRow], now: float) -> Iterator[QueuedRow]:
-    """The rows of a device that are put off and hold it back, or are passed meanwhile."""
+def _may_be_passed(entry: QueueEntry, now: float) -> bool:
+    return entry.item_type.coalesces and entry.state is EntryState.WAITING and entry.not_before > now
+
+
+def _postponed(queue: list[QueueEntry], now: float) -> Iterator[QueueEntry]:
+    """The entries of one device that are postponed, up to the first that may not be passed."""
     for entry in queue:
         if entry.not_before > now:
             yield entry

@@ -1,4 +1,4 @@
-"""Brings a database to this version's schema: numbered SQL files, each in a transaction of its own."""
+"""Migrates a database to this version's schema: numbered SQL files, each in a transaction of its own."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ def read_migrations(entries: Iterable[Traversable]) -> tuple[tuple[int, str], ..
 
 
 def migrate(raw: sqlite3.Connection, steps: tuple[tuple[int, str], ...]) -> None:
-    """Run those of `steps` that `raw` has not seen; PRAGMA user_version says how far it has come.
+    """Run those of `steps`, (number, SQL), that are newer than the database's PRAGMA user_version.
 
-    Raises StoreError for a database of a newer version, and for a step that fails, which leaves it as it was.
+    Raises StoreError for a database of a newer version, and for a step that fails, which leaves the database as it was.
     """
     (version,) = raw.execute("PRAGMA user_version").fetchone()
     newest = steps[-1][0]
@@ -33,10 +33,10 @@ def migrate(raw: sqlite3.Connection, steps: tuple[tuple[int, str], ...]) -> None
         )
     for number, sql in steps:
         if number > version:
-            _step(raw, number, sql)
+            _run_step(raw, number, sql)
 
 
-def _step(raw: sqlite3.Connection, number: int, sql: str) -> None:
+def _run_step(raw: sqlite3.Connection, number: int, sql: str) -> None:
     try:
         raw.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
     except sqlite3.Error as error:

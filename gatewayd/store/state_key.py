@@ -1,4 +1,4 @@
-"""The state key: from systemd's credential, else a file of this machine, made on the first start."""
+"""The state key, which seals secrets at rest: systemd's credential, else a file that is made on the first start."""
 
 import os
 import stat
@@ -8,19 +8,19 @@ from typing import Final
 from gatewayd.model.errors import StoreError
 from gatewayd.store.cipher import KEY_BYTES
 
-NAME: Final = "state-key"
+_FILE_NAME: Final = "state-key"
 
 
 def load_key(credentials_dir: Path | None, state_dir: Path) -> bytes:
     """The 32 bytes that seal the secrets: `credentials_dir`/state-key, else `state_dir`/state-key (0600, made here).
 
-    Raises StoreError where the key is there and cannot be used: a new one would lose every secret, so none is made.
+    Raises StoreError where there is a key that cannot be used: a new one would lose every secret, so none is made.
     """
-    if credentials_dir is not None and (credential := credentials_dir / NAME).exists():
+    if credentials_dir is not None and (credential := credentials_dir / _FILE_NAME).exists():
         return _read(credential)
-    path = state_dir / NAME
+    path = state_dir / _FILE_NAME
     if not path.exists():
-        _make(path)
+        _create(path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise StoreError(f"The state key {path} is open to others: chmod 600 it, and change the secrets it sealed.")
     return _read(path)
@@ -42,8 +42,8 @@ def _read(path: Path) -> bytes:
     return key
 
 
-def _make(path: Path) -> None:
-    """A whole key or none: written beside, synced, and linked to its name, which never replaces a key."""
+def _create(path: Path) -> None:
+    """Create a whole key or none: written to another file, synced, and linked to its name, which replaces no key."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         fresh.unlink(missing_ok=True)
@@ -54,7 +54,7 @@ def _make(path: Path) -> None:
         try:
             os.link(fresh, path)
         except FileExistsError:
-            pass  # another process was faster, and its key is the one
+            pass  # another process was faster, and its key is used
         finally:
             fresh.unlink()
         sync_folder(path.parent)

@@ -1,4 +1,4 @@
-"""The store as a whole: its parts on one database; flushes readings, and says when writing fails."""
+"""The store as a whole: its parts on one database. It flushes readings and reports when writing fails."""
 
 import asyncio
 import sqlite3
@@ -10,19 +10,19 @@ from typing import Final
 
 import structlog
 
-from gatewayd.model.api_time import write_time
+from gatewayd.model.api_time import format_api_time
 from gatewayd.model.errors import StoreError
 from gatewayd.store.cipher import Cipher
 from gatewayd.store.cloud_cache import CloudCache
 from gatewayd.store.codec import Codec
 from gatewayd.store.command_journal import CommandJournal
-from gatewayd.store.connection import Connection, code_of
+from gatewayd.store.connection import Connection, sqlite_code
 from gatewayd.store.database import Database
-from gatewayd.store.disk_space import DiskSpace, Health, StoreProblem, Trouble
+from gatewayd.store.disk_space import DiskSpace, StoreHealth, StoreProblem, StoreProblemKind
 from gatewayd.store.facts import Facts, Vault
 from gatewayd.store.locks import LockStore
 from gatewayd.store.mirror import Mirror
-from gatewayd.store.opening import open_sound
+from gatewayd.store.opening import open_checked
 from gatewayd.store.outbox import Outbox
 
 log = structlog.get_logger(__name__)
@@ -32,36 +32,39 @@ FLUSH_INTERVAL_S: Final = 5.0
 
 
 class Store:
-    """One SQLite database and its parts. Made by `open`; `run` belongs in the daemon's TaskGroup."""
+    """One SQLite database and its parts. Made by `open`; `run` belongs in the daemon's TaskGroup.
+
+    `damaged_copy` is where a database that was found damaged has been moved to; None where the file was sound.
+    """
 
     def __init__(
         self,
         connection: Connection,
-        space: DiskSpace,
+        disk: DiskSpace,
         *,
         now: Callable[[], datetime],
         zone: tzinfo,
         key: bytes,
         flush_interval_s: float,
-        set_aside: Path | None,
+        damaged_copy: Path | None,
     ) -> None:
-        self.set_aside = set_aside
-        self._space = space
+        self.damaged_copy = damaged_copy
+        self._disk = disk
         self._now = now
         self._zone = zone
         self._flush_interval_s = flush_interval_s
-        self._health = Health()
-        self._stirred = asyncio.Event()
+        self._health = StoreHealth()
+        self._has_work = asyncio.Event()
         cipher = Cipher(key)
         codec = Codec(cipher)
-        self._database = Database(connection, room_made=space.release, failed=self._write_failed)
-        self.outbox = Outbox(self._database, codec, now)
-        self.mirror = Mirror(self._database, codec, self.outbox, stamp=self._stamp, stirred=self._stirred.set)
-        self.locks = LockStore(self._database, self.mirror)
-        self.journal = CommandJournal(self._database, codec, self.outbox, now, self._refuses_commands)
-        self.vault = Vault(self._database, cipher)
-        self.facts = Facts(self._database)
-        self.copies = CloudCache(self._database, cipher)
+        self.database = Database(connection, free_space=disk.release_reserve, on_failure=self._write_failed)
+        self.outbox = Outbox(self.database, codec, now)
+        self.mirror = Mirror(self.database, codec, self.outbox, stamp=self._stamp, on_dirty=self._has_work.set)
+        self.locks = LockStore(self.database, self.mirror)
+        self.journal = CommandJournal(self.database, codec, self.outbox, now, self._reason_to_refuse_commands)
+        self.vault = Vault(self.database, cipher)
+        self.facts = Facts(self.database)
+        self.cloud_cache = CloudCache(self.database, cipher)
 
     @classmethod
     @asynccontextmanager
@@ -76,11 +79,11 @@ class Store:
     ) -> AsyncIterator["Store"]:
         """The store at `path`; on leaving, everything in memory is written and the database closed.
 
-        `zone` is that of the API's times, `key` the state key. A damaged file is set aside (`set_aside` says under
-        which name) and a new one made. Raises StoreError where the database cannot be used: another process has it, it
-        is of a newer version, the folder is not writable.
+        `zone` is that of the API's times, `key` the state key. A damaged file is moved to `damaged_copy` and a new one
+        made. Raises StoreError where the database cannot be used: another process has it open, a newer version wrote
+        it, the folder is not writable.
         """
-        connection, set_aside = await open_sound(path, now)
+        connection, damaged_copy = await open_checked(path, now)
         try:
             store = cls(
                 connection,
@@ -89,32 +92,32 @@ class Store:
                 zone=zone,
                 key=key,
                 flush_interval_s=flush_interval_s,
-                set_aside=set_aside,
+                damaged_copy=damaged_copy,
             )
             await store._load()
             try:
                 yield store
             finally:
-                await store._finish()
+                await store._flush_at_exit()
         finally:
             await connection.close()
 
     @property
     def problem(self) -> StoreProblem | None:
-        """Why writing fails; None while all is well."""
+        """Why writing fails; None while it works."""
         return self._health.problem
 
-    async def problem_changed(self) -> StoreProblem | None:
-        """Waits until the problem is another one, or gone, and returns it. For one watcher."""
-        return await self._health.changed()
+    async def wait_problem_changed(self) -> StoreProblem | None:
+        """Wait until the problem is another one, or gone, and return it. For one task."""
+        return await self._health.wait_changed()
 
     async def run(self) -> None:
-        """Flush the readings, at most once every `flush_interval_s`; look, while there is a problem, if it is over."""
+        """Flush the readings, at most once every `flush_interval_s`; while there is a problem, check if it is over."""
         while True:
             if self.problem is None:
-                await self._stirred.wait()
+                await self._has_work.wait()
             await asyncio.sleep(self._flush_interval_s)
-            self._stirred.clear()
+            self._has_work.clear()
             await self._flush()
 
     async def backup(self, target: Path) -> None:
@@ -123,44 +126,44 @@ class Store:
         Raises StoreError. Commands wait meanwhile.
         """
         await self.mirror.flush()
-        await self._database.read(lambda raw: raw.execute("VACUUM INTO ?", (str(target),)))
+        await self.database.read(lambda raw: raw.execute("VACUUM INTO ?", (str(target),)))
 
     async def _load(self) -> None:
-        for part in (self.mirror, self.outbox, self.journal, self.locks, self.vault, self.facts, self.copies):
+        for part in (self.mirror, self.outbox, self.journal, self.locks, self.vault, self.facts, self.cloud_cache):
             await part.load()
-        self._space.keep()
+        self._disk.ensure_reserve()
 
-    async def _finish(self) -> None:
+    async def _flush_at_exit(self) -> None:
         try:
             await self.mirror.flush()
         except StoreError as error:
             log.warning("readings_lost", reason=str(error))
 
     async def _flush(self) -> None:
-        if self._space.is_low:
-            self._become(Trouble.LOW, "less free space than the store needs")
-            self.outbox.drop_stale_answers()
+        if self._disk.is_low:
+            self._set_problem(StoreProblemKind.DISK_LOW, "less free space than the store needs")
+            self.outbox.drop_expired()
             return
         try:
             await self.mirror.flush()
         except StoreError:
-            return  # said by _write_failed; the readings are in memory still
-        if self.problem and self._space.keep():
-            self._health.become(None)
+            return  # _write_failed has reported it, and the readings are still in memory
+        if self.problem and self._disk.ensure_reserve():
+            self._health.set(None)
 
     def _stamp(self, moment: datetime | None) -> str:
-        return write_time(moment or self._now(), self._zone)
+        return format_api_time(moment or self._now(), self._zone)
 
     def _write_failed(self, error: BaseException) -> None:
-        full = code_of(error) == sqlite3.SQLITE_FULL
-        self._become(Trouble.FULL if full else Trouble.FAILING, str(error))
-        self._stirred.set()
+        full = sqlite_code(error) == sqlite3.SQLITE_FULL
+        self._set_problem(StoreProblemKind.DISK_FULL if full else StoreProblemKind.FAILING, str(error))
+        self._has_work.set()
 
-    def _become(self, trouble: Trouble, reason: str) -> None:
-        graver = self.problem and self.problem.trouble is Trouble.FULL
-        if not (graver and trouble is Trouble.LOW):
-            self._health.become(StoreProblem(trouble, reason, self._now()))
+    def _set_problem(self, kind: StoreProblemKind, reason: str) -> None:
+        is_full = self.problem is not None and self.problem.kind is StoreProblemKind.DISK_FULL
+        if not (is_full and kind is StoreProblemKind.DISK_LOW):  # a full disk is low too, and the graver problem stays
+            self._health.set(StoreProblem(kind, reason, self._now()))
 
-    def _refuses_commands(self) -> str | None:
+    def _reason_to_refuse_commands(self) -> str | None:
         problem = self.problem
-        return problem.reason if problem and problem.trouble is Trouble.FULL else None
+        return problem.reason if problem and problem.kind is StoreProblemKind.DISK_FULL else None

@@ -15,11 +15,11 @@ from gatewayd.cloud.rest.client import CloudClient, Credentials
 from gatewayd.cloud.rest.transport import Transport
 from gatewayd.cloud.sync.sync import Sync
 from gatewayd.config import Settings
-from gatewayd.firmware.watch import FirmwareWatch
+from gatewayd.firmware.checker import FirmwareChecker
 from gatewayd.model.errors import NotIdentifiedError
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record
-from gatewayd.wiring.local import LocalServices, now
+from gatewayd.wiring.local import LocalServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class CloudServices:
     session: MqttSession
     sender: RestSender
     sync: Sync
-    firmware: FirmwareWatch
+    firmware: FirmwareChecker
 
 
 class CloudStart:
@@ -82,7 +82,7 @@ def build_cloud_services(
     """The parts, on `client` and as the account that is configured; nothing runs yet."""
     mirror, outbox = local.store.mirror, local.store.outbox
     sync = Sync(
-        client, mirror, local.store.copies, local.access, local.clock, interval_s=settings.cloud.sync_interval_s
+        client, mirror, local.store.cloud_cache, local.access, local.clock, interval_s=settings.cloud.sync_interval_s
     )
     listener = RequestListener(
         local.executor.submit,
@@ -96,9 +96,9 @@ def build_cloud_services(
         (publisher.serve, listener.serve),
         chance=random.Random(),  # noqa: S311  (jitter)
     )
-    sender = RestSender(client, mirror, outbox, now=now)
+    sender = RestSender(client, mirror, outbox)
     latest = partial(latest_firmware, settings, client)
-    firmware = FirmwareWatch(__version__, latest, settings.firmware.check_interval_s)
+    firmware = FirmwareChecker(__version__, latest, settings.firmware.check_interval_s)
     return CloudServices(listener, session, sender, sync, firmware)
 
 
@@ -118,7 +118,7 @@ def mqtt_account(settings: Settings, password: str, uuid: Uuid) -> MqttAccount:
 def look_up_permissions(owner: str, sync: Sync, user: str) -> None:
     """`user` publishes that permissions have changed: where it is the owner, they are pulled from the cloud now."""
     if user == owner:
-        sync.ask()
+        sync.request_run()
 
 
 async def latest_firmware(settings: Settings, client: CloudClient) -> str:

@@ -21,7 +21,7 @@ from gatewayd.locks.pin_codes import PinCodes
 from gatewayd.locks.reconciler import LockReconciler
 from gatewayd.model.errors import StoreError
 from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
-from gatewayd.model.gateway import gateway_record
+from gatewayd.model.gateway import build_gateway_record
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import LockParam, Record
@@ -88,8 +88,8 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
             case RadioUp():
                 came_up.set()
             case DeviceReady(uuid=lock) | AvailabilityChanged(uuid=lock, online=True) if zigbee.is_lock(lock):
-                lock_reconciler.announce(lock)
-        recorder.take(event)
+                lock_reconciler.request(lock)
+        recorder.handle(event)
 
     zigbee = ZigbeeController(
         settings.radio,
@@ -107,26 +107,26 @@ def build_local_services(settings: Settings, store: Store, chance: random.Random
         store.locks,
         store.facts,
         zigbee,
-        all_kept=lambda: recorder.drained(),  # noqa: PLW0108  (it is made below)
+        flush_notifications=lambda: recorder.flush(),  # noqa: PLW0108  (it is made below)
         now=now,
         zone=settings.zone,
         new_sn=new_sn,
     )
-    recorder = EventRecorder(store.mirror, lock_words=lock_events.heard, new_sn=new_sn)
+    recorder = EventRecorder(store.mirror, record_lock_notification=lock_events.record, new_sn=new_sn)
     pin_codes = PinCodes(
         store.mirror,
         store.locks,
         zigbee,
         max_keys=settings.locks.max_keys,
-        left_unsettled=lambda lock: lock_reconciler.announce(lock),  # noqa: PLW0108  (it is made below)
+        on_unfinished=lambda lock: lock_reconciler.request(lock),  # noqa: PLW0108  (it is made below)
     )
 
-    async def attend(uuid: Uuid) -> None:
+    async def reconcile(uuid: Uuid) -> None:
         if zigbee.is_lock(uuid):
-            await lock_events.catch_up(uuid)
-            await pin_codes.settle(uuid)
+            await lock_events.recover_missed(uuid)
+            await pin_codes.remove_unfinished(uuid)
 
-    lock_reconciler = LockReconciler(attend)
+    lock_reconciler = LockReconciler(reconcile)
     uuid: asyncio.Future[Uuid] = asyncio.get_running_loop().create_future()
     last_uuid = store.facts.get(_UUID_FACT)
     if last_uuid is not None and store.mirror.get(Uuid(last_uuid.decode())) is not None:
@@ -156,7 +156,7 @@ async def run_local_services(settings: Settings, local: LocalServices) -> None:
         if (network := zigbee.network) is None:
             continue
         previous = store.mirror.get(network.coordinator)
-        record = gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, previous)
+        record = build_gateway_record(settings.gateway.title, settings.gateway.type_sub, __version__, network, previous)
         try:
             if record != previous:
                 await store.mirror.put(record, RecordItem(uuid=record.uuid))
@@ -172,7 +172,7 @@ async def run_local_services(settings: Settings, local: LocalServices) -> None:
             log.error("coordinator_changed", was=local.uuid.result(), found=network.coordinator, remedy="restart")
         for record in store.mirror.all():
             if isinstance(record.param, LockParam):
-                local.lock_reconciler.announce(record.uuid)
+                local.lock_reconciler.request(record.uuid)
 
 
 def build_handlers(zigbee: ZigbeeController, pin_codes: PinCodes, edits: RecordEdits) -> Handlers:

@@ -33,7 +33,7 @@ async def load_provisioning(
     """The provisioning service with the key and the window's state of the last run. Raises StoreError."""
 
     async def is_newest() -> bool:
-        return not (await cloud.services().firmware.look()).is_newer
+        return not (await cloud.services().firmware.check()).is_newer
 
     async def joined(link: WifiLink) -> None:
         known = local.record()
@@ -65,4 +65,4 @@ async def shut_window_when_connected(provisioning: ProvisioningService, cloud: C
     """Once the broker has been reached, the provisioning window opens on request only."""
     services = await cloud.wait()
     await services.session.connected.wait()
-    await provisioning.uplink_works()
+    await provisioning.mark_provisioned()

@@ -1,1 +1,1 @@
-"""The Zigbee radio: life cycle, catalogue, drivers, availability. No zigpy object leaves this room."""
+"""The Zigbee radio and its devices: life cycle, catalogue, drivers, availability. No zigpy object leaves it."""

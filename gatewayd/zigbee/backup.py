@@ -1,30 +1,28 @@
-"""The network as a file: taken from one coordinator, put onto another, in the open coordinator backup format.
+"""Backups of the network in the open coordinator backup format: from one coordinator, onto another.
 
-That is zigpy's own format, which zigbee2mqtt and ZHA read as well. It holds the network's keys.
+That is zigpy's own format, which zigbee2mqtt and ZHA read as well. A backup contains the network's keys.
 """
 
 import json
-from typing import Any, Final
+from typing import Any
 
+from zigpy.application import ControllerApplication
 from zigpy.backups import NetworkBackup
 
 from gatewayd.model.errors import MalformedError, RadioUnavailableError
-from gatewayd.model.ids import Uuid
-from gatewayd.zigbee.radios.errors import translated
-
-_THE_NETWORK: Final = Uuid("the network")
+from gatewayd.zigbee.radios.errors import translate_errors
 
 
-async def take(app: Any) -> dict[str, Any]:
-    """The network as it is now. Raises RadioUnavailableError."""
-    with translated(_THE_NETWORK, "backing up"):
+async def create_backup(app: ControllerApplication) -> dict[str, Any]:
+    """Back up the network as it is now. Returns plain JSON values. Raises RadioUnavailableError."""
+    with translate_errors("backing up the network"):
         backup = await app.backups.create_backup(load_devices=True)
-    taken: dict[str, Any] = json.loads(json.dumps(backup.as_open_coordinator_json()))  # zigpy's numbers, made plain
-    return taken
+    content: dict[str, Any] = json.loads(json.dumps(backup.as_open_coordinator_json()))  # zigpy's types, made plain
+    return content
 
 
-def read(content: dict[str, Any]) -> NetworkBackup:
-    """What `take` gave. Raises MalformedError with the reason, and without any of the keys."""
+def parse_backup(content: dict[str, Any]) -> NetworkBackup:
+    """Parse what `create_backup` returned. Raises MalformedError with the reason, and without any of the keys."""
     try:
         backup = NetworkBackup.from_open_coordinator_json(content)
     except KeyError as error:
@@ -36,9 +34,9 @@ def read(content: dict[str, Any]) -> NetworkBackup:
     return backup
 
 
-async def put(app: Any, backup: NetworkBackup) -> None:
-    """Write the network onto the coordinator, which has to be started anew after that. Raises RadioUnavailableError."""
-    with translated(_THE_NETWORK, "restoring"):
+async def restore_backup(app: ControllerApplication, backup: NetworkBackup) -> None:
+    """Write the network onto the coordinator, which must be restarted then. Raises RadioUnavailableError."""
+    with translate_errors("restoring the network"):
         await app.backups.restore_backup(backup)
     if app.state.network_info.network_key.key != backup.network_info.network_key.key:
-        raise RadioUnavailableError("the coordinator did not take the network")
+        raise RadioUnavailableError("the coordinator did not accept the network")

@@ -1,5 +1,6 @@
-"""The catalogue: which device is what, read from `config/catalogue.toml` and a file of the user's own, which may add
-rows and overrule them. Adding a device is adding a row.
+"""The catalogue: rows that give a device its driver and type, by its clusters, manufacturer and model.
+
+Rows of the user's own file are tried before those of `config/catalogue.toml`. The drivers are in `drivers/`.
 """
 
 import tomllib
@@ -10,16 +11,15 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from zigpy.zcl.clusters.general import OnOff
 
 from gatewayd.model.errors import ConfigError
 from gatewayd.zigbee.drivers import DRIVERS
 from gatewayd.zigbee.drivers.base import Driver
 
-ON_OFF = 0x0006
-
 
 class CatalogueRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row of the catalogue, as the file's head explains it."""
+    """One row of the catalogue; the head of `config/catalogue.toml` explains the keys."""
 
     clusters: Annotated[tuple[int, ...], Meta(min_length=1)]
     driver: str
@@ -35,21 +35,21 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a device says of itself: its server clusters by endpoint, and its own words."""
+    """What rows are matched with: a device's server clusters by endpoint, its manufacturer and its model."""
 
     clusters: dict[int, frozenset[int]]
     manufacturer: str | None = None
     model: str | None = None
 
     @property
-    def switched(self) -> tuple[int, ...]:
-        """The endpoints that switch something, in order: channel 1, 2, …"""
-        return tuple(sorted(endpoint for endpoint, clusters in self.clusters.items() if ON_OFF in clusters))
+    def on_off_endpoints(self) -> tuple[int, ...]:
+        """The endpoints with an On/Off cluster, in order: channels 1, 2, …"""
+        return tuple(sorted(endpoint for endpoint, clusters in self.clusters.items() if OnOff.cluster_id in clusters))
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueMatch:
-    """A row that fits, with what it says of this device."""
+    """The driver, the type and the channels of a device, by the row that fits it."""
 
     driver: Driver
     type_sub: str
@@ -65,26 +65,26 @@ class Catalogue:
 
     @classmethod
     def shipped(cls) -> "Catalogue":
-        """The catalogue that came with this gatewayd."""
-        return cls.read((resources.files("gatewayd") / "data" / "catalogue.toml").read_text(encoding="utf-8"))
+        """The rows of `config/catalogue.toml`, which the package contains."""
+        return cls.parse((resources.files("gatewayd") / "data" / "catalogue.toml").read_text(encoding="utf-8"))
 
     @classmethod
-    def load(cls, own: str) -> "Catalogue":
-        """The rows of the file `own` (radio.catalogue; "" for none), then the shipped ones. Raises ConfigError."""
+    def load(cls, file: str) -> "Catalogue":
+        """The rows of `file` (radio.catalogue; "" for none), then the shipped ones. Raises ConfigError."""
         shipped = cls.shipped()
-        if not own:
+        if not file:
             return shipped
         try:
-            text = Path(own).read_text(encoding="utf-8")
+            text = Path(file).read_text(encoding="utf-8")
         except OSError as error:
-            raise ConfigError((f"radio.catalogue: {own} cannot be read: {error.strerror}",)) from error
+            raise ConfigError((f"radio.catalogue: {file} cannot be read: {error.strerror}",)) from error
         except UnicodeDecodeError as error:
-            raise ConfigError((f"radio.catalogue: {own} is not UTF-8 text",)) from error
-        return cls(cls.read(text, own).rows + shipped.rows)
+            raise ConfigError((f"radio.catalogue: {file} is not UTF-8 text",)) from error
+        return cls(cls.parse(text, file).rows + shipped.rows)
 
     @classmethod
-    def read(cls, text: str, name: str = "catalogue") -> "Catalogue":
-        """The rows of a file. Raises ConfigError with the row and the key that are wrong."""
+    def parse(cls, text: str, name: str = "catalogue") -> "Catalogue":
+        """The rows of a file's text; `name` stands in errors. Raises ConfigError with the row and the key at fault."""
         try:
             rows = msgspec.convert(tomllib.loads(text), _File).device
         except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
@@ -99,19 +99,20 @@ class Catalogue:
         return cls(rows)
 
     def match(self, signature: Signature) -> CatalogueMatch | None:
-        """The first row that fits; None for a device that nobody has described yet."""
+        """The first row that fits; None where none does."""
         for row in self.rows:
-            endpoints = [end for end, has in signature.clusters.items() if has.issuperset(row.clusters)]
-            if endpoints and _says(row.manufacturer, signature.manufacturer) and _says(row.model, signature.model):
-                ends = signature.switched if ON_OFF in row.clusters else (min(endpoints),)
+            endpoints = [end for end, clusters in signature.clusters.items() if clusters.issuperset(row.clusters)]
+            if (
+                endpoints
+                and row.manufacturer in (None, signature.manufacturer)
+                and row.model in (None, signature.model)
+            ):
+                switched = OnOff.cluster_id in row.clusters
+                channels = signature.on_off_endpoints if switched else (min(endpoints),)
                 return CatalogueMatch(
                     DRIVERS[row.driver],
-                    row.type_sub.format(channels=len(ends)),
+                    row.type_sub.format(channels=len(channels)),
                     row.title,
-                    dict(enumerate(ends, start=1)),
+                    dict(enumerate(channels, start=1)),
                 )
         return None
-
-
-def _says(wanted: str | None, found: str | None) -> bool:
-    return wanted is None or wanted == found

@@ -1,4 +1,7 @@
-"""The face of this room: the radio with its devices, and the handlers of requests that need it."""
+"""The Zigbee package as the rest of the daemon uses it: handlers of actions, joining, removal, backup, lock functions.
+
+`radio` keeps the coordinator running, `device_registry` its devices; both are started here.
+"""
 
 import asyncio
 import random
@@ -8,11 +11,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
-from zigpy.types import EUI64
 
 from gatewayd.config import RadioSettings
 from gatewayd.model.change import Change
-from gatewayd.model.errors import DeviceUnreachableError, GatewayError, RefusedError, UnknownDeviceError
+from gatewayd.model.errors import DeviceUnreachableError, RadioUnavailableError, RefusedError, UnknownDeviceError
 from gatewayd.model.event import AttributeReported, DeviceLeft, LockEvent, NetworkInfo, RadioDown, RadioEvent, RadioUp
 from gatewayd.model.ids import Uuid
 from gatewayd.model.lock import PinSlots
@@ -30,24 +32,27 @@ from gatewayd.model.request import (
 )
 from gatewayd.model.status import OperationStatus
 from gatewayd.store.mirror import Mirror
-from gatewayd.zigbee import backup
+from gatewayd.zigbee.addresses import ieee_of, uuid_of
+from gatewayd.zigbee.backup import create_backup, parse_backup, restore_backup
 from gatewayd.zigbee.catalogue import Catalogue
 from gatewayd.zigbee.device import ZigbeeDevice
 from gatewayd.zigbee.device_registry import DeviceRegistry
+from gatewayd.zigbee.door_lock import DoorLock
 from gatewayd.zigbee.drivers.base import DeviceState
 from gatewayd.zigbee.radio import RadioSupervisor
-from gatewayd.zigbee.radios.errors import translated
+from gatewayd.zigbee.radios.base import RadioApplication
+from gatewayd.zigbee.radios.errors import translate_errors
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_ASLEEP_S: Final = 5.0
-"""What has not woken up by then is not waited for: a phone is answered within 10 s."""
+_SLEEPY_READ_TIMEOUT_S: Final = 5.0
+"""For a query: the requester is answered within 10 s."""
 
 
 class ZigbeeController:
-    """Handlers and the few things that others ask of the radio. `emit` hears every event."""
+    """Runs the radio and its devices. `emit` is called with every event; it must not block."""
 
     def __init__(
         self,
@@ -67,16 +72,16 @@ class ZigbeeController:
         self._now = now
         self.devices = DeviceRegistry(catalogue, emit, mirror, facts, now=now, zone=zone)
         self.radio = RadioSupervisor(
-            settings, database, on_up=self._came_up, on_down=self._went_down, now=now, chance=chance
+            settings, database, on_up=self._on_radio_up, on_down=self._on_radio_down, now=now, chance=chance
         )
 
     @property
     def network(self) -> NetworkInfo | None:
-        """The network as it was last seen; None before the first start."""
+        """The network at the last start of the coordinator; None before the first."""
         return self.radio.network
 
     async def run(self) -> None:
-        """Keep the radio running and its devices looked after, until cancelled."""
+        """Keep the radio running, set devices up and check their availability, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.devices.run())
             tasks.create_task(self.radio.run())
@@ -93,14 +98,14 @@ class ZigbeeController:
 
         Raises RefusedError, UnknownDeviceError, DeviceUnreachableError, RadioUnavailableError.
         """
-        hosted = self._reachable(request.uuid)
+        device = self._reachable_device(request.uuid)
         record = self._record(request.uuid)
         if _must_read_first(action, record):
-            await self._asking(hosted.read())
+            await self._use_radio(device.read())
             record = self._record(request.uuid)
-        state = DeviceState(record.param, hosted.match.channels)
-        for command in hosted.match.driver.build_commands(action, state):
-            await self._asking(hosted.send_command(command))
+        state = DeviceState(record.param, device.match.channels)
+        for command in device.match.driver.build_commands(action, state):
+            await self._use_radio(device.send_command(command))
             self._emit(AttributeReported(request.uuid, command.effect, self._now()))
         return Answer(OperationStatus.CONTROLLED, self._mirror.get(request.uuid))
 
@@ -111,12 +116,12 @@ class ZigbeeController:
         """
         network = self.network
         if network is None or request.uuid != network.coordinator:
-            hosted = self._reachable(request.uuid)
+            device = self._reachable_device(request.uuid)
             try:
-                async with asyncio.timeout(_ASLEEP_S if hosted.sleeps and hosted.answers else None):
-                    await self._asking(hosted.read())
+                async with asyncio.timeout(_SLEEPY_READ_TIMEOUT_S if device.sleeps and device.online else None):
+                    await self._use_radio(device.read())
             except TimeoutError:
-                log.debug("query_answered_for_sleeper", uuid=request.uuid)
+                log.debug("query_answered_from_record", uuid=request.uuid)
         return Answer(OperationStatus.DEVICE_NORMAL, self._mirror.get(request.uuid))
 
     async def delete(self, request: Request, _action: RemoveDevice) -> Answer:
@@ -125,44 +130,45 @@ class ZigbeeController:
         await self.remove(request.uuid)
         return Answer(OperationStatus.DELETED, record)
 
-    # What other rooms and the console ask.
+    # Functions for the console, `locks/` and the wiring.
 
     async def permit_join(self, seconds: int) -> None:
-        """Let devices join for `seconds`, 0 … 254. Raises RadioUnavailableError."""
+        """Let devices join for `seconds`, 0 to 254. Raises RadioUnavailableError."""
         app = self.radio.app
-        with translated(Uuid("network"), "opening the"):
+        with translate_errors("opening the network"):
             await app.permit(seconds)
 
     async def remove(self, uuid: Uuid) -> None:
-        """Take a device off the network, whatever it is; one that is there no more is forgotten.
+        """Remove a device from the network, known to the catalogue or not. Of one that is no longer on the network
+        the record is removed.
 
         Raises UnknownDeviceError, RadioUnavailableError, RefusedError.
         """
         if self.network is not None and uuid == self.network.coordinator:
-            raise RefusedError("the gateway cannot be taken off its own network", OperationStatus.BAD_PARAMETERS)
+            raise RefusedError("the gateway cannot be removed from its own network", OperationStatus.BAD_PARAMETERS)
         app = self.radio.app
-        if uuid in self.devices.unknown or self.devices.is_hosted(uuid):
-            with translated(uuid, "removing"):
-                await app.remove(EUI64.convert(":".join(uuid[place : place + 2] for place in range(0, 16, 2))))
+        if uuid in self.devices.unknown or uuid in self.devices:
+            with translate_errors(f"removing {uuid}"):
+                await app.remove(ieee_of(uuid))
         else:
             self._emit(DeviceLeft(self._record(uuid).uuid, self._now()))
 
     async def backup(self) -> dict[str, Any]:
-        """The network, with its keys, in the open coordinator backup format. Raises RadioUnavailableError."""
-        return await backup.take(self.radio.app)
+        """Back up the network, with its keys, in the open coordinator backup format. Raises RadioUnavailableError."""
+        return await create_backup(self.radio.app)
 
     async def restore(self, content: dict[str, Any]) -> Uuid:
-        """Put a network onto the coordinator and start that anew; the coordinator's address in that network.
+        """Restore a backed-up network onto the coordinator, and restart that. Returns the coordinator's uuid in it.
 
         Raises MalformedError, RadioUnavailableError.
         """
-        found = backup.read(content)
-        await backup.put(self.radio.app, found)
-        self.radio.suspect("another network was restored onto it")
-        return Uuid(str(found.node_info.ieee).replace(":", ""))
+        backup = parse_backup(content)
+        await restore_backup(self.radio.app, backup)
+        self.radio.restart("another network was restored onto it")
+        return uuid_of(backup.node_info.ieee)
 
     def refresh(self, uuids: Iterable[Uuid]) -> None:
-        """Read the true state of these devices, soon."""
+        """Read the attributes of these devices soon."""
         for uuid in uuids:
             self.devices.refresh(uuid)
 
@@ -171,54 +177,61 @@ class ZigbeeController:
         return self.devices.is_lock(uuid)
 
     async def read_lock_log(self, uuid: Uuid, since: int | None) -> tuple[LockEvent, ...]:
-        """A lock's log of operations from the stamp `since` on, oldest first."""
-        return await self._asking(self.devices.lock(uuid).read_log(since))
+        """Read a lock's log of operations from the stamp `since` on, oldest first (`DoorLock.read_log`)."""
+        return await self._use_radio(self._reachable_lock(uuid).read_log(since))
 
     async def pin_slots(self, uuid: Uuid) -> PinSlots:
         """How many PIN codes a lock holds, and how long they may be."""
-        return await self._asking(self.devices.lock(uuid).pin_slots())
+        return await self._use_radio(self._reachable_lock(uuid).pin_slots())
 
     async def set_pin(self, uuid: Uuid, slot: int, pin: str) -> None:
         """Program a PIN code into a lock's slot."""
-        await self._asking(self.devices.lock(uuid).set_pin(slot, pin))
+        await self._use_radio(self._reachable_lock(uuid).set_pin(slot, pin))
 
     async def clear_pin(self, uuid: Uuid, slot: int) -> None:
-        """Take a PIN code out of a lock's slot."""
-        await self._asking(self.devices.lock(uuid).clear_pin(slot))
+        """Clear the PIN code in a lock's slot."""
+        await self._use_radio(self._reachable_lock(uuid).clear_pin(slot))
 
-    async def _asking(self, asking: Coroutine[Any, Any, T]) -> T:
-        """Await what needs the radio; where it finds the radio gone, the radio is looked after at once."""
+    async def _use_radio(self, operation: Coroutine[Any, Any, T]) -> T:
+        """Await an operation that needs the radio; where it finds the radio away, restart that at once.
+
+        Raises RadioUnavailableError without beginning while the radio is known to be away.
+        """
         try:
-            self.radio.app  # noqa: B018  (raises at once while the radio is away)
-        except GatewayError:
-            asking.close()
+            self.radio.app  # noqa: B018  (raises while the radio is away)
+        except RadioUnavailableError:
+            operation.close()
             raise
         try:
-            return await asking
-        except GatewayError as error:
-            if error.status is OperationStatus.ZIGBEE_NETWORK_ERROR:
-                self.radio.suspect(str(error))
+            return await operation
+        except RadioUnavailableError as error:
+            self.radio.restart(str(error))
             raise
 
-    def _reachable(self, uuid: Uuid) -> ZigbeeDevice:
-        self.radio.app  # noqa: B018  (raises at once while the radio is away)
+    def _reachable_device(self, uuid: Uuid) -> ZigbeeDevice:
+        self.radio.app  # noqa: B018  (raises while the radio is away)
         try:
             return self.devices.get(uuid)
         except UnknownDeviceError as error:
             if self._mirror.get(uuid) is None:
                 raise
-            raise DeviceUnreachableError(f"{uuid} has not been heard since it was last on the network") from error
+            raise DeviceUnreachableError(f"{uuid} has sent nothing since it was last on the network") from error
+
+    def _reachable_lock(self, uuid: Uuid) -> DoorLock:
+        if not isinstance(device := self._reachable_device(uuid), DoorLock):
+            raise UnknownDeviceError(f"{uuid} is no lock")
+        return device
 
     def _record(self, uuid: Uuid) -> Record:
         if (record := self._mirror.get(uuid)) is None:
             raise UnknownDeviceError(f"no device {uuid} here")
         return record
 
-    async def _came_up(self, app: Any, network: NetworkInfo) -> None:
+    def _on_radio_up(self, app: RadioApplication, network: NetworkInfo) -> None:
         self.devices.attach(app)
         self._emit(RadioUp(network))
 
-    def _went_down(self, reason: str) -> None:
+    def _on_radio_down(self, reason: str) -> None:
         self.devices.detach()
         self._emit(RadioDown(reason))
         if self.network is not None:

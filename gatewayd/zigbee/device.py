@@ -1,6 +1,9 @@
-"""A device that this gateway hosts: zigpy's device, its driver, and the way between them and the record."""
+"""A device on the network: zigpy's device and the driver that fits it, and what goes from one to the record and back.
 
-from collections.abc import Callable
+`device_registry` creates devices and closes them; `device_setup` decides when a device is configured and read.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -9,76 +12,79 @@ from typing import Any, Final
 import structlog
 from msgspec.structs import replace
 from zigpy.zcl import foundation
+from zigpy.zcl.clusters.general import Basic
 
 from gatewayd.model.change import Change
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.event import AttributeReported, DeviceReady, RadioEvent
-from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record, ZigbeeParam
+from gatewayd.zigbee.addresses import uuid_of
 from gatewayd.zigbee.catalogue import CatalogueMatch, Signature
 from gatewayd.zigbee.drivers.base import AttributeReport, CoordinatorAddress, StatusNotification, ZclCommand
-from gatewayd.zigbee.radios.errors import translated
+from gatewayd.zigbee.radios.errors import translate_errors
 
 log = structlog.get_logger()
 
 _ONLINE: Final = 1
+_SUBSCRIBED_EVENTS: Final = ("attribute_report", "attribute_read")
+
 Emit = Callable[[RadioEvent], None]
+CommandHandler = Callable[[int, Any], None]
+"""Called with the endpoint that sent a command, and the command's arguments as zigpy decoded them."""
 
 
 class ZigbeeDevice:
-    """Listens to one device, until it is let go, and speaks to it. Made again whenever the application is."""
+    """One device of one zigpy application: a restarted application has other devices.
 
-    def __init__(self, device: Any, match: CatalogueMatch, emit: Emit, now: Callable[[], datetime]) -> None:
-        self._device = device
+    What the device reports is emitted until `close`. `last_seen` is when it last sent a packet, by the event loop's
+    clock; `online` whether it can be reached, as far as is known.
+    """
+
+    def __init__(self, zigpy_device: Any, match: CatalogueMatch, emit: Emit, now: Callable[[], datetime]) -> None:
+        self._zigpy_device = zigpy_device
         self._emit = emit
         self._now = now
-        self.uuid = uuid_of(device)
+        self.uuid = uuid_of(zigpy_device.ieee)
         self.match = match
-        self.last_heard = 0.0
-        self.answers = True
+        self.last_seen = 0.0
+        self.online = True
         self._channel_of = {endpoint: channel for channel, endpoint in match.channels.items()}
-        self._let_go = ExitStack()
-        for endpoint in device.non_zdo_endpoints:
-            for cluster_id in match.driver.clusters & endpoint.in_clusters.keys():
-                cluster = endpoint.in_clusters[cluster_id]
-                for event in ("attribute_report", "attribute_read"):
-                    self._let_go.callback(cluster.on_event(event, self._reported))
-        for notice in match.driver.notices:
-            self.hear(notice.cluster, notice.command, partial(self._noticed, notice))
+        self._subscriptions = ExitStack()
+        for cluster in self._driver_clusters():
+            for event in _SUBSCRIBED_EVENTS:
+                self._subscriptions.callback(cluster.on_event(event, self._on_attribute))
+        for notification in match.driver.notifications:
+            self.on_command(notification.cluster, notification.command, partial(self._on_status, notification))
 
-    def hear(self, cluster: int, command: int, heard: Callable[[int, Any], None]) -> None:
-        """Let `heard` take, with the endpoint that it came from, what the device says by `command`."""
-        for endpoint in self._device.non_zdo_endpoints:
-            if cluster in endpoint.in_clusters:
-                self.listen(
-                    endpoint.in_clusters[cluster], _CommandListener(command, partial(heard, endpoint.endpoint_id))
-                )
+    def __str__(self) -> str:
+        return self.uuid
 
-    def listen(self, speaker: Any, listener: object) -> None:
-        """Let `listener` hear one of zigpy's speakers (a device, a cluster) until this is let go."""
-        speaker.add_listener(listener)
-        self._let_go.callback(speaker.remove_listener, listener)
+    def on_command(self, cluster_id: int, command: int, handler: CommandHandler) -> None:
+        """Call `handler` for each such command that the device sends, until `close`."""
+        for endpoint in self._zigpy_device.non_zdo_endpoints:
+            if (cluster := endpoint.in_clusters.get(cluster_id)) is not None:
+                self.add_listener(cluster, _CommandListener(command, partial(handler, endpoint.endpoint_id)))
+
+    def add_listener(self, source: Any, listener: object) -> None:
+        """Add `listener` to a zigpy device, ZDO or cluster, until `close`."""
+        source.add_listener(listener)
+        self._subscriptions.callback(source.remove_listener, listener)
 
     def close(self) -> None:
-        """Hear it no more: zigpy may keep the device, and host it anew."""
-        self._let_go.close()
+        """Emit nothing more. zigpy may retain its device, and a new ZigbeeDevice may be made of it."""
+        self._subscriptions.close()
 
     @property
     def sleeps(self) -> bool:
-        """True for a device that hears only when it asks (a battery end device)."""
-        descriptor = self._device.node_desc
+        """True for a sleepy end device: it receives only what it polls for."""
+        descriptor = self._zigpy_device.node_desc
         return descriptor is not None and not descriptor.is_receiver_on_when_idle
 
-    @property
-    def device(self) -> Any:
-        """zigpy's device, for this room alone."""
-        return self._device
-
     def record(self, known: Record | None) -> Record:
-        """The device's record as the radio knows it; what the household said of it is kept from `known`."""
-        match, device = self.match, self._device
-        fresh = match.driver.make_param(len(match.channels))
-        param = known.param if known is not None and type(known.param) is type(fresh) else fresh
+        """The device's record with the fields that the radio owns; all others are those of `known`, or new."""
+        match, device = self.match, self._zigpy_device
+        new_param = match.driver.make_param(len(match.channels))
+        param = known.param if known is not None and type(known.param) is type(new_param) else new_param
         assert isinstance(param, ZigbeeParam)
         param = replace(
             param,
@@ -86,7 +92,7 @@ class ZigbeeDevice:
             zgb_ieee=str(device.ieee).upper(),
             zgb_status="1",
             status=_ONLINE,
-            devinfo=" ".join(word for word in (device.manufacturer, device.model) if word) or None,
+            devinfo=" ".join(text for text in (device.manufacturer, device.model) if text) or None,
         )
         if known is not None:
             return replace(known, category=match.driver.category, type_sub=match.type_sub, param=param)
@@ -101,114 +107,120 @@ class ZigbeeDevice:
         )
 
     def emit_ready(self) -> None:
-        """It has been configured, and then read: what changed before it reported is not missed."""
+        """Emit DeviceReady: the device is configured, and was read after that, so that no change is missed."""
         self._emit(DeviceReady(self.uuid))
 
     async def configure(self) -> None:
-        """Bind, ask for reports, set what the driver sets. What a device does not support is passed over.
+        """Bind clusters, configure reports, write the driver's attributes. Refusals by the device are ignored.
 
         Raises DeviceUnreachableError, RadioUnavailableError.
         """
         driver = self.match.driver
-        for cluster_id, attribute, value in driver.write:
-            if (cluster := self._cluster(cluster_id)) is not None:
-                raw = self._device.application.state.node_info.ieee if value is CoordinatorAddress else value
-                with translated(self.uuid, "configuring"):
+        for cluster_id, attribute, value in driver.writes:
+            if (cluster := self._find_cluster(cluster_id)) is not None:
+                raw = self._zigpy_device.application.state.node_info.ieee if value is CoordinatorAddress else value
+                with translate_errors(f"configuring {self.uuid}"):
                     await cluster.write_attributes({attribute: raw})
-        for endpoint in self._device.non_zdo_endpoints:
-            for cluster_id in sorted(driver.clusters & endpoint.in_clusters.keys()):
-                cluster = endpoint.in_clusters[cluster_id]
-                with translated(self.uuid, "binding"):
-                    await cluster.bind()
-                for (of, attribute), (reading, *_) in driver.by_attribute.items():
-                    if of == cluster_id:
-                        with translated(self.uuid, "configuring reports of"):
-                            await cluster.configure_reporting(
-                                attribute, reading.minimum, reading.maximum, reading.change
-                            )
+        for cluster in self._driver_clusters():
+            with translate_errors(f"binding {self.uuid}"):
+                await cluster.bind()
+            for (cluster_id, attribute), (report, *_) in driver.reports_by_attribute.items():
+                if cluster_id == cluster.cluster_id:
+                    with translate_errors(f"configuring reports of {self.uuid}"):
+                        await cluster.configure_reporting(
+                            attribute, report.min_interval_s, report.max_interval_s, report.change
+                        )
 
     async def enroll(self) -> None:
-        """Say what the device waits for. Raises DeviceUnreachableError, RadioUnavailableError."""
-        for greeting in self.match.driver.greetings:
-            if (cluster := self._cluster(greeting.cluster)) is not None:
-                with translated(self.uuid, "greeting"):
-                    await cluster.command(greeting.command, *greeting.args, expect_reply=False)
+        """Send the driver's enrollments. Raises DeviceUnreachableError, RadioUnavailableError."""
+        for enrollment in self.match.driver.enrollments:
+            if (cluster := self._find_cluster(enrollment.cluster)) is not None:
+                with translate_errors(f"enrolling {self.uuid}"):
+                    await cluster.command(enrollment.command, *enrollment.args, expect_reply=False)
 
     async def read(self) -> None:
-        """Read every attribute that the record shows; what comes is reported as if the device had said it."""
-        driver = self.match.driver
-        for endpoint in self._device.non_zdo_endpoints:
-            for cluster_id in sorted(driver.clusters & endpoint.in_clusters.keys()):
-                wanted = [attribute for of, attribute in driver.by_attribute if of == cluster_id]
-                if wanted:
-                    with translated(self.uuid, "reading"):
-                        await endpoint.in_clusters[cluster_id].read_attributes(wanted)
+        """Read every attribute that the record shows; the values are emitted as if they had been reported.
 
-    async def send_command(self, order: ZclCommand) -> None:
-        """Send one command and wait for the device's yes. Raises DeviceUnreachableError where it says no."""
-        cluster = self._device.endpoints[order.endpoint].in_clusters[order.cluster]
-        with translated(self.uuid, "commanding"):
-            answer = await cluster.command(order.command, *order.args)
+        Raises DeviceUnreachableError, RadioUnavailableError.
+        """
+        attributes = self.match.driver.reports_by_attribute
+        for cluster in self._driver_clusters():
+            if wanted := [attribute for cluster_id, attribute in attributes if cluster_id == cluster.cluster_id]:
+                with translate_errors(f"reading {self.uuid}"):
+                    await cluster.read_attributes(wanted)
+
+    async def send_command(self, command: ZclCommand) -> None:
+        """Send a command and wait until the device has confirmed it.
+
+        Raises DeviceUnreachableError where it does not answer or refuses, RadioUnavailableError.
+        """
+        cluster = self._zigpy_device.endpoints[command.endpoint].in_clusters[command.cluster]
+        with translate_errors(f"commanding {self.uuid}"):
+            answer = await cluster.command(command.command, *command.args)
         status = getattr(answer, "status", foundation.Status.SUCCESS)
         if status != foundation.Status.SUCCESS:
-            raise DeviceUnreachableError(f"{self.uuid} refused command {order.command:#04x}: {status!r}")
+            raise DeviceUnreachableError(f"{self.uuid} refused command {command.command:#04x}: {status!r}")
 
     async def ping(self) -> None:
-        """The smallest thing that a device can answer: its ZCL version."""
-        basic = self._cluster(0x0000)
-        if basic is not None:
-            with translated(self.uuid, "pinging"):
-                await basic.read_attributes([0x0000])
+        """Read the ZCL version, which every device has. Raises DeviceUnreachableError, RadioUnavailableError."""
+        if (basic := self._find_cluster(Basic.cluster_id)) is not None:
+            with translate_errors(f"pinging {self.uuid}"):
+                await basic.read_attributes([Basic.AttributeDefs.zcl_version.id])
 
-    def _cluster(self, cluster_id: int) -> Any:
-        for endpoint in self._device.non_zdo_endpoints:
+    def _driver_clusters(self) -> Iterator[Any]:
+        """zigpy's clusters that the driver uses, of every endpoint."""
+        used = self.match.driver.clusters
+        for endpoint in self._zigpy_device.non_zdo_endpoints:
+            for cluster_id in sorted(used & endpoint.in_clusters.keys()):
+                yield endpoint.in_clusters[cluster_id]
+
+    def _find_cluster(self, cluster_id: int) -> Any:
+        """zigpy's cluster of the first endpoint that has it; None where none has."""
+        for endpoint in self._zigpy_device.non_zdo_endpoints:
             if cluster_id in endpoint.in_clusters:
                 return endpoint.in_clusters[cluster_id]
         return None
 
-    def _reported(self, event: Any) -> None:
-        """zigpy's event: on the hot path, a thousand times a second."""
+    def _on_attribute(self, event: Any) -> None:
+        """zigpy's event for an attribute that was reported or read. Called up to a thousand times a second."""
         raw = event.raw_value if event.raw_value is not None else event.value
-        self._take(event.cluster_id, event.attribute_id, event.endpoint_id, raw)
+        self._emit_report(event.cluster_id, event.attribute_id, event.endpoint_id, raw)
 
-    def _noticed(self, notice: StatusNotification, endpoint: int, args: Any) -> None:
-        self._take(notice.cluster, notice.attribute, endpoint, getattr(args, notice.argument))
+    def _on_status(self, notification: StatusNotification, endpoint: int, args: Any) -> None:
+        self._emit_report(notification.cluster, notification.attribute, endpoint, getattr(args, notification.argument))
 
-    def _take(self, cluster: int, attribute: int, endpoint: int, raw: Any) -> None:
-        readings = self.match.driver.by_attribute.get((cluster, attribute), ())
-        if changes := tuple(self._change(reading, endpoint, raw) for reading in readings):
+    def _emit_report(self, cluster_id: int, attribute: int, endpoint: int, raw: Any) -> None:
+        reports = self.match.driver.reports_by_attribute.get((cluster_id, attribute), ())
+        if changes := tuple(self._change(report, endpoint, raw) for report in reports):
             self._emit(AttributeReported(self.uuid, changes, self._now()))
 
-    def _change(self, reading: AttributeReport, endpoint: int, raw: Any) -> Change:
-        channel = self._channel_of.get(endpoint, 0) if reading.per_channel else 0
-        return Change(reading.field, None if raw is None else reading.convert(int(raw)), channel)
+    def _change(self, report: AttributeReport, endpoint: int, raw: Any) -> Change:
+        channel = self._channel_of.get(endpoint, 0) if report.per_channel else 0
+        return Change(report.field, None if raw is None else report.convert(int(raw)), channel)
 
 
 class _CommandListener:
-    """zigpy calls listeners by a method's name, and logs what they raise at DEBUG: so this says it aloud."""
+    """Receives one command of a cluster. zigpy calls listeners by method name, and logs what they raise at DEBUG: so
+    this logs it as an error.
+    """
 
-    def __init__(self, command: int, heard: Callable[[Any], None]) -> None:
+    def __init__(self, command: int, handler: Callable[[Any], None]) -> None:
         self._command = command
-        self._heard = heard
+        self._handler = handler
 
     def cluster_command(self, _tsn: int, command: int, args: Any) -> None:
         if command != self._command:
             return
         try:
-            self._heard(args)
-        except Exception:  # the edge of zigpy's world: a frame that no device should send
-            log.exception("frame_not_understood", command=command)
+            self._handler(args)
+        except Exception:  # a frame that no device should send: it must not stop zigpy
+            log.exception("command_not_understood", command=command)
 
 
-def uuid_of(device: Any) -> Uuid:
-    """A zigpy device's IEEE address as a uuid."""
-    return Uuid(str(device.ieee).replace(":", ""))
-
-
-def signature_of(device: Any) -> Signature:
-    """What a zigpy device says of itself."""
+def signature_of(zigpy_device: Any) -> Signature:
+    """What the catalogue matches of a zigpy device."""
     return Signature(
-        {endpoint.endpoint_id: frozenset(endpoint.in_clusters) for endpoint in device.non_zdo_endpoints},
-        device.manufacturer,
-        device.model,
+        {endpoint.endpoint_id: frozenset(endpoint.in_clusters) for endpoint in zigpy_device.non_zdo_endpoints},
+        zigpy_device.manufacturer,
+        zigpy_device.model,
     )

@@ -1,119 +1,141 @@
-"""What a lock can do beyond other devices (ZCL Door Lock 0x0101): tell events, keep a log of them, hold PIN codes."""
+"""What a lock has beyond other devices (ZCL Door Lock 0x0101): events, a log of them, PIN codes.
+
+`drivers/lock` defines how it is operated, `locks/` what its events mean.
+"""
 
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from zigpy.zcl import foundation
+from zigpy.zcl.clusters.closures import DoorLock as DoorLockCluster
+from zigpy.zcl.clusters.general import Alarms
 
 from gatewayd.model.errors import DeviceUnreachableError
-from gatewayd.model.event import LockAlarm, LockEvent, LockProgrammed, LockSource
+from gatewayd.model.event import ZCL_EPOCH, LockAlarm, LockEvent, LockProgrammed, LockSource
 from gatewayd.model.lock import PinSlots
 from gatewayd.zigbee.device import ZigbeeDevice
-from gatewayd.zigbee.drivers.lock import ALARMS, DOOR_LOCK
-from gatewayd.zigbee.radios.errors import translated
+from gatewayd.zigbee.radios.errors import translate_errors
 
-_OPERATION, _PROGRAMMING, _ALARM = 0x20, 0x21, 0x00
-_GET_LOG_RECORD, _SET_PIN, _CLEAR_PIN = 0x04, 0x05, 0x07
-_ENABLED, _UNRESTRICTED = 0x01, 0x00
-_LOGGED_OPERATION: Final = 0x00  # the log record's event type
-_LOG_SIZE, _LAST_RECORD = 0x0010, 0xFFFF
-_LONGEST_LOG: Final = 200
+_Attributes: Final = DoorLockCluster.AttributeDefs
+_Commands: Final = DoorLockCluster.ServerCommandDefs
+_Notifications: Final = DoorLockCluster.ClientCommandDefs
+
+_NEWEST_RECORD: Final = 0
+_LAST_RECORD: Final = 0xFFFF
+_MAX_RECORDS: Final = 200  # read from one log
 _NO_TIME: Final = 0xFFFFFFFF
-_ZCL_EPOCH: Final = datetime(2000, 1, 1)  # noqa: DTZ001  (a lock's clock is local: it has no zone)
 
 
 class DoorLock(ZigbeeDevice):
-    """A lock. Its events are emitted in the order in which they came."""
+    """A lock. Its events are emitted in the order in which they are received."""
 
     def __init__(self, *arguments: Any, zone: tzinfo) -> None:
         super().__init__(*arguments)
         self._zone = zone
-        self.hear(DOOR_LOCK, _OPERATION, self._operated)
-        self.hear(DOOR_LOCK, _PROGRAMMING, self._programmed)
-        self.hear(ALARMS, _ALARM, self._alarmed)
+        cluster_id = DoorLockCluster.cluster_id
+        self.on_command(cluster_id, _Notifications.operation_event_notification.id, self._on_operation)
+        self.on_command(cluster_id, _Notifications.programming_event_notification.id, self._on_programming)
+        self.on_command(Alarms.cluster_id, Alarms.ClientCommandDefs.alarm.id, self._on_alarm)
 
     async def read_log(self, since: int | None) -> tuple[LockEvent, ...]:
-        """The operations in the lock's log, oldest first, from the stamp `since` on (seconds since 2000-01-01, local).
+        """Read the operations in the lock's log, oldest first, from the stamp `since` on (seconds since 2000-01-01,
+        local); all where that is None.
 
         Raises DeviceUnreachableError, RadioUnavailableError.
         """
         found: list[LockEvent] = []
-        index = 0  # ZCL: 0 asks for the newest
-        read, most, newer = 0, _LONGEST_LOG, _NO_TIME
-        while read < most:
-            with translated(self.uuid, "reading the log of"):
-                record = await self._cluster(DOOR_LOCK).command(_GET_LOG_RECORD, index)
-            stamp = self._stamp(getattr(record, "timestamp", None))
-            if stamp is None or stamp > newer or (since is not None and stamp < since):
-                break  # the end, a lock without a clock, once around the ring, or known already
-            read, newer = read + 1, stamp
-            if record.event_type == _LOGGED_OPERATION:
+        index = _NEWEST_RECORD
+        read, limit, previous = 0, _MAX_RECORDS, _NO_TIME
+        while read < limit:
+            with translate_errors(f"reading the log of {self.uuid}"):
+                record = await self._door_lock.command(_Commands.get_log_record.id, index)
+            stamp = _stamp(getattr(record, "timestamp", None))
+            if stamp is None or stamp > previous or (since is not None and stamp < since):
+                break  # no such record, a lock without a clock, once around the ring, or older than asked for
+            read, previous = read + 1, stamp
+            if record.event_type == DoorLockCluster.EventType.Operation:
                 found.append(
                     LockEvent(
                         self.uuid,
                         _source(record.source),
                         int(record.event_id_or_alarm_code),
                         int(record.user_id),
-                        self._moment(stamp),
+                        self._local_time(stamp),
                         stamp,
                     )
                 )
             index = int(record.log_entry_id) - 1
-            if index < 1:
-                index = await self._log_size()
-                most = min(most, index)
+            if index <= _NEWEST_RECORD:
+                index = await self._read_log_size()
+                limit = min(limit, index)
         return tuple(reversed(found))
 
-    async def _log_size(self) -> int:
-        """How many records its log holds: before record 1 comes the last, in a log that has gone around."""
-        with translated(self.uuid, "reading"):
-            values, _ = await self._cluster(DOOR_LOCK).read_attributes([_LOG_SIZE], allow_cache=True)
-        return int(values.get(_LOG_SIZE) or _LAST_RECORD)
+    async def _read_log_size(self) -> int:
+        """How many records the log holds: in a log that has gone around, that record is the one before record 1."""
+        size = _Attributes.num_of_lock_records_supported.id
+        return int((await self._read_constants(size)).get(size) or _LAST_RECORD)
 
     async def pin_slots(self) -> PinSlots:
-        """How many PIN codes it holds, and how long they may be."""
-        with translated(self.uuid, "reading"):
-            values, _ = await self._cluster(DOOR_LOCK).read_attributes([0x0012, 0x0018, 0x0017], allow_cache=True)
+        """How many PIN codes the lock holds, and how long they may be.
+
+        Raises DeviceUnreachableError, RadioUnavailableError.
+        """
+        count, shortest, longest = (
+            _Attributes.num_of_pin_users_supported.id,
+            _Attributes.min_pin_len.id,
+            _Attributes.max_pin_len.id,
+        )
+        values = await self._read_constants(count, shortest, longest)
         try:
-            return PinSlots(int(values[0x0012]), int(values[0x0018]), int(values[0x0017]))
+            return PinSlots(int(values[count]), int(values[shortest]), int(values[longest]))
         except KeyError as error:
-            raise DeviceUnreachableError(f"{self.uuid} does not say how many PIN codes it holds") from error
+            raise DeviceUnreachableError(f"{self.uuid} does not report how many PIN codes it holds") from error
 
     async def set_pin(self, slot: int, pin: str) -> None:
-        """Program a PIN code. Raises DeviceUnreachableError where the lock refuses it."""
-        await self._program(_SET_PIN, slot, _ENABLED, _UNRESTRICTED, pin)
+        """Program a PIN code. Raises DeviceUnreachableError, also where the lock refuses it, RadioUnavailableError."""
+        status, kind = DoorLockCluster.UserStatus.Enabled, DoorLockCluster.UserType.Unrestricted
+        await self._program(_Commands.set_pin_code.id, slot, status, kind, pin)
 
     async def clear_pin(self, slot: int) -> None:
-        """Take a PIN code out; a slot that is empty already is no fault."""
-        await self._program(_CLEAR_PIN, slot)
+        """Clear a PIN code; a slot may be empty already. Raises as `set_pin`."""
+        await self._program(_Commands.clear_pin_code.id, slot)
+
+    @property
+    def _door_lock(self) -> Any:
+        return self._find_cluster(DoorLockCluster.cluster_id)
+
+    async def _read_constants(self, *attributes: int) -> dict[int, Any]:
+        """Attributes that never change: from zigpy's cache where they were read before."""
+        with translate_errors(f"reading {self.uuid}"):
+            values, _failures = await self._door_lock.read_attributes(list(attributes), allow_cache=True)
+        return dict(values)
 
     async def _program(self, command: int, slot: int, *arguments: Any) -> None:
-        with translated(self.uuid, "programming"):
-            answer = await self._cluster(DOOR_LOCK).command(command, slot, *arguments)
+        with translate_errors(f"programming {self.uuid}"):
+            answer = await self._door_lock.command(command, slot, *arguments)
         status = getattr(answer, "status", foundation.Status.SUCCESS)
         if status != foundation.Status.SUCCESS:
             raise DeviceUnreachableError(f"{self.uuid} refused to program slot {slot}: {status!r}")
 
-    def _operated(self, _endpoint: int, args: Any) -> None:
+    def _on_operation(self, _endpoint: int, args: Any) -> None:
         source, code = _source(args.operation_event_source), int(args.operation_event_code)
-        stamp = self._stamp(args.local_time)
-        self._emit(LockEvent(self.uuid, source, code, int(args.user_id), self._now(), stamp))
+        self._emit(LockEvent(self.uuid, source, code, int(args.user_id), self._now(), _stamp(args.local_time)))
 
-    def _programmed(self, _endpoint: int, args: Any) -> None:
+    def _on_programming(self, _endpoint: int, args: Any) -> None:
         source, code = _source(args.program_event_source), int(args.program_event_code)
-        stamp = self._stamp(args.local_time)
-        self._emit(LockProgrammed(self.uuid, source, code, int(args.user_id), self._now(), stamp))
+        self._emit(LockProgrammed(self.uuid, source, code, int(args.user_id), self._now(), _stamp(args.local_time)))
 
-    def _alarmed(self, _endpoint: int, args: Any) -> None:
-        if int(args.cluster_id) == DOOR_LOCK:
+    def _on_alarm(self, _endpoint: int, args: Any) -> None:
+        if int(args.cluster_id) == DoorLockCluster.cluster_id:
             self._emit(LockAlarm(self.uuid, int(args.alarm_code), self._now()))
 
-    @staticmethod
-    def _stamp(local_time: Any) -> int | None:
-        return None if local_time is None or int(local_time) == _NO_TIME else int(local_time)
+    def _local_time(self, stamp: int) -> datetime:
+        return (ZCL_EPOCH + timedelta(seconds=stamp)).replace(tzinfo=self._zone)
 
-    def _moment(self, stamp: int) -> datetime:
-        return (_ZCL_EPOCH + timedelta(seconds=stamp)).replace(tzinfo=self._zone)
+
+def _stamp(local_time: Any) -> int | None:
+    """ZCL LocalTime as seconds since 2000-01-01, local; None where the lock has no clock."""
+    return None if local_time is None or int(local_time) == _NO_TIME else int(local_time)
 
 
 def _source(raw: Any) -> LockSource:

@@ -1,6 +1,7 @@
-"""What the radio says, into the store: readings at once, everything else in order and on disk.
+"""Records radio events in the store: reported attributes in memory at once, everything else in order and on disk.
 
-zigpy calls synchronously, so events that need the disk wait in a queue for this module's loop.
+zigpy calls synchronously, so events that need the disk wait in a queue for `EventRecorder.run`. Lock events are
+recorded by `locks/`.
 """
 
 import asyncio
@@ -34,56 +35,62 @@ log = structlog.get_logger()
 
 
 class EventRecorder:
-    """Takes radio events. `lock_words` hears what locks say, one after the other, and returns when it is kept."""
+    """Records each event in the mirror, with the outbox items that follow from it.
+
+    `record_lock_notification` is awaited with each event of a lock, one after the other; it returns once the event is
+    on disk.
+    """
 
     def __init__(
-        self, mirror: Mirror, *, lock_words: Callable[[LockNotification], Awaitable[None]], new_sn: Callable[[], str]
+        self,
+        mirror: Mirror,
+        *,
+        record_lock_notification: Callable[[LockNotification], Awaitable[None]],
+        new_sn: Callable[[], str],
     ) -> None:
         self._mirror = mirror
-        self._lock_words = lock_words
+        self._record_lock_notification = record_lock_notification
         self._new_sn = new_sn
         self._queue: asyncio.Queue[RadioEvent] = asyncio.Queue()
-        self.reports = 0
 
-    def take(self, event: RadioEvent) -> None:
-        """An event, from zigpy's callbacks: readings are taken here and now, the rest is queued."""
+    def handle(self, event: RadioEvent) -> None:
+        """Record reported attributes now, and queue any other event. Does not block: zigpy's callbacks call it."""
         if isinstance(event, AttributeReported):
-            self.reports += 1
             self._mirror.report(event.uuid, event.changes, event.at)
         else:
             self._queue.put_nowait(event)
 
     async def run(self) -> None:
-        """Work through what is queued, until cancelled."""
+        """Record queued events until cancelled. An event that the store refuses is logged and lost."""
         while True:
             event = await self._queue.get()
             try:
-                await self._keep(event)
+                await self._record(event)
             except GatewayError as error:
-                log.error("radio_event_not_kept", radio_event=type(event).__name__, reason=str(error))  # noqa: TRY400
+                log.error("radio_event_not_recorded", radio_event=type(event).__name__, reason=str(error))  # noqa: TRY400
             finally:
                 self._queue.task_done()
 
-    async def drained(self) -> None:
-        """Wait until everything that was taken so far is kept."""
+    async def flush(self) -> None:
+        """Wait until every event that was handled so far is recorded."""
         await self._queue.join()
 
-    async def _keep(self, event: RadioEvent) -> None:
+    async def _record(self, event: RadioEvent) -> None:
         match event:
             case LockEvent() | LockProgrammed() | LockAlarm():
-                await self._lock_words(event)
+                await self._record_lock_notification(event)
             case DeviceJoined():
-                await self._joined(event)
+                await self._record_join(event)
             case DeviceLeft():
-                await self._left(event.uuid)
+                await self._record_leave(event.uuid)
             case AvailabilityChanged():
-                await self._available(event.uuid, event.at, online=event.online)
+                self._record_availability(event.uuid, event.at, online=event.online)
             case RadioUp() | RadioDown() | DeviceReady() | AttributeReported():
-                pass  # the first three are the daemon's, the last was taken at once
+                pass  # the first three are for the daemon, the last was recorded by `handle`
             case _:
                 assert_never(event)
 
-    async def _joined(self, event: DeviceJoined) -> None:
+    async def _record_join(self, event: DeviceJoined) -> None:
         record = event.record
         known = self._mirror.get(record.uuid)
         notice = NoticeItem(
@@ -94,12 +101,13 @@ class EventRecorder:
             status="CREATED",
             record=record,
         )
-        due = () if known == record else (RecordItem(uuid=record.uuid),)
-        await self._mirror.put(record, *(() if known is not None else (notice,)), *due)
+        notices = (notice,) if known is None else ()
+        changed = (RecordItem(uuid=record.uuid),) if known != record else ()
+        await self._mirror.put(record, *notices, *changed)
         if known is None:
             log.info("device_joined", uuid=record.uuid, category=record.category, type_sub=record.type_sub)
 
-    async def _left(self, uuid: Uuid) -> None:
+    async def _record_leave(self, uuid: Uuid) -> None:
         record = self._mirror.get(uuid)
         if record is None:
             return
@@ -115,6 +123,6 @@ class EventRecorder:
         await self._mirror.remove(uuid, notice, *removal)
         log.info("device_left", uuid=uuid, category=record.category)
 
-    async def _available(self, uuid: Uuid, at: datetime, *, online: bool) -> None:
+    def _record_availability(self, uuid: Uuid, at: datetime, *, online: bool) -> None:
         if self._mirror.report(uuid, (Change("status", int(online)),), at) is not None:
             log.info("availability_changed", uuid=uuid, online=online)

@@ -1,4 +1,4 @@
-"""The seven levels of §7 over every exectype and every kind of device, asked for over a real broker."""
+"""The seven levels of §7, each tried with every exectype on every category of device over a real broker."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.cloud.access_control import AccessControl
+from gatewayd.cloud.access_control import AccessControl, grants_from, usernames_by_id
+from gatewayd.cloud.rest.accounts import UserProfile
+from gatewayd.cloud.rest.authorizations import Authorization
+from gatewayd.cloud.rest.members import Member
 from gatewayd.model.ids import Category, ExecType, Uuid
-from gatewayd.model.permission import NEEDED, Grant, Permission, may
+from gatewayd.model.permission import REQUIRED_LEVEL, Grant, Permission, is_allowed
 from gatewayd.model.record import PARAM_OF, Record
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
@@ -19,48 +22,52 @@ from gatewayd.simulator.broker import Broker
 from gatewayd.store.store import Store
 from tests.common.cloud import GUEST, OWNER, PASSWORD, SWITCH, Gateway, running
 
-KINDS = (
+CATEGORIES = (
     *(Category.GATEWAY, Category.SWITCH, Category.LOCK, Category.SOCKET),
     *(Category.CURTAIN, Category.SENSOR, Category.PANEL),
 )
 DEVICES = tuple(
-    Record(uuid=Uuid(f"00158d00ff00000{number}"), category=kind, title="甲", id=number, param=PARAM_OF[kind]())
-    for number, kind in enumerate(KINDS, 1)
+    Record(uuid=Uuid(f"00158d00ff00000{number}"), category=category, title="甲", id=number, param=PARAM_OF[category]())
+    for number, category in enumerate(CATEGORIES, 1)
 )
-ON: dict[str, Any] = {"param": {"operate": 1}}
+TURN_ON: dict[str, Any] = {"param": {"operate": 1}}
 
-# What can be asked of a kind at all, and how it is asked; anything else is 请求设备参数错误 for everybody.
-ASKED: dict[tuple[Category | None, ExecType], dict[str, Any]] = {
+# The requests that exist (category None: every category) and their fields; all others are answered 请求设备参数错误.
+FIELDS: dict[tuple[Category | None, ExecType], dict[str, Any]] = {
     (None, ExecType.QUERY): {},
     (None, ExecType.DELETE): {},
     (None, ExecType.UPDATE): {"title": "乙"},
     (None, ExecType.SET): {"param": {"room_id": 3}},
     (Category.GATEWAY, ExecType.CREATE): {"param": {"duration": 10}},
     (Category.LOCK, ExecType.CREATE): {"param": {"keytype": 0, "key_name": "钥匙", "pass": "482913"}},
-    (Category.SWITCH, ExecType.CONTROL): ON,
-    (Category.SOCKET, ExecType.CONTROL): ON,
-    (Category.LOCK, ExecType.CONTROL): ON,
-    (Category.CURTAIN, ExecType.CONTROL): ON,
+    (Category.SWITCH, ExecType.CONTROL): TURN_ON,
+    (Category.SOCKET, ExecType.CONTROL): TURN_ON,
+    (Category.LOCK, ExecType.CONTROL): TURN_ON,
+    (Category.CURTAIN, ExecType.CONTROL): TURN_ON,
 }
 
 
 @asynccontextmanager
 async def gateway_with(broker: Broker, folder: Path, *grants: Grant) -> AsyncIterator[tuple[Gateway, AccessControl]]:
-    audiences: list[AccessControl] = []
+    """A gateway that hosts `DEVICES`, and the permissions that it checks requests by."""
+    created: list[AccessControl] = []
 
-    def audience_of(store: Store) -> AccessControl:
-        audiences.append(AccessControl(OWNER, store.mirror))
-        audiences[0].learn(grants)
-        return audiences[0]
+    def create_access(store: Store) -> AccessControl:
+        access = AccessControl(OWNER, store.mirror)
+        access.set_grants(grants)
+        created.append(access)
+        return access
 
-    async with running(broker, folder / "house.db", records=DEVICES, audience_of=audience_of) as gateway:
-        async with AppClient.connect(broker.host, broker.port, OWNER, PASSWORD, name="watching") as owner:
-            await owner.expect(lambda seen: DEVICES[-1].uuid in seen.topic)
-        yield gateway, audiences[0]
+    async with running(broker, folder / "gateway.db", records=DEVICES, audience_of=create_access) as gateway:
+        async with AppClient.connect(broker.host, broker.port, OWNER, PASSWORD, name="observer") as owner:
+            await owner.expect(lambda message: DEVICES[-1].uuid in message.topic)
+        yield gateway, created[0]
 
 
 @pytest.mark.parametrize("level", list(Permission), ids=lambda level: f"{level}-{level.name.lower()}")
-async def test_a_level_is_what_it_says_for_everything(broker: Broker, tmp_path: Path, level: Permission) -> None:
+async def test_guest_is_limited_to_his_level_on_every_category(
+    broker: Broker, tmp_path: Path, level: Permission
+) -> None:
     grants = [Grant(GUEST, device.id or 0, level) for device in DEVICES]
     async with (
         gateway_with(broker, tmp_path, *grants) as (gateway, _),
@@ -68,13 +75,13 @@ async def test_a_level_is_what_it_says_for_everything(broker: Broker, tmp_path: 
     ):
         for device in DEVICES:
             for exectype in ExecType:
-                fields = ASKED.get((device.category, exectype), ASKED.get((None, exectype)))
+                fields = FIELDS.get((device.category, exectype), FIELDS.get((None, exectype)))
                 ran = len(gateway.bench.ran)
                 answer = await guest.request(device.category, device.uuid, exectype, **(fields or {}))
                 place = f"{device.category} {exectype}: {answer.meaning}"
                 if fields is None:
                     assert answer.meaning is OperationStatus.BAD_PARAMETERS, place
-                elif may(level, exectype):
+                elif is_allowed(level, exectype):
                     assert answer.meaning in {
                         OperationStatus.CONTROLLED,
                         OperationStatus.UPDATED,
@@ -95,81 +102,106 @@ async def test_a_level_is_what_it_says_for_everything(broker: Broker, tmp_path: 
         (ExecType.DELETE, 7),
     ],
 )
-def test_what_each_exectype_asks_for(exectype: ExecType, level: int) -> None:
-    assert NEEDED[exectype] == level
+def test_exectype_requires_its_level(exectype: ExecType, level: int) -> None:
+    assert REQUIRED_LEVEL[exectype] == level
+
+
+@pytest.mark.parametrize(
+    ("member", "profile", "usernames"),
+    [
+        (Member(user_id=2, username=GUEST), None, {2: GUEST}),
+        (Member(user_id=None, username=GUEST), None, {}),
+        (Member(user_id=2, username=None), None, {}),
+        (Member(user_id=2, username=GUEST), UserProfile(id=1, username=OWNER), {1: OWNER, 2: GUEST}),
+    ],
+)
+def test_username_is_known_from_member_and_profile(
+    member: Member, profile: UserProfile | None, usernames: dict[int, str]
+) -> None:
+    assert usernames_by_id([member], profile) == usernames
+
+
+@pytest.mark.parametrize(
+    ("authorization", "grants"),
+    [
+        (Authorization(info_id=7, authorized_id=2, perm=3), [Grant(GUEST, 7, Permission.CONTROL)]),
+        (Authorization(info_id=7, authorized_id=9, perm=3), []),  # unknown user
+        (Authorization(info_id=7, authorized_id=None, perm=3), []),
+        (Authorization(info_id=None, authorized_id=2, perm=3), []),
+        (Authorization(info_id=7, authorized_id=2, perm=8), []),  # §7 has no such level
+    ],
+)
+def test_authorization_grants_only_a_known_level_to_a_known_user(
+    authorization: Authorization, grants: list[Grant]
+) -> None:
+    assert list(grants_from([authorization], {2: GUEST})) == grants
 
 
 @pytest.mark.parametrize("claim", [{"perm": 7}, {"user_id": 1}, {"authorization_id": 1}])
-async def test_a_claim_inside_a_message_is_never_believed(
+async def test_permission_claimed_in_a_message_is_ignored(
     broker: Broker, tmp_path: Path, claim: dict[str, Any]
 ) -> None:
-    lamp = DEVICES[1]
+    switch = DEVICES[1]
     async with (
-        gateway_with(broker, tmp_path, Grant(GUEST, lamp.id or 0, Permission.QUERY)) as (gateway, _),
+        gateway_with(broker, tmp_path, Grant(GUEST, switch.id or 0, Permission.QUERY)) as (gateway, _),
         AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
     ):
-        answer = await guest.request(lamp.category, lamp.uuid, ExecType.CONTROL, **ON, **claim)
+        answer = await guest.request(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON, **claim)
         assert (answer.meaning, gateway.bench.ran) == (OperationStatus.PERMISSION_DENIED, [])
 
 
-async def test_a_right_on_one_device_is_none_on_another(broker: Broker, tmp_path: Path) -> None:
-    lamp, door = DEVICES[1], DEVICES[2]
-    grants = (Grant(GUEST, lamp.id or 0, Permission.DELETE), Grant(GUEST, door.id or 0, Permission.QUERY))
+async def test_permission_on_one_device_is_none_on_another(broker: Broker, tmp_path: Path) -> None:
+    switch, lock = DEVICES[1], DEVICES[2]
+    grants = (Grant(GUEST, switch.id or 0, Permission.DELETE), Grant(GUEST, lock.id or 0, Permission.QUERY))
     async with (
         gateway_with(broker, tmp_path, *grants) as (gateway, _),
         AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
     ):
         assert (
-            await guest.request(door.category, door.uuid, ExecType.CONTROL, **ON)
+            await guest.request(lock.category, lock.uuid, ExecType.CONTROL, **TURN_ON)
         ).meaning is OperationStatus.PERMISSION_DENIED
         assert gateway.bench.ran == []
 
 
-async def test_a_right_that_is_taken_back_is_gone_at_once_and_its_topics_with_it(
-    broker: Broker, tmp_path: Path
-) -> None:
-    lamp = DEVICES[1]
+async def test_revoked_permission_ends_at_once_with_its_subscriptions(broker: Broker, tmp_path: Path) -> None:
+    switch = DEVICES[1]
     async with (
-        gateway_with(broker, tmp_path, Grant(GUEST, lamp.id or 0, Permission.CONTROL)) as (gateway, access),
+        gateway_with(broker, tmp_path, Grant(GUEST, switch.id or 0, Permission.CONTROL)) as (gateway, access),
         AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
         AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
     ):
         assert (
-            await guest.request(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)
+            await guest.request(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON)
         ).meaning is OperationStatus.CONTROLLED
-        access.learn([])
-        for record in gateway.store.mirror.all():
-            gateway.store.mirror.changed.add(record.uuid)  # as the sync does
+        access.set_grants([])
         since = asyncio.get_running_loop().time()
-        await owner.expect(lambda seen: DEVICES[-1].uuid in seen.topic, since=since)
-        sn = await guest.send(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)
-        await owner.request(lamp.category, lamp.uuid, ExecType.CONTROL, **ON)
-        assert [seen.meaning for seen in guest.received if seen.sn == sn and seen.is_final_answer] == []
+        await owner.expect(lambda message: DEVICES[-1].uuid in message.topic, since=since)
+        sn = await guest.send(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON)
+        await owner.request(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON)
+        assert [message.meaning for message in guest.received if message.sn == sn and message.is_final_answer] == []
         assert len(gateway.bench.ran) == 2
 
 
-@pytest.mark.parametrize(("user", "heard"), [(OWNER, [OWNER]), (GUEST, [GUEST])])
-async def test_who_says_that_rights_lapsed_is_told_apart(
-    broker: Broker, tmp_path: Path, user: str, heard: list[str]
-) -> None:
-    lamp = DEVICES[1]
-    said = b'{"msg": {}, "status": 400505, "desc": "\xe6\x8e\x88\xe6\x9d\x83\xe5\xa4\xb1\xe6\x95\x88"}'  # 授权失效
+@pytest.mark.parametrize("user", [OWNER, GUEST])
+async def test_expired_authorization_is_reported_with_its_publisher(broker: Broker, tmp_path: Path, user: str) -> None:
+    switch = DEVICES[1]
+    payload = b'{"msg": {}, "status": 400505, "desc": "\xe6\x8e\x88\xe6\x9d\x83\xe5\xa4\xb1\xe6\x95\x88"}'  # 授权失效
     async with (
-        gateway_with(broker, tmp_path, Grant(GUEST, lamp.id or 0, Permission.QUERY)) as (gateway, _),
+        gateway_with(broker, tmp_path, Grant(GUEST, switch.id or 0, Permission.QUERY)) as (gateway, _),
         AppClient.connect(broker.host, broker.port, user, PASSWORD) as phone,
     ):
-        await phone.publish(lamp.category, lamp.uuid, ExecType.UPDATE, said)
-        await phone.request(lamp.category, lamp.uuid, ExecType.QUERY)
-        assert gateway.bench.access_changed == heard
+        await phone.publish(switch.category, switch.uuid, ExecType.UPDATE, payload)
+        await phone.request(switch.category, switch.uuid, ExecType.QUERY)
+        assert gateway.bench.access_changed == [user]
 
 
-async def test_a_device_that_the_cloud_has_no_longer_takes_no_request(broker: Broker, tmp_path: Path) -> None:
+async def test_unlinked_device_executes_no_request(broker: Broker, tmp_path: Path) -> None:
     async with (
         gateway_with(broker, tmp_path) as (gateway, _),
         AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
     ):
-        lamp = gateway.store.mirror.get(SWITCH)
-        assert lamp is not None
-        await gateway.store.mirror.put(replace(lamp, unlinked=True))
-        answer = await owner.request(Category.SWITCH, SWITCH, ExecType.CONTROL, **ON)
+        switch = gateway.store.mirror.get(SWITCH)
+        assert switch is not None
+        await gateway.store.mirror.put(replace(switch, unlinked=True))
+        answer = await owner.request(Category.SWITCH, SWITCH, ExecType.CONTROL, **TURN_ON)
         assert (answer.meaning, gateway.bench.ran) == (OperationStatus.NO_SUCH_INFORMATION, [])

@@ -1,4 +1,4 @@
-"""§3.1's QR data, there and back, and as a picture that can be read again."""
+"""The QR code's text (§3.1) is encoded, decoded and drawn."""
 
 import sys
 
@@ -6,25 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayd.cloud.qr import QrData, drawn, read_qr
+from gatewayd.cloud.qr import QrData, draw_qr, parse_qr
 from gatewayd.model.errors import GatewayError, MalformedError
 
 GATEWAY = QrData("https://aa.zjchilink.com:8084", "AA01GW-UG", "00158d0000d04700")
 TEXT = "https://aa.zjchilink.com:8084/api/app/AA01GW-UG/00158d0000d04700"
 
-words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(lambda word: word.strip())
+texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(lambda text: text.strip())
 
 
-def test_it_is_written_as_the_api_says() -> None:
+def test_text_is_that_of_the_api() -> None:
     assert str(GATEWAY) == TEXT
-    assert read_qr(TEXT) == GATEWAY
-    assert read_qr(f" {TEXT}\n") == GATEWAY
+    assert parse_qr(TEXT) == GATEWAY
+    assert parse_qr(f" {TEXT}\n") == GATEWAY
 
 
-@given(type_sub=words, uuid=words)
-def test_whatever_is_written_is_read_again(type_sub: str, uuid: str) -> None:
+@given(type_sub=texts, uuid=texts)
+def test_any_data_is_encoded_and_parsed_again(type_sub: str, uuid: str) -> None:
     data = QrData("http://192.168.0.240:8000/cloud", type_sub, uuid)
-    assert read_qr(str(data)) == data
+    assert parse_qr(str(data)) == data
 
 
 @pytest.mark.parametrize(
@@ -35,30 +35,30 @@ def test_whatever_is_written_is_read_again(type_sub: str, uuid: str) -> None:
         f"{TEXT}{'x' * 500}",
     ],
 )  # fmt: skip
-def test_what_is_something_else_is_refused_with_the_reason(text: str) -> None:
+def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(MalformedError):
-        read_qr(text)
+        parse_qr(text)
 
 
 @given(st.text())
-def test_no_text_breaks_the_reader(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
-        data = read_qr(text)
+        data = parse_qr(text)
     except MalformedError:
         return
-    assert read_qr(str(data)) == data
+    assert parse_qr(str(data)) == data
 
 
-def test_it_is_drawn_square_with_its_three_corners() -> None:
+def test_drawing_is_square() -> None:
     segno = pytest.importorskip("segno", reason="the extra `qr` is not installed")
-    lines = drawn(GATEWAY).splitlines()
+    lines = draw_qr(GATEWAY).splitlines()
     side = segno.make(TEXT, micro=False).symbol_size()[0]
-    letters = [sum(letter in "█▀▄ " for letter in line) for line in lines]
-    assert set(letters) == {side}
+    widths = [sum(character in "█▀▄ " for character in line) for line in lines]
+    assert set(widths) == {side}
     assert len(lines) == (side + 1) // 2
 
 
-def test_without_segno_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawing_without_segno_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "segno", None)
     with pytest.raises(GatewayError, match=r"gatewayd\[qr\]"):
-        drawn(GATEWAY)
+        draw_qr(GATEWAY)

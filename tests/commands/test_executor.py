@@ -13,10 +13,10 @@ from gatewayd.commands.executor import MAX_QUEUED, CommandExecutor
 from gatewayd.commands.handlers import Handlers, handle
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.outbox_items import Route
 from gatewayd.model.permission import Permission
 from gatewayd.model.request import Answer, LockOperation, OperateLock, Query, Request
 from gatewayd.model.status import OperationStatus
-from gatewayd.store.outbox import Route
 from gatewayd.store.store import Store
 from tests.common.store import KEY, LOCK, lock
 
@@ -118,7 +118,7 @@ async def test_reply_that_uses_the_outbox_gets_its_final_answer_there(bench: Ben
     await bench.executor.submit(unlock("1"), reply)
     async with asyncio.timeout(10):
         (row,) = await bench.store.outbox.take(Route.MQTT)
-    assert row.due.uuid == LOCK
+    assert row.item.uuid == LOCK
     assert reply.answers.empty()
 
 

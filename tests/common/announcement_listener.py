@@ -1,23 +1,23 @@
-"""A phone that only listens on the announce port: prints who announces which address, a line each."""
+"""A program that receives announcements on the announce port and prints uuid and address of each, one a line."""
 
 import asyncio
 
 from gatewayd.model.errors import MalformedError
-from gatewayd.provisioning.client.datagrams import Announced, decode_answer
-from gatewayd.provisioning.udp_socket import Requester, UdpSocket
+from gatewayd.provisioning.client.datagrams import Announcement, decode_message
+from gatewayd.provisioning.udp_socket import Sender, UdpSocket
 
 
-def say(datagram: bytes, _gateway: Requester) -> None:
+def print_announcement(datagram: bytes, _sender: Sender) -> None:
     try:
-        heard = decode_answer(datagram)
+        message = decode_message(datagram)
     except MalformedError:
         return
-    if isinstance(heard, Announced):
-        print(heard.uuid, heard.ip, flush=True)  # noqa: T201  (whoever started this reads it)
+    if isinstance(message, Announcement):
+        print(message.uuid, message.ip, flush=True)  # noqa: T201  (the test that started this reads it)
 
 
 async def main() -> None:
-    async with UdpSocket(say).bound(9830, is_shared=True):
+    async with UdpSocket(print_announcement).bound(9830, is_shared=True):
         print("listening", flush=True)  # noqa: T201
         await asyncio.Event().wait()
 

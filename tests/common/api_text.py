@@ -1,4 +1,4 @@
-"""The API's own text as test data: its sections, and their JSON examples, read as leniently as they are written."""
+"""The API's own text as test data: its sections, and their JSON examples, which are not always valid JSON."""
 
 import re
 from pathlib import Path
@@ -8,17 +8,17 @@ API: Final = Path(__file__).parents[2] / "docs" / "cloud-api.md"
 
 _HEADING: Final = re.compile(r"^\s*#{2,4}\s*(\d+\.?\d*)\s*\.?\s*(.*)$", re.MULTILINE)
 
-# Commas are taken as blanks: the text forgets some, and has others too many, or full-width.
+# Commas count as blanks: some are missing in the text, others superfluous or full-width.
 _BLANK: Final = re.compile(r"(?:[\s,，]|//[^\n]*|#[^\n]*|\.\.\.)*")
 _KEY: Final = re.compile(r"""(?:(["'])(\w+)\1|([A-Za-z_]\w*)\s*(?:\([^)]*\))?)\s*[:：]""")
 _STRING: Final = re.compile(r"""(["'])(.*?)\1(?!\s*:)""")
 _CONSTANT: Final = re.compile(r"(-?\d+(?:\.\d+)?|true|false|null)(?=[\s,，}\]/])")
-_WORDS: Final = re.compile(r"[^\n}\]]*?(?=\s*,?\s*(?:\n|[}\]]))")
+_TEXT: Final = re.compile(r"[^\n}\]]*?(?=\s*,?\s*(?:\n|[}\]]))")
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 
 
 class Example(NamedTuple):
-    """A JSON example: `line` is where it begins in the text."""
+    """A JSON example, and the line of the text where it begins."""
 
     section: str
     line: int
@@ -26,7 +26,7 @@ class Example(NamedTuple):
 
 
 def sections() -> list[tuple[str, int, str]]:
-    """Number, first line and text of each section, in the text's order; push is 11.2, which the text calls 11.1."""
+    """Number, first line and text of each section, in order; PUSH, which the text numbers 11.1 too, is 11.2."""
     text = API.read_text(encoding="utf-8")
     heads = list(_HEADING.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
@@ -37,7 +37,7 @@ def sections() -> list[tuple[str, int, str]]:
 
 
 def examples() -> list[Example]:
-    """Every example, in the text's order."""
+    """Every example, in order."""
     found = []
     for section, first, text in sections():
         at = 0
@@ -45,21 +45,21 @@ def examples() -> list[Example]:
             reader = _Reader(text, at)
             found.append(Example(section, first + text.count("\n", 0, at), reader.value()))
             at = reader.at
-    return [one for one in found if one.value]  # a brace among §2.9's statuses is a misprint
+    return [one for one in found if one.value]  # the brace among §2.9's statuses is a misprint
 
 
 def answers(section: str) -> list[Any]:
-    """The examples of a section that are answers: they have a `msg` and a `status`."""
+    """The examples of a section that are answers, with `msg` and `status`."""
     return [one.value for one in examples() if one.section == section and {"msg", "status"} <= one.value.keys()]
 
 
 def requests(section: str) -> list[Any]:
-    """The examples of a section that are no answers."""
+    """The examples of a section that are requests, without `msg`."""
     return [one.value for one in examples() if one.section == section and "msg" not in one.value]
 
 
 class _Reader:
-    """Reads one value of what is nearly JSON, from `at` on."""
+    """Decodes one value of nearly JSON, from position `at` on."""
 
     def __init__(self, text: str, at: int) -> None:
         self._text = text
@@ -75,12 +75,12 @@ class _Reader:
         if (string := self._take(_STRING)) is not None:
             return string[2]
         if _KEY.match(self._text, self.at):
-            return None  # the next key already: the value is left out
+            return None  # the next key: this one has no value
         if (constant := self._take(_CONSTANT)) is not None:
-            word = constant[1]
-            return _CONSTANTS[word] if word in _CONSTANTS else float(word) if "." in word else int(word)
-        words = self._take(_WORDS)
-        return words[0] if words is not None else None
+            text = constant[1]
+            return _CONSTANTS[text] if text in _CONSTANTS else float(text) if "." in text else int(text)
+        unquoted = self._take(_TEXT)
+        return unquoted[0] if unquoted is not None else None
 
     def _object(self) -> dict[str, Any]:
         self.at += 1
@@ -93,7 +93,7 @@ class _Reader:
             if (key := self._take(_KEY)) is not None:
                 found[key[2] or key[3]] = self.value()
             else:
-                self.at = self._text.index("\n", self.at)  # a remark
+                self.at = self._text.index("\n", self.at)  # a comment
 
     def _array(self) -> list[Any]:
         self.at += 1

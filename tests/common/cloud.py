@@ -61,8 +61,12 @@ class Audience:
 
     version = 0
 
-    def users_of(self, uuid: Uuid) -> tuple[str, ...]:
+    def topic_users(self, uuid: Uuid) -> tuple[str, ...]:
         return (OWNER, GUEST)
+
+    async def next_version(self, version: int) -> int:
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets it: what users may do does not change here")
 
     def level(self, user: str, uuid: Uuid) -> Permission:
         return {OWNER: Permission.DELETE, GUEST: Permission.QUERY}.get(user, Permission.NONE)
@@ -73,7 +77,9 @@ class Rights(Protocol):
 
     version: int
 
-    def users_of(self, uuid: Uuid) -> tuple[str, ...]: ...
+    def topic_users(self, uuid: Uuid) -> tuple[str, ...]: ...
+
+    async def next_version(self, version: int) -> int: ...
 
     def level(self, user: str, uuid: Uuid) -> Permission: ...
 

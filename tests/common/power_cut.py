@@ -1,4 +1,4 @@
-"""The child of the power-cut test: writes without end and says what was acknowledged, until it is killed."""
+"""The child process of the power-cut test: writes until it is killed, and prints what was acknowledged."""
 
 import asyncio
 import os
@@ -7,28 +7,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gatewayd.model.change import Change
-from gatewayd.model.record import Record
 from gatewayd.store.command_journal import Begun
 from gatewayd.store.store import Store
 from tests.common.store import KEY, SENSOR, answer, lock, notice, request, sensor
 
 
-def acknowledged(word: str) -> None:
-    """Out at once, whatever happens next: no buffer of this process holds it."""
-    os.write(sys.stdout.fileno(), f"{word}\n".encode())
+def acknowledge(what: str, sn: str) -> None:
+    """Print past every buffer of this process, which may be killed next."""
+    os.write(sys.stdout.fileno(), f"{what} {sn}\n".encode())
 
 
-async def command(store: Store, sn: str) -> None:
+async def write_command(store: Store, sn: str) -> None:
     if await store.journal.begin(request(sn)) is Begun.NEW:
-        acknowledged(f"begun {sn}")
+        acknowledge("begun", sn)
     await store.journal.finish(answer(sn))
-    acknowledged(f"answered {sn}")
+    acknowledge("answered", sn)
 
 
-async def event(store: Store, sn: str) -> None:
-    record: Record = lock()
-    await store.mirror.put(record, notice(sn))
-    acknowledged(f"noticed {sn}")
+async def write_event(store: Store, sn: str) -> None:
+    await store.mirror.put(lock(), notice(sn))
+    acknowledge("noticed", sn)
 
 
 async def main(path: Path, round_: str) -> None:
@@ -39,7 +37,7 @@ async def main(path: Path, round_: str) -> None:
             for number in range(1_000_000):
                 store.mirror.report(SENSOR, (Change("temperature", float(number)),), datetime.now(UTC))
                 sn = f"{round_}-{number}"
-                await asyncio.gather(command(store, sn), event(store, sn))
+                await asyncio.gather(write_command(store, sn), write_event(store, sn))
 
 
 if __name__ == "__main__":

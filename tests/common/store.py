@@ -1,4 +1,4 @@
-"""A store on a real file, a clock that is set by hand, and a few records."""
+"""A store on a real file, a clock that is set by hand, and a few records and outbox items."""
 
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -12,16 +12,10 @@ from gatewayd.store.store import Store
 
 KEY = bytes(range(32))
 
-
 LOCK = Uuid("00158d00000000a1")
-
-
 SENSOR = Uuid("00158d00000000b2")
 
-
-WRITTEN = "2026-05-01 12:00:00"
-
-
+WRITTEN = "2026-05-01 12:00:00"  # T0 as the API has it
 T0 = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 
@@ -39,7 +33,7 @@ class Clock:
 
 
 class Opener:
-    """Opens the same database again and again, as restarts do."""
+    """Opens the same database each time it is called, as after a restart."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""A private certificate authority, and a server on 127.0.0.1 that it vouches for."""
+"""A private certificate authority, and a certificate that it issues for a server on 127.0.0.1."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def authority(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """The authority's certificate, as a client wants it, and the server's context."""
+def private_ca(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """The authority's certificate as a file for clients, and the TLS context of the server."""
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a private authority")])
     ca = _certificate(ca_name, ca_name, ca_key, ca_key, x509.BasicConstraints(ca=True, path_length=None))

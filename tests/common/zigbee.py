@@ -1,4 +1,4 @@
-"""The zigbee room on the real bellows, a simulated coordinator and a store on disk."""
+"""The zigbee package on the real bellows, a simulated coordinator and a store on disk."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gatewayd.commands.handlers import Handlers, handle
 from gatewayd.config import RadioSettings
-from gatewayd.model.event import LockNotification, RadioEvent
+from gatewayd.model.event import DeviceReady, LockAlarm, LockEvent, LockNotification, RadioEvent
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import Record
 from gatewayd.model.request import Action, Answer, OperateCurtain, OperateSwitch, Query, RemoveDevice, Request
@@ -26,35 +26,47 @@ COORDINATOR = "00158d0000d04700"
 
 @dataclass
 class ZigbeeGateway:
-    """The room, running, with what it said."""
+    """A running controller with its store, and what it emitted. Each of `on_event` is called with every event."""
 
     network: SimulatedNetwork
     store: Store
     zigbee: ZigbeeController
-    words: list[LockNotification] = field(default_factory=list)
+    lock_notifications: list[LockNotification] = field(default_factory=list)
     events: list[RadioEvent] = field(default_factory=list)
     on_event: list[Callable[[RadioEvent], None]] = field(default_factory=list)
 
-    async def take_in(self, device: Device) -> Record:
+    async def join(self, device: Device) -> Record:
         """Let a device join, and wait until it is set up."""
         await self.zigbee.permit_join(60)
         await self.network.join(device)
-        uuid = Uuid(device.ieee)
-        await self.until(lambda: any(getattr(event, "uuid", None) == uuid for event in self.ready))
-        record = self.store.mirror.get(uuid)
-        assert record is not None
-        return record
+        await self.until(lambda: any(event.uuid == device.ieee for event in self.ready))
+        return self.record(device)
 
     @property
-    def ready(self) -> list[RadioEvent]:
-        return [event for event in self.events if type(event).__name__ == "DeviceReady"]
+    def ready(self) -> list[DeviceReady]:
+        return [event for event in self.events if isinstance(event, DeviceReady)]
+
+    @property
+    def lock_events(self) -> list[LockEvent]:
+        return [event for event in self.lock_notifications if isinstance(event, LockEvent)]
+
+    @property
+    def lock_alarms(self) -> list[LockAlarm]:
+        return [event for event in self.lock_notifications if isinstance(event, LockAlarm)]
 
     def record(self, device: Device) -> Record:
         record = self.store.mirror.get(Uuid(device.ieee))
         assert record is not None
         return record
 
-    async def ask(self, device: Device, category: Category, exectype: ExecType, action: Action) -> Answer:
+    def has_record(self, device: Device) -> bool:
+        return self.store.mirror.get(Uuid(device.ieee)) is not None
+
+    def is_online(self, device: Device) -> bool:
+        return getattr(self.record(device).param, "status", None) == 1
+
+    async def execute(self, device: Device, category: Category, exectype: ExecType, action: Action) -> Answer:
+        """Execute a request as the daemon does once it is admitted."""
         request = Request("owner", category, Uuid(device.ieee), exectype, "sn", action)
         handlers = Handlers(
             (
@@ -66,42 +78,46 @@ class ZigbeeGateway:
         )
         return await handlers.execute(request)
 
-    async def until(self, true: Callable[[], bool], patience_s: float = 40) -> None:
-        async with asyncio.timeout(patience_s):
-            while not true():
+    async def until_up(self) -> None:
+        """Wait until the coordinator is started."""
+        await asyncio.wait_for(self.zigbee.radio.up.wait(), 20)
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 40) -> None:
+        async with asyncio.timeout(timeout_s):
+            while not condition():
                 await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
 async def running(
-    network: SimulatedNetwork, url: str, folder: Path, own_rows: str = ""
+    network: SimulatedNetwork, url: str, folder: Path, catalogue: str = ""
 ) -> AsyncIterator[ZigbeeGateway]:
-    """The room on the coordinator at `url`; `own_rows` is a catalogue file."""
+    """A controller on the coordinator at `url`; `catalogue` is a file of further rows."""
     zone = ZoneInfo("Asia/Shanghai")
 
     def now() -> datetime:
         return datetime.now(UTC)
 
-    async with Store.open(folder / "house.db", now=now, zone=zone, key=bytes(32)) as store:
-        words: list[LockNotification] = []
+    async with Store.open(folder / "gatewayd.db", now=now, zone=zone, key=bytes(32)) as store:
+        lock_notifications: list[LockNotification] = []
         events: list[RadioEvent] = []
         on_event: list[Callable[[RadioEvent], None]] = []
 
-        async def heard(word: LockNotification) -> None:
-            words.append(word)
+        async def record_lock_notification(notification: LockNotification) -> None:
+            lock_notifications.append(notification)
 
-        recorder = EventRecorder(store.mirror, lock_words=heard, new_sn=lambda: "sn")
+        recorder = EventRecorder(store.mirror, record_lock_notification=record_lock_notification, new_sn=lambda: "sn")
 
         def emit(event: RadioEvent) -> None:
             events.append(event)
-            for heard in on_event:
-                heard(event)
-            recorder.take(event)
+            for callback in on_event:
+                callback(event)
+            recorder.handle(event)
 
         zigbee = ZigbeeController(
             RadioSettings(path=url),
             folder / "zigbee.db",
-            Catalogue.load(own_rows),
+            Catalogue.load(catalogue),
             store.mirror,
             store.facts,
             emit,
@@ -111,7 +127,7 @@ async def running(
         )
         async with asyncio.TaskGroup() as tasks:
             parts = [tasks.create_task(part) for part in (store.run(), recorder.run(), zigbee.run())]
-            yield ZigbeeGateway(network, store, zigbee, words, events, on_event)
+            yield ZigbeeGateway(network, store, zigbee, lock_notifications, events, on_event)
             for part in reversed(parts):
                 part.cancel()
                 await asyncio.wait({part})

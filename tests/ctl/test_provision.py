@@ -1,4 +1,4 @@
-"""The installer's phone against a gateway, over real sockets, in the process and from the command line."""
+"""`gatewayctl provision` and its client against a gateway, over real sockets, in this process and as a command."""
 
 import asyncio
 import json
@@ -20,69 +20,76 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gatewayd.ctl.main import main
 from gatewayd.ctl.provision_view import printable
 from gatewayd.model.wifi import Auth, Encryption
-from gatewayd.provisioning.client.client import NothingHeardError, Patience, ProvisioningClient, RefusedByGatewayError
-from gatewayd.provisioning.client.datagrams import Offer
+from gatewayd.provisioning.client.client import ClientTimeouts, NoAnswerError, ProvisioningClient, RefusedByGatewayError
+from gatewayd.provisioning.client.datagrams import NetworkEntry
 from gatewayd.provisioning.seal import GatewayKey, fingerprint
-from gatewayd.provisioning.udp_socket import Requester, UdpSocket
+from gatewayd.provisioning.udp_socket import Sender, UdpSocket
 from gatewayd.simulator.wifi import SimulatedWifi
-from tests.common.provisioning import GATEWAY, Gateway, Socket, free_port, running
+from tests.common.provisioning import GATEWAY, Gateway, PhoneSocket, free_udp_port, running_gateway
 
-HERE = IPv4Address("127.0.0.1")
-SHORT = Patience(announcement=5, networks=5, join=5, firmware=5)
-HOME = Offer("不要上我", Auth.WPA2PSK, Encryption.AES)
+LOCALHOST = IPv4Address("127.0.0.1")
+TIMEOUTS = ClientTimeouts(announcement=5, networks=5, join=5, firmware=5)
+HOME = NetworkEntry("不要上我", Auth.WPA2PSK, Encryption.AES)
 PASSPHRASE = "nopass-nopass"
 
 
 @asynccontextmanager
-async def phone_at(gateway: Gateway, patience: Patience = SHORT) -> AsyncIterator[ProvisioningClient]:
+async def client_for(gateway: Gateway, timeouts: ClientTimeouts = TIMEOUTS) -> AsyncIterator[ProvisioningClient]:
     async with ProvisioningClient.open(
-        (HERE,), gateway_port=gateway.port, announce_port=gateway.announce_port, patience=patience
-    ) as phone:
-        yield phone
+        (LOCALHOST,), gateway_port=gateway.port, announce_port=gateway.announce_port, timeouts=timeouts
+    ) as client:
+        yield client
 
 
-async def provision(gateway: Gateway, *words: str, typed: str = "") -> Result:
-    """`gatewayctl provision`, pointed at the gateway."""
+def command_for(gateway: Gateway, *options: str) -> list[str]:
+    """The arguments of `gatewayctl provision` for `gateway`."""
     ports = ("--gateway-port", str(gateway.port), "--announce-port", str(gateway.announce_port))
-    line = ["provision", "--at", str(HERE), *ports, "--seconds", "0.2", *words]
-    return await asyncio.to_thread(CliRunner().invoke, main, line, input=typed)
+    return ["provision", "--at", str(LOCALHOST), *ports, "--seconds", "0.2", *options]
 
 
-async def test_from_finding_to_the_firmware() -> None:
-    async with running(sealed_only=True) as gateway, phone_at(gateway) as phone:
-        (found,) = await phone.find(0.2)
-        assert (found.said.uuid, found.address) == (GATEWAY, HERE)
-        offers = await phone.networks(found)
-        assert offers[0] == replace(HOME, signal=88)
-        said: list[str | None] = []
-        outcome = await phone.join(found, HOME, PASSPHRASE, lambda heard: said.append(heard.ip))
+async def provision(gateway: Gateway, *options: str, stdin: str = "") -> Result:
+    """Run `gatewayctl provision` for `gateway`."""
+    return await asyncio.to_thread(CliRunner().invoke, main, command_for(gateway, *options), input=stdin)
+
+
+async def test_client_discovers_lists_joins_and_learns_that_the_firmware_is_newest() -> None:
+    async with running_gateway(sealed_only=True) as gateway, client_for(gateway) as client:
+        (found,) = await client.discover(0.2)
+        assert (found.announcement.uuid, found.address) == (GATEWAY, LOCALHOST)
+        networks = await client.list_networks(found)
+        assert networks[0] == replace(HOME, signal=88)
+        announced: list[str | None] = []
+        outcome = await client.join(found, HOME, PASSPHRASE, lambda joined: announced.append(joined.ip))
     assert outcome.access_ssid == HOME.ssid
     assert outcome.firmware_is_newest
-    assert said == [outcome.ip] == ["192.168.43.20"]
+    assert announced == [outcome.ip] == ["192.168.43.20"]
 
 
-async def test_a_refusal_is_an_error_with_the_reason(gateway: Gateway) -> None:
-    async with phone_at(gateway) as phone:
-        (found,) = await phone.find(0.2)
+async def test_refusal_is_raised_with_the_reason(gateway: Gateway) -> None:
+    async with client_for(gateway) as client:
+        (found,) = await client.discover(0.2)
         with pytest.raises(RefusedByGatewayError, match="the passphrase is wrong"):
-            await phone.join(found, HOME, "guessed-it")
+            await client.join(found, HOME, "guessed-it")
         gateway.wifi.scan_fails = True
         with pytest.raises(RefusedByGatewayError, match="400514"):
-            await phone.networks(found)
+            await client.list_networks(found)
 
 
-async def test_silence_is_an_error_after_some_patience() -> None:
+async def test_missing_answer_is_raised_after_the_timeout() -> None:
     async with ProvisioningClient.open(
-        (HERE,), gateway_port=free_port(), announce_port=free_port(), patience=SHORT
-    ) as phone:
-        assert await phone.find(0.1) == ()
-    async with running(SimulatedWifi(scan_s=60)) as gateway, phone_at(gateway, Patience(5, 0.2, 5, 5)) as phone:
-        (found,) = await phone.find(0.2)
-        with pytest.raises(NothingHeardError, match=r"no answer within 0\.2 s: waited for a list of networks"):
-            await phone.networks(found)
+        (LOCALHOST,), gateway_port=free_udp_port(), announce_port=free_udp_port(), timeouts=TIMEOUTS
+    ) as client:
+        assert await client.discover(0.1) == ()
+    async with (
+        running_gateway(SimulatedWifi(scan_s=60)) as gateway,
+        client_for(gateway, replace(TIMEOUTS, networks=0.2)) as client,
+    ):
+        (found,) = await client.discover(0.2)
+        with pytest.raises(NoAnswerError, match=r"no answer within 0\.2 s: waited for a list of networks"):
+            await client.list_networks(found)
 
 
-async def test_a_script_finds_gateways(gateway: Gateway) -> None:
+async def test_find_with_json_lists_gateways(gateway: Gateway) -> None:
     result = await provision(gateway, "--find", "--json")
     assert result.exit_code == 0
     (found,) = json.loads(result.stdout)["gateways"]
@@ -90,7 +97,7 @@ async def test_a_script_finds_gateways(gateway: Gateway) -> None:
     assert found["fingerprint"] == fingerprint(gateway.key.public)
 
 
-async def test_a_script_lists_networks_strongest_first(gateway: Gateway) -> None:
+async def test_list_with_json_lists_networks_strongest_first(gateway: Gateway) -> None:
     result = await provision(gateway, "--list", "--json")
     assert result.exit_code == 0
     networks = json.loads(result.stdout)["networks"]
@@ -104,7 +111,7 @@ async def test_a_script_lists_networks_strongest_first(gateway: Gateway) -> None
     }
 
 
-async def test_people_see_tables(gateway: Gateway) -> None:
+async def test_find_and_list_print_tables(gateway: Gateway) -> None:
     found = await provision(gateway, "--find")
     assert GATEWAY in found.output
     listed = await provision(gateway, "--list")
@@ -113,9 +120,9 @@ async def test_people_see_tables(gateway: Gateway) -> None:
     assert "88 %" in listed.output
 
 
-async def test_a_script_joins_with_a_passphrase_from_standard_input(gateway: Gateway) -> None:
-    words = ("--ssid", HOME.ssid, "--passphrase-file", "-", "--fingerprint", fingerprint(gateway.key.public))
-    result = await provision(gateway, *words, "--json", typed=f"{PASSPHRASE}\n")
+async def test_passphrase_is_read_from_standard_input(gateway: Gateway) -> None:
+    options = ("--ssid", HOME.ssid, "--passphrase-file", "-", "--fingerprint", fingerprint(gateway.key.public))
+    result = await provision(gateway, *options, "--json", stdin=f"{PASSPHRASE}\n")
     assert result.exit_code == 0, result.output
     outcome = json.loads(result.stdout)
     assert (outcome["joined"], outcome["access_ssid"]) == (True, HOME.ssid)
@@ -123,17 +130,17 @@ async def test_a_script_joins_with_a_passphrase_from_standard_input(gateway: Gat
     assert PASSPHRASE not in result.output
 
 
-async def test_a_network_with_wep_is_shown_as_one_and_its_key_is_asked_for(gateway: Gateway) -> None:
+async def test_wep_network_is_shown_as_wep_and_takes_a_key(gateway: Gateway) -> None:
     listed = await provision(gateway, "--list", "--json")
-    security = {one["ssid"]: one["security"] for one in json.loads(listed.stdout)["networks"]}
+    security = {network["ssid"]: network["security"] for network in json.loads(listed.stdout)["networks"]}
     assert (security["attic"], security["museum"], security["cafe"]) == ("WEP", "WEP", "open")
     without = await provision(gateway, "--ssid", "attic")
     assert (without.exit_code, "attic wants a passphrase" in without.stderr) == (1, True)
-    joined = await provision(gateway, "--ssid", "attic", "--passphrase-file", "-", typed="fghij\n")
+    joined = await provision(gateway, "--ssid", "attic", "--passphrase-file", "-", stdin="fghij\n")
     assert joined.exit_code == 0, joined.output
 
 
-async def test_a_hidden_network_is_joined_by_its_name(gateway: Gateway, tmp_path: Path) -> None:
+async def test_hidden_network_is_joined_by_its_name(gateway: Gateway, tmp_path: Path) -> None:
     file = tmp_path / "passphrase"
     file.write_text("nobody-sees-me\n", encoding="utf-8")
     result = await provision(gateway, "--ssid", "secret-garden", "--passphrase-file", str(file))
@@ -142,7 +149,7 @@ async def test_a_hidden_network_is_joined_by_its_name(gateway: Gateway, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "reason"),
+    ("options", "code", "reason"),
     [
         (("--gateway", "00158d0000d04701"), 3, "00158d0000d04701 did not answer"),
         (("--fingerprint", "0000 0000 0000 0000"), 4, "another fingerprint"),
@@ -154,133 +161,131 @@ async def test_a_hidden_network_is_joined_by_its_name(gateway: Gateway, tmp_path
         (("--at", "home"), 2, "'home'"),
     ],
 )
-async def test_what_cannot_be_done_is_said_with_an_exit_code(
-    gateway: Gateway, words: tuple[str, ...], code: int, reason: str
+async def test_failure_has_a_reason_and_an_exit_code(
+    gateway: Gateway, options: tuple[str, ...], code: int, reason: str
 ) -> None:
-    result = await provision(gateway, *words)
+    result = await provision(gateway, *options)
     assert (result.exit_code, reason in result.stderr) == (code, True), result.output
     assert gateway.wifi.joins == 0
 
 
-def test_nobody_there_is_exit_code_3() -> None:
-    line = ["provision", "--at", "127.0.0.1", "--gateway-port", str(free_port()), "--seconds", "0.1"]
-    result = CliRunner().invoke(main, line)
+def test_no_gateway_is_exit_code_3() -> None:
+    command = ["provision", "--at", "127.0.0.1", "--gateway-port", str(free_udp_port()), "--seconds", "0.1"]
+    result = CliRunner().invoke(main, command)
     assert result.exit_code == 3
     assert result.stderr.startswith("gatewayctl: no gateway answered within 0.1 s; ")
 
 
 @asynccontextmanager
-async def at_a_terminal(gateway: Gateway, *words: str) -> AsyncIterator[tuple["Terminal", asyncio.subprocess.Process]]:
-    """`gatewayctl provision` with a person before it."""
-    person, terminal = os.openpty()
-    ports = ("--gateway-port", str(gateway.port), "--announce-port", str(gateway.announce_port))
-    line = ("provision", "--at", str(HERE), *ports, "--seconds", "0.2", *words)
+async def at_terminal(gateway: Gateway, *options: str) -> AsyncIterator[tuple["Terminal", asyncio.subprocess.Process]]:
+    """`gatewayctl provision` for `gateway` as a process on a pseudo-terminal."""
+    user_end, process_end = os.openpty()
     process = await asyncio.create_subprocess_exec(
-        *("setsid", "--ctty", sys.executable, "-c", "from gatewayd.ctl.main import main; main()", *line),
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
+        *("setsid", "--ctty", sys.executable, "-c", "from gatewayd.ctl.main import main; main()"),
+        *command_for(gateway, *options),
+        stdin=process_end,
+        stdout=process_end,
+        stderr=process_end,
         env=os.environ | {"COLUMNS": "200"},
     )
-    os.close(terminal)
+    os.close(process_end)
     try:
-        yield Terminal(person), process
+        yield Terminal(user_end), process
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-        os.close(person)
+        os.close(user_end)
 
 
-async def test_a_person_is_asked_and_the_passphrase_is_not_echoed(gateway: Gateway) -> None:
-    async with at_a_terminal(gateway) as (terminal, process):
-        shown = await terminal.until("which network")
+async def test_terminal_prompts_and_does_not_echo_the_passphrase(gateway: Gateway) -> None:
+    async with at_terminal(gateway) as (terminal, process):
+        shown = await terminal.wait_for("which network")
         assert f"{GATEWAY}) at 127.0.0.1, key {fingerprint(gateway.key.public)}" in shown
         terminal.type("1\n")
-        await terminal.until("passphrase of 不要上我")
+        await terminal.wait_for("passphrase of 不要上我")
         terminal.type(f"{PASSPHRASE}\n")
-        text = await terminal.until("its firmware is the newest")
+        text = await terminal.wait_for("its firmware is the newest")
         assert await asyncio.wait_for(process.wait(), 20) == 0
     assert "has joined 不要上我" in text
     assert PASSPHRASE not in text
 
 
-async def test_a_passphrase_from_a_standard_input_that_is_a_terminal_is_not_echoed_either(gateway: Gateway) -> None:
-    async with at_a_terminal(gateway, "--ssid", HOME.ssid, "--passphrase-file", "-", "--json") as (terminal, process):
-        await terminal.until("passphrase of 不要上我")
+async def test_passphrase_file_on_a_terminal_is_not_echoed(gateway: Gateway) -> None:
+    async with at_terminal(gateway, "--ssid", HOME.ssid, "--passphrase-file", "-", "--json") as (terminal, process):
+        await terminal.wait_for("passphrase of 不要上我")
         terminal.type(f"{PASSPHRASE}\n")
-        text = await terminal.until('"joined": true')
+        text = await terminal.wait_for('"joined": true')
         assert await asyncio.wait_for(process.wait(), 20) == 0
     assert PASSPHRASE not in text
 
 
-@pytest.mark.parametrize("words", [(), ("--ssid", HOME.ssid)], ids=["which network", "passphrase"])
-async def test_ctrl_c_ends_a_question_at_once(gateway: Gateway, words: tuple[str, ...]) -> None:
-    async with at_a_terminal(gateway, *words) as (terminal, process):
-        await terminal.until("passphrase of" if words else "which network")
-        await asleep(process.pid)  # the question is written before its answer is waited for
+@pytest.mark.parametrize("options", [(), ("--ssid", HOME.ssid)], ids=["which network", "passphrase"])
+async def test_ctrl_c_ends_a_prompt_at_once(gateway: Gateway, options: tuple[str, ...]) -> None:
+    async with at_terminal(gateway, *options) as (terminal, process):
+        await terminal.wait_for("passphrase of" if options else "which network")
+        await wait_until_sleeping(process.pid)  # the prompt is printed before its answer is read
         terminal.type("\x03")
         assert await asyncio.wait_for(process.wait(), 20) == 1
     assert gateway.wifi.joins == 0
 
 
-async def test_ctrl_c_ends_the_waiting_too() -> None:
-    async with running(SimulatedWifi(scan_s=60)) as gateway, at_a_terminal(gateway) as (terminal, process):
-        await terminal.until("listens for networks")
+async def test_ctrl_c_ends_waiting_for_an_answer() -> None:
+    async with running_gateway(SimulatedWifi(scan_s=60)) as gateway, at_terminal(gateway) as (terminal, process):
+        await terminal.wait_for("listens for networks")
         terminal.type("\x03")
         assert await asyncio.wait_for(process.wait(), 20) == 1
 
 
 @asynccontextmanager
 async def impostor(gateway: Gateway) -> AsyncIterator[None]:
-    """Says again and again, to whoever listens, what the gateway says, with a key of its own."""
+    """Repeats the gateway's announcement to the announce port, with a key of its own."""
 
-    async def pose(socket: Socket) -> None:
-        socket.send({"msg": {"category": "gw"}, "status": 200501})
-        said = await socket.hears(200601)
+    async def announce(phone: PhoneSocket) -> None:
+        phone.send({"msg": {"category": "gw"}, "status": 200501})
+        announcement = await phone.receive(200601)
         key = GatewayKey(X25519PrivateKey.generate()).public
+        forged = msgspec.json.encode({**announcement, "pubkey": b64encode(key).decode()})
         while True:
-            posing = msgspec.json.encode({**said, "pubkey": b64encode(key).decode()})
-            socket.endpoint.send(posing, HERE, gateway.announce_port)
+            phone.send_to(forged, gateway.announce_port)
             await asyncio.sleep(0.02)
 
-    async with gateway.phone() as socket, asyncio.TaskGroup() as tasks:
-        posing = tasks.create_task(pose(socket))
+    async with gateway.phone() as phone, asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(announce(phone))
         yield
-        posing.cancel()
+        task.cancel()
 
 
-async def test_who_poses_as_a_gateway_is_told_from_it_by_the_key(gateway: Gateway) -> None:
+async def test_impostor_is_detected_by_its_key(gateway: Gateway) -> None:
     async with impostor(gateway):
-        doubtful = await provision(gateway, "--list", "--gateway", GATEWAY)
-        assert doubtful.exit_code == 1
-        assert "somebody poses as a gateway" in doubtful.stderr
-        certain = await provision(gateway, "--list", "--fingerprint", fingerprint(gateway.key.public))
-        assert certain.exit_code == 0, certain.output
+        ambiguous = await provision(gateway, "--list", "--gateway", GATEWAY)
+        assert ambiguous.exit_code == 1
+        assert "somebody poses as a gateway" in ambiguous.stderr
+        chosen = await provision(gateway, "--list", "--fingerprint", fingerprint(gateway.key.public))
+        assert chosen.exit_code == 0, chosen.output
 
 
-class VendorsGateway:
-    """A gateway that speaks §10 and §13 as they are printed, and none of the extensions."""
+class VendorGateway:
+    """A gateway that implements §10 and §13 as printed, without the extensions."""
 
     def __init__(self) -> None:
-        self.endpoint = UdpSocket(self._received)
-        self.asked: list[dict[str, Any]] = []
-        self.deaf_to = 0
-        """So many datagrams are lost on their way."""
+        self.socket = UdpSocket(self._on_datagram)
+        self.requests: list[dict[str, Any]] = []
+        self.requests_to_lose = 0
 
-    def _received(self, datagram: bytes, asker: Requester) -> None:
-        if self.deaf_to:
-            self.deaf_to -= 1
+    def _on_datagram(self, datagram: bytes, sender: Sender) -> None:
+        if self.requests_to_lose:
+            self.requests_to_lose -= 1
             return
-        word = msgspec.json.decode(datagram)
-        self.asked.append(word)
+        request = msgspec.json.decode(datagram)
+        self.requests.append(request)
         network = {"auth": 3, "encry": 3, "ssid": "不要上我"}
         answers: dict[int, list[dict[str, Any]]] = {
             200552: [{"status": 200553, "data": [network]}],
             200554: [self._record("不要上我"), {"status": 200555}],
         }
-        for answer in answers.get(word["status"], [self._record(None)]):
-            self.endpoint.send(msgspec.json.encode(answer), asker.address, asker.port)
+        for answer in answers.get(request["status"], [self._record(None)]):
+            self.socket.send(msgspec.json.encode(answer), sender.address, sender.port)
 
     def _record(self, ssid: str | None) -> dict[str, Any]:
         param: dict[str, Any] = {"zgb_ieee": "00:15", "ip": "192.168.43.9", "access_ssid": ssid, "space": []}
@@ -288,70 +293,73 @@ class VendorsGateway:
         return {"msg": msg, "status": 200601, "desc": "Available device."}
 
 
-async def test_a_gateway_without_the_extensions_is_provisioned_in_the_clear_when_that_is_allowed() -> None:
-    vendors = VendorsGateway()
-    async with vendors.endpoint.bound(0) as port:
-        line = ["provision", "--at", str(HERE), "--gateway-port", str(port), "--seconds", "0.2", "--json"]
-        line += ["--ssid", HOME.ssid, "--passphrase-file", "-"]
-        refused = await asyncio.to_thread(CliRunner().invoke, main, line, input=PASSPHRASE)
+async def test_gateway_without_extensions_is_provisioned_with_allow_plain() -> None:
+    vendor_gateway = VendorGateway()
+    async with vendor_gateway.socket.bound(0) as port:
+        command = ["provision", "--at", str(LOCALHOST), "--gateway-port", str(port), "--seconds", "0.2", "--json"]
+        command += ["--ssid", HOME.ssid, "--passphrase-file", "-"]
+        refused = await asyncio.to_thread(CliRunner().invoke, main, command, input=PASSPHRASE)
         assert (refused.exit_code, "--allow-plain sends it open" in refused.stderr) == (1, True)
-        assert 200554 not in [word["status"] for word in vendors.asked]
-        joined = await asyncio.to_thread(CliRunner().invoke, main, [*line, "--allow-plain"], input=PASSPHRASE)
+        assert 200554 not in [request["status"] for request in vendor_gateway.requests]
+        joined = await asyncio.to_thread(CliRunner().invoke, main, [*command, "--allow-plain"], input=PASSPHRASE)
     assert joined.exit_code == 0, joined.output
     assert json.loads(joined.stdout)["ip"] == "192.168.43.9"
-    assert [word["data"]["pwd"] for word in vendors.asked if word["status"] == 200554] == [PASSPHRASE]
+    joins = [request for request in vendor_gateway.requests if request["status"] == 200554]
+    assert [request["data"]["pwd"] for request in joins] == [PASSPHRASE]
 
 
-async def test_a_question_that_is_lost_is_asked_again() -> None:
-    vendors = VendorsGateway()
-    often = Patience(5, 5, 5, 5, again=0.05)
+async def test_lost_request_is_sent_again() -> None:
+    vendor_gateway = VendorGateway()
+    timeouts = replace(TIMEOUTS, resend=0.05)
     async with (
-        vendors.endpoint.bound(0) as port,
-        ProvisioningClient.open((HERE,), gateway_port=port, announce_port=free_port(), patience=often) as phone,
+        vendor_gateway.socket.bound(0) as port,
+        ProvisioningClient.open(
+            (LOCALHOST,), gateway_port=port, announce_port=free_udp_port(), timeouts=timeouts
+        ) as client,
     ):
-        (found,) = await phone.find(0.2)
-        vendors.deaf_to = 2
-        assert await phone.networks(found) == (HOME,)
-        vendors.deaf_to = 2
-        assert (await phone.join(found, HOME, PASSPHRASE)).ip == "192.168.43.9"
+        (found,) = await client.discover(0.2)
+        vendor_gateway.requests_to_lose = 2
+        assert await client.list_networks(found) == (HOME,)
+        vendor_gateway.requests_to_lose = 2
+        assert (await client.join(found, HOME, PASSPHRASE)).ip == "192.168.43.9"
 
 
-async def asleep(pid: int) -> None:
-    """Wait until process `pid` waits for something."""
+async def wait_until_sleeping(pid: int) -> None:
+    """Wait until process `pid` blocks."""
     async with asyncio.timeout(20):
-        while state_of(pid) != "S":
+        while process_state(pid) != "S":
             await asyncio.sleep(0.01)
 
 
-def state_of(pid: int) -> str:
-    """As the kernel has it: R runs, S sleeps."""
+def process_state(pid: int) -> str:
+    """From /proc/PID/stat; R: running, S: sleeping."""
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
 
 class Terminal:
-    """What a person reads on a terminal."""
+    """The user's end of a pseudo-terminal."""
 
-    def __init__(self, end: int) -> None:
-        self._end = end
-        self._text = b""
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._printed = b""
 
     def type(self, keys: str) -> None:
-        """Press `keys`."""
-        os.write(self._end, keys.encode())
+        """Type `keys`."""
+        os.write(self._descriptor, keys.encode())
 
-    async def until(self, words: str) -> str:
-        """Everything so far, once `words` are there."""
+    async def wait_for(self, text: str) -> str:
+        """Everything printed so far, once it contains `text`."""
         async with asyncio.timeout(20):
-            while words.encode() not in self._text:
-                self._text += await asyncio.to_thread(self._read)
-        return self._text.decode(errors="replace")
+            while text.encode() not in self._printed:
+                self._printed += await asyncio.to_thread(self._read)
+        return self._printed.decode(errors="replace")
 
     def _read(self) -> bytes:
         try:
-            return os.read(self._end, 4096)
+            return os.read(self._descriptor, 4096)
         except OSError:
             return b""
 
 
-def test_a_name_from_the_air_cannot_give_the_terminal_orders() -> None:
+def test_control_characters_in_a_name_are_escaped() -> None:
     assert printable("caf\x1b[2Je\u202e") == "caf\\x1b[2Je\\x202e"

@@ -10,13 +10,12 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gatewayd.model.api_time import write_time
+from gatewayd.model.api_time import format_api_time
 from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.outbox_items import MessageItem
+from gatewayd.model.outbox_items import MessageItem, Route
 from gatewayd.model.record import LockParam, Record
 from gatewayd.simulator.environment import OWNER
-from gatewayd.store.outbox import Route
-from tests.common.sync import ZONE, both_ends
+from tests.common.sync import ZONE, gateway_and_cloud
 
 EVENTS = int(os.environ.get("AWAY_EVENTS", "2000"))
 LOCKS = [Uuid(f"00158d0003b0000{number}") for number in range(4)]
@@ -33,13 +32,13 @@ def opening(number: int) -> MessageItem:
         message_type="operation_info",
         flag="card_unlock",
         level=1,
-        occur_time=write_time(at, ZONE),
+        occur_time=format_api_time(at, ZONE),
         ordinal=2 if place == 4 else 1,
     )
 
 
 async def test_messages_of_cloud_outage_are_sent_once_and_in_order(tmp_path: Path) -> None:
-    async with both_ends(tmp_path) as both:
+    async with gateway_and_cloud(tmp_path) as both:
         for lock in LOCKS:
             record = Record(uuid=lock, category=Category.LOCK, title="门", param=LockParam(status=1))
             await both.store.mirror.put(record)

@@ -15,7 +15,7 @@ from gatewayd.model.permission import Permission
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.environment import COORDINATOR, GUEST, OWNER, PASSWORD
-from tests.common.rest import connected
+from tests.common.rest import connect_client
 from tests.common.running_gateway import LAMP, RunningGateway, running_gateway
 
 TURN_ON = {"operate": 1, "operate_channel_id": 1}
@@ -40,7 +40,7 @@ async def synced(console: Console, after: int) -> int:
 
 async def authorize_guest(app: CloudClient, gateway: RunningGateway, permission: Permission) -> Authorization:
     """As the owner's app does: makes the guest a member of the home, and authorizes him on the lamp."""
-    async with connected(gateway.environment.cloud, username=GUEST, password=PASSWORD) as guests_app:
+    async with connect_client(gateway.environment.cloud, username=GUEST, password=PASSWORD) as guests_app:
         guest_id = (await guests_app.accounts.profile()).id
     (home,) = [one async for one in app.homes.list()]
     member = await app.members.create(Member(home_id=home.id, title="邻居"))
@@ -63,7 +63,7 @@ async def test_guest_may_control_lamp_only_while_authorized(tmp_path: Path) -> N
     async with (
         running_gateway(tmp_path) as gateway,
         gateway.environment.phone(GUEST) as guest,
-        connected(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
+        connect_client(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
     ):
         async with asyncio.timeout(60):
             while LAMP not in {record["uuid"] for record in gateway.environment.cloud.records(OWNER)}:

@@ -1,4 +1,4 @@
-"""What a lock's codes mean to the household."""
+"""The codes of a lock's events: their meaning, what they change, and which of a log are missing."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ def event(source: LockSource, code: int, user: int | None = 3, stamp: int | None
 
 
 @pytest.mark.parametrize(
-    ("word", "status", "flag", "level", "operate"),
+    ("notification", "status", "flag", "level", "operate"),
     [
         (
             event(LockSource.FINGERPRINT, 0x02),
@@ -53,14 +53,14 @@ def event(source: LockSource, code: int, user: int | None = 3, stamp: int | None
         ),
     ],
 )
-def test_a_code_means(
-    word: LockNotification, status: OperationStatus, flag: str, level: int, operate: int | None
+def test_code_has_status_flag_level_and_state(
+    notification: LockNotification, status: OperationStatus, flag: str, level: int, operate: int | None
 ) -> None:
-    meaning = meaning_of(word)
+    meaning = meaning_of(notification)
     assert (meaning.status, meaning.flag, meaning.level, meaning.operate) == (status, flag, level, operate)
 
 
-def test_the_record_shows_who_opened_with_what() -> None:
+def test_unlocking_sets_slot_and_key_type() -> None:
     opened = event(LockSource.KEYPAD, 0x02, user=7)
     assert changes_of(opened, meaning_of(opened)) == (
         Change("operate", 1),
@@ -69,12 +69,12 @@ def test_the_record_shows_who_opened_with_what() -> None:
     )
 
 
-def test_a_refused_code_changes_nothing_that_the_record_shows() -> None:
+def test_refused_code_changes_nothing() -> None:
     refused = event(LockSource.KEYPAD, 0x05)
     assert changes_of(refused, meaning_of(refused)) == ()
 
 
-def test_the_household_may_turn_messages_off_but_each_kind_by_itself() -> None:
+def test_each_kind_of_message_has_its_own_switch() -> None:
     quiet = LockParam(is_push_operate=False)
     assert not is_pushed(quiet, meaning_of(event(LockSource.KEYPAD, 0x02)))
     assert is_pushed(quiet, meaning_of(LockAlarm(LOCK, 0x05, NOON)))
@@ -96,7 +96,7 @@ UNSTAMPED = event(LockSource.KEYPAD, 0x02, stamp=None)
         ((), (UNSTAMPED,), ()),
     ],
 )
-def test_the_log_tells_only_what_was_not_heard(
+def test_only_unknown_stamped_events_are_missing(
     known: tuple[LockEvent, ...], logged: tuple[LockEvent, ...], missing: tuple[LockEvent, ...]
 ) -> None:
     assert missing_events(known, logged) == missing

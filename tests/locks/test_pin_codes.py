@@ -1,4 +1,4 @@
-"""Which slot a new key takes, and why it may get none."""
+"""The slot of a new key, and the reasons to refuse it."""
 
 import pytest
 
@@ -20,7 +20,7 @@ MOTHER, FATHER, AUNT = key(1, "妈妈"), key(2, "爸爸"), key(3, "阿姨")
 
 
 @pytest.mark.parametrize(
-    ("asked", "keys", "slot"),
+    ("action", "keys", "slot"),
     [
         (AddKey(KeyType.PASSWORD, "妈妈", pin="1234"), (), 1),
         (AddKey(KeyType.PASSWORD, "孩子", pin="12345678"), (MOTHER,), 2),
@@ -28,12 +28,12 @@ MOTHER, FATHER, AUNT = key(1, "妈妈"), key(2, "爸爸"), key(3, "阿姨")
         (AddKey(KeyType.PASSWORD, "孩子", slot=3, pin="1234"), (FATHER,), 3),
     ],
 )
-def test_the_first_free_slot_or_the_one_asked_for(asked: AddKey, keys: tuple[LockKey, ...], slot: int) -> None:
-    assert choose_slot(asked, keys, SLOTS, max_keys=100) == slot
+def test_slot_is_the_requested_or_the_first_free(action: AddKey, keys: tuple[LockKey, ...], slot: int) -> None:
+    assert choose_slot(action, keys, SLOTS, max_keys=100) == slot
 
 
 @pytest.mark.parametrize(
-    ("asked", "keys", "max_keys", "status"),
+    ("action", "keys", "max_keys", "status"),
     [
         (AddKey(KeyType.PASSWORD, "妈妈", pin="1234"), (MOTHER,), 100, OperationStatus.SAME_NAME_EXISTS),
         (AddKey(KeyType.PASSWORD, "孩子", pin="123"), (), 100, OperationStatus.BAD_PASSWORD_FORMAT),
@@ -46,11 +46,11 @@ def test_the_first_free_slot_or_the_one_asked_for(asked: AddKey, keys: tuple[Loc
         (AddKey(KeyType.PASSWORD, "孩子", slot=9, pin="1234"), (), 100, OperationStatus.BAD_PARAMETERS),
     ],
 )
-def test_a_key_is_refused_with_the_reason_that_fits(
-    asked: AddKey, keys: tuple[LockKey, ...], max_keys: int, status: OperationStatus
+def test_unfit_key_is_refused_with_its_status(
+    action: AddKey, keys: tuple[LockKey, ...], max_keys: int, status: OperationStatus
 ) -> None:
-    with pytest.raises(RefusedError) as refused:
-        choose_slot(asked, keys, SLOTS, max_keys)
-    assert refused.value.status is status
-    if asked.pin:
-        assert asked.pin not in str(refused.value)
+    with pytest.raises(RefusedError) as raised:
+        choose_slot(action, keys, SLOTS, max_keys)
+    assert raised.value.status is status
+    if action.pin:
+        assert action.pin not in str(raised.value)

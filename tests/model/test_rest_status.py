@@ -1,35 +1,60 @@
-"""The REST statuses are the API's, row for row."""
+"""The REST statuses are the API's, row for row, and are looked up by section."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from gatewayd.model.rest_status import STATUSES, rest_status
+from gatewayd.model.rest_status import STATUSES, RestOutcome, rest_status
+from tests.common.api_text import sections
 
-API = Path(__file__).parents[2] / "docs" / "cloud-api.md"
-HEADING = re.compile(r"^\s*#{2,4}\s*(\d+\.?\d*)\s*\.?\s*(.*)$", re.MULTILINE)
-# As the API writes them: with a star, a brace, a colon too many.
+# The API writes some rows with a star, a brace or a colon too many.
 ROW = re.compile(r"^\s*\*?(\d{6})\s*:\s*\{?\s*(.*?)\s*:?\s*$", re.MULTILINE)
 NOT_REST = {"4.2", "9.", "10."}
+WITHOUT_TABLE = {"2.4", "2.6", "2.13", "2.15"}
 
 
-def rows_of_the_text() -> set[tuple[str, int, str]]:
-    parts = HEADING.split(API.read_text(encoding="utf-8"))
-    found = set()
-    for section, title, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
-        if section not in NOT_REST:
-            number = "11.2" if "PUSH" in title else section
-            found |= {(number, int(code), desc) for code, desc in ROW.findall(body)}
-    return found
+def rows_in_api_text() -> set[tuple[str, int, str]]:
+    return {
+        (section, int(code), desc)
+        for section, _, text in sections()
+        if section not in NOT_REST
+        for code, desc in ROW.findall(text)
+    }
 
 
-def test_every_row_of_the_text_is_in_the_table_and_no_other() -> None:
-    from_examples = {row for row in STATUSES if row.section in {"2.4", "2.6", "2.13", "2.15"}}
-    assert {tuple(row) for row in STATUSES if row not in from_examples} == rows_of_the_text()
+def test_table_has_every_row_of_the_api_and_no_other() -> None:
+    rows = {(row.section, row.code, row.desc) for row in STATUSES if row.section not in WITHOUT_TABLE}
+    assert rows == rows_in_api_text()
 
 
-def test_the_same_code_means_what_its_section_says() -> None:
+@pytest.mark.parametrize(
+    ("section", "code", "outcome"),
+    [
+        ("2.1", 200013, RestOutcome.SUCCESS),
+        ("2.5", 200201, RestOutcome.SUCCESS),
+        ("1.4", 401014, RestOutcome.TOKEN_REFUSED),
+        ("2.3", 400080, RestOutcome.ALREADY_EXISTS),
+        ("2.8", 400065, RestOutcome.NOT_FOUND),
+        ("2.9", 400042, RestOutcome.FORBIDDEN),
+        ("3.2", 400003, RestOutcome.BAD_PARAMETERS),
+        ("2.3", 400083, RestOutcome.REFUSED),
+        ("2.1", 500000, RestOutcome.SERVER_ERROR),
+    ],
+)
+def test_status_has_the_outcome_of_its_row(section: str, code: int, outcome: RestOutcome) -> None:
+    status = rest_status(section, code)
+    assert status is not None
+    assert (status.outcome, status.is_success) == (outcome, outcome is RestOutcome.SUCCESS)
+
+
+def test_one_code_has_one_outcome_in_all_sections() -> None:
+    outcomes: dict[int, set[RestOutcome]] = {}
+    for row in STATUSES:
+        outcomes.setdefault(row.code, set()).add(row.outcome)
+    assert {code for code, found in outcomes.items() if len(found) > 1} == set()
+
+
+def test_shared_code_has_the_meaning_of_its_section() -> None:
     space, home = rest_status("2.3", 200024), rest_status("2.11", 200024)
     assert space is not None
     assert home is not None
@@ -37,16 +62,16 @@ def test_the_same_code_means_what_its_section_says() -> None:
 
 
 @pytest.mark.parametrize(("section", "code"), [("2.1", 200099), ("9.9", 200012)])
-def test_what_the_api_does_not_say_is_unknown(section: str, code: int) -> None:
+def test_undocumented_status_is_unknown(section: str, code: int) -> None:
     assert rest_status(section, code) is None
 
 
 @pytest.mark.parametrize("section", ["2.4", "2.8", "2.9", "2.12", "2.15"])
-def test_a_section_that_leaves_a_common_refusal_out_means_what_the_others_say(section: str) -> None:
+def test_common_refusal_missing_in_a_section_has_the_meaning_of_2_1(section: str) -> None:
     status = rest_status(section, 400000)
     assert status is not None
     assert (status.desc, status.is_success) == ("认证令牌无效。", False)
 
 
-def test_registering_through_another_service_has_the_statuses_of_registering() -> None:
+def test_section_1_12_has_the_statuses_of_1_2() -> None:
     assert rest_status("1.12", 400009) == rest_status("1.2", 400009) is not None

@@ -1,30 +1,28 @@
-"""Statuses mean what code and words say together."""
+"""An operation status is found by its code and its words together."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from gatewayd.model.status import OperationStatus, operation
-
-API = Path(__file__).parents[2] / "docs" / "cloud-api.md"
-
-
-@pytest.mark.parametrize("meaning", OperationStatus)
-def test_every_meaning_is_found_again_by_its_code_and_words(meaning: OperationStatus) -> None:
-    assert operation(meaning.code, meaning.desc) is meaning
+from gatewayd.model.status import OperationStatus, operation_status
+from tests.common.api_text import API
 
 
-def test_a_code_with_one_meaning_needs_no_words() -> None:
-    assert operation(400502, "") is OperationStatus.PERMISSION_DENIED
+@pytest.mark.parametrize("status", OperationStatus)
+def test_every_status_is_found_by_its_code_and_desc(status: OperationStatus) -> None:
+    assert operation_status(status.code, status.desc) is status
+
+
+def test_code_with_one_meaning_needs_no_desc() -> None:
+    assert operation_status(400502, "") is OperationStatus.PERMISSION_DENIED
 
 
 @pytest.mark.parametrize(("code", "desc"), [(200503, ""), (200503, "成功"), (400505, "控制设备成功"), (299999, "开启")])
-def test_what_the_table_does_not_have_is_unknown(code: int, desc: str) -> None:
-    assert operation(code, desc) is None
+def test_status_missing_in_the_table_is_unknown(code: int, desc: str) -> None:
+    assert operation_status(code, desc) is None
 
 
-def test_the_table_is_section_9_to_the_letter() -> None:
+def test_table_is_section_9_row_for_row() -> None:
     section = API.read_text(encoding="utf-8").partition("### 9.")[2].partition("### 10.")[0]
-    rows = {(int(code), desc) for code, desc in re.findall(r"^ +(\d{6}): (.+?) *$", section, re.MULTILINE)}
-    assert {meaning.value for meaning in OperationStatus} == rows
+    rows = [(int(code), desc) for code, desc in re.findall(r"^ +(\d{6}): (.+?) *$", section, re.MULTILINE)]
+    assert [status.value for status in OperationStatus] == rows

@@ -1,5 +1,5 @@
-"""The fixtures of tests/common/provisioning.py."""
+"""Fixtures from tests/common/provisioning.py."""
 
-from tests.common.provisioning import as_the_daemon_logs, gateway
+from tests.common.provisioning import gateway, log_to_stderr
 
-__all__ = ["as_the_daemon_logs", "gateway"]
+__all__ = ["gateway", "log_to_stderr"]

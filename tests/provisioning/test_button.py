@@ -1,4 +1,4 @@
-"""The button: a press is a press, and what holds or lets go is none."""
+"""The button: only its own key going down counts as a press."""
 
 import asyncio
 import os
@@ -9,39 +9,46 @@ import pytest
 
 from gatewayd.provisioning.button import Button, presses
 
-WPS = 0x211
+# linux/input-event-codes.h
+EV_SYN, EV_KEY, EV_REL = 0, 1, 2
+KEY_POWER, KEY_WPS_BUTTON = 0x74, 0x211
+RELEASED, PRESSED, REPEATED = 0, 1, 2
 
 
 def event(kind: int, code: int, value: int) -> bytes:
     return struct.pack("@LLHHi", 1, 2, kind, code, value)
 
 
+PRESS = event(EV_KEY, KEY_WPS_BUTTON, PRESSED)
+RELEASE = event(EV_KEY, KEY_WPS_BUTTON, RELEASED)
+
+
 @pytest.mark.parametrize(
     ("events", "count"),
     [
         (b"", 0),
-        (event(1, WPS, 1), 1),
-        (event(1, WPS, 1) + event(0, 0, 0) + event(1, WPS, 2) + event(1, WPS, 0), 1),
-        (event(1, WPS, 1) * 2, 2),
-        (event(1, 0x74, 1) + event(2, WPS, 1), 0),
-        (event(1, WPS, 1)[:-1], 0),
+        (PRESS, 1),
+        (PRESS + event(EV_SYN, 0, 0) + event(EV_KEY, KEY_WPS_BUTTON, REPEATED) + RELEASE, 1),
+        (PRESS * 2, 2),
+        (event(EV_KEY, KEY_POWER, PRESSED) + event(EV_REL, KEY_WPS_BUTTON, PRESSED), 0),
+        (PRESS[:-1], 0),
     ],
 )
-def test_only_its_own_key_going_down_is_a_press(events: bytes, count: int) -> None:
-    assert len(list(presses(events, WPS))) == count
+def test_press_is_own_key_going_down(events: bytes, count: int) -> None:
+    assert len(list(presses(events, KEY_WPS_BUTTON))) == count
 
 
-async def test_every_press_is_heard(tmp_path: Path) -> None:
+async def test_every_press_calls_the_callback(tmp_path: Path) -> None:
     device = tmp_path / "event0"
     os.mkfifo(device)
     pressed = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        part = tasks.create_task(Button(str(device), WPS, pressed.set).run())
-        line = await asyncio.to_thread(os.open, device, os.O_WRONLY)
-        os.write(line, event(1, WPS, 0) + event(1, WPS, 1))
+        task = tasks.create_task(Button(str(device), KEY_WPS_BUTTON, pressed.set).run())
+        kernel = await asyncio.to_thread(os.open, device, os.O_WRONLY)
+        os.write(kernel, RELEASE + PRESS)
         await asyncio.wait_for(pressed.wait(), 10)
         pressed.clear()
-        os.write(line, event(1, WPS, 1))
+        os.write(kernel, PRESS)
         await asyncio.wait_for(pressed.wait(), 10)
-        part.cancel()
-        os.close(line)
+        task.cancel()
+        os.close(kernel)

@@ -1,4 +1,4 @@
-"""Datagrams are lost, doubled and overtaken on their way: the phone still ends with one join and its whole outcome."""
+"""Datagrams are lost, duplicated and reordered: a phone still ends with exactly one join and its whole outcome."""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -9,68 +9,72 @@ from ipaddress import IPv4Address
 import pytest
 
 from gatewayd.model.wifi import Auth, Encryption
-from gatewayd.provisioning.client.client import Patience, ProvisioningClient
-from gatewayd.provisioning.client.datagrams import Offer
-from gatewayd.provisioning.udp_socket import Requester, UdpSocket
-from tests.common.provisioning import free_port, running
+from gatewayd.provisioning.client.client import ClientTimeouts, ProvisioningClient
+from gatewayd.provisioning.client.datagrams import NetworkEntry
+from gatewayd.provisioning.udp_socket import Sender, UdpSocket
+from tests.common.provisioning import free_udp_port, running_gateway
 
-HERE = IPv4Address("127.0.0.1")
-HOME = Offer("不要上我", Auth.WPA2PSK, Encryption.AES)
-OFTEN = Patience(announcement=20, networks=20, join=20, firmware=20, again=0.03)
+LOCALHOST = IPv4Address("127.0.0.1")
+HOME = NetworkEntry("不要上我", Auth.WPA2PSK, Encryption.AES)
+TIMEOUTS = ClientTimeouts(announcement=20, networks=20, join=20, firmware=20, resend=0.03)
 
 
-class BadLine:
-    """Stands between a phone and a gateway: of ten datagrams it loses three, doubles one and holds back two."""
+class LossyProxy:
+    """Forwards datagrams between a phone and the gateway; of ten it drops three, duplicates one and delays two."""
 
-    def __init__(self, gateway: int, chance: random.Random) -> None:
-        self._gateway = gateway
+    def __init__(self, gateway_port: int, chance: random.Random) -> None:
+        self._gateway_port = gateway_port
         self._chance = chance
-        self._held: Callable[[], None] | None = None
-        self._phone: Requester | None = None
-        self.near = UdpSocket(self._from_phone)
-        self.far = UdpSocket(self._from_gateway)
+        self._delayed: Callable[[], None] | None = None
+        self._phone: Sender | None = None
+        self.phone_side = UdpSocket(self._from_phone)
+        self.gateway_side = UdpSocket(self._from_gateway)
 
-    def _from_phone(self, datagram: bytes, phone: Requester) -> None:
+    def _from_phone(self, datagram: bytes, phone: Sender) -> None:
         self._phone = phone
-        self._carry(partial(self.far.send, datagram, HERE, self._gateway))
+        self._forward(partial(self.gateway_side.send, datagram, LOCALHOST, self._gateway_port))
 
-    def _from_gateway(self, datagram: bytes, _gateway: Requester) -> None:
+    def _from_gateway(self, datagram: bytes, _gateway: Sender) -> None:
         if self._phone is not None:
-            self._carry(partial(self.near.send, datagram, self._phone.address, self._phone.port))
+            self._forward(partial(self.phone_side.send, datagram, self._phone.address, self._phone.port))
 
-    def _carry(self, send: Callable[[], None]) -> None:
+    def _forward(self, send: Callable[[], None]) -> None:
         match self._chance.randrange(10):
             case 0 | 1 | 2:
                 return
             case 3:
                 send()
-            case 4 | 5 if self._held is None:
-                self._held = send
+            case 4 | 5 if self._delayed is None:
+                self._delayed = send
                 return
         send()
-        if self._held is not None:
-            self._held()
-            self._held = None
+        if self._delayed is not None:
+            self._delayed()
+            self._delayed = None
 
 
 @asynccontextmanager
-async def over_a_bad_line(gateway: int, seed: int) -> AsyncIterator[ProvisioningClient]:
-    """A phone that hears the gateway over it alone."""
-    line = BadLine(gateway, random.Random(seed))
+async def client_through_lossy_proxy(gateway_port: int, seed: int) -> AsyncIterator[ProvisioningClient]:
+    proxy = LossyProxy(gateway_port, random.Random(seed))
     async with (
-        line.near.bound(0) as port,
-        line.far.bound(0),
-        ProvisioningClient.open((HERE,), gateway_port=port, announce_port=free_port(), patience=OFTEN) as phone,
+        proxy.phone_side.bound(0) as port,
+        proxy.gateway_side.bound(0),
+        ProvisioningClient.open(
+            (LOCALHOST,), gateway_port=port, announce_port=free_udp_port(), timeouts=TIMEOUTS
+        ) as client,
     ):
-        yield phone
+        yield client
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_a_phone_ends_with_one_join_and_its_whole_outcome(seed: int) -> None:
-    async with running(sealed_only=True) as gateway, over_a_bad_line(gateway.port, seed) as phone:
-        (found,) = await phone.find(0.5)
-        assert (await phone.networks(found))[0].ssid == HOME.ssid
-        outcome = await phone.join(found, HOME, "nopass-nopass")
+async def test_client_on_lossy_network_gets_one_join_and_its_outcome(seed: int) -> None:
+    async with (
+        running_gateway(sealed_only=True) as gateway,
+        client_through_lossy_proxy(gateway.port, seed) as client,
+    ):
+        (found,) = await client.discover(0.5)
+        assert (await client.list_networks(found))[0].ssid == HOME.ssid
+        outcome = await client.join(found, HOME, "nopass-nopass")
         assert outcome.access_ssid == HOME.ssid
         assert outcome.firmware_is_newest
         assert gateway.wifi.joins == 1

@@ -1,4 +1,4 @@
-"""What provisioning keeps, kept by the real store: it outlives the process, and the file does not show it."""
+"""Provisioning's secrets in the real store: they survive a restart, and no file contains them in the clear."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,22 +11,22 @@ from gatewayd.provisioning.window import ProvisioningWindow
 from gatewayd.store.store import Store
 
 
-async def test_key_and_window_are_as_the_last_run_left_them(tmp_path: Path) -> None:
-    publics = []
+async def test_key_and_window_survive_a_restart(tmp_path: Path) -> None:
+    public_keys = []
     for run in range(2):
         async with Store.open(
-            tmp_path / "house.db", now=lambda: datetime.now(UTC), zone=ZoneInfo("Asia/Shanghai"), key=bytes(32)
+            tmp_path / "gatewayd.db", now=lambda: datetime.now(UTC), zone=ZoneInfo("Asia/Shanghai"), key=bytes(32)
         ) as store:
-            publics.append((await GatewayKey.load(store.vault)).public)
+            public_keys.append((await GatewayKey.load(store.vault)).public)
             window = await ProvisioningWindow.load(store.vault)
             assert window.is_open(0) is (run == 0)
-            await window.uplink_works()
+            await window.mark_provisioned()
             private = await store.vault.get("provisioning-key")
-    assert publics[0] == publics[1]
+    assert public_keys[0] == public_keys[1]
     assert private is not None
-    assert X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw() == publics[0]
-    assert not shown_by_a_file(tmp_path, private)
+    assert X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw() == public_keys[0]
+    assert not is_in_a_file(tmp_path, private)
 
 
-def shown_by_a_file(folder: Path, secret: bytes) -> bool:
+def is_in_a_file(folder: Path, secret: bytes) -> bool:
     return any(secret in file.read_bytes() for file in folder.iterdir())

@@ -1,4 +1,4 @@
-"""A store on a real file, a clock that is set by hand, and a few records."""
+"""Fixtures: a store on a real file, and a clock that is set by hand."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.store.store import Store
-from tests.common.store import (
-    Clock,
-    Opener,
-)
+from tests.common.store import Clock, Opener
 
 
 @pytest.fixture

@@ -1,62 +1,99 @@
-"""Group commit: many callers, one fsync; and nobody suffers for another's fault."""
+"""Group commit: many callers, one fsync; a statement that fails fails for its own caller alone."""
 
 import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gatewayd.model.errors import StoreError
-from gatewayd.store.database import Write
-from gatewayd.store.store import Store
+from gatewayd.store.connection import Connection, connect, prepare
+from gatewayd.store.database import Database, Transaction
 
 
-def fact(name: str) -> Write:
-    write = Write()
-    write.add("INSERT INTO fact VALUES (?, ?)", name, b"")
-    return write
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    connection = await connect(tmp_path / "test.db")
+    assert isinstance(connection, Connection)
+    await connection.run(prepare)
+    await connection.run(lambda raw: raw.execute("CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB) STRICT"))
+    yield Database(connection, free_space=lambda: False, on_failure=lambda _: None)
+    await connection.close()
 
 
-async def count(store: Store) -> int:
-    (number,) = await store._database.read(lambda raw: raw.execute("SELECT count(*) FROM fact").fetchone())
-    return int(number)
+def insert(name: str) -> Transaction:
+    transaction = Transaction()
+    transaction.add("INSERT INTO fact VALUES (?, ?)", name, b"")
+    return transaction
 
 
-async def test_one_writers_fault_is_his_alone(store: Store) -> None:
-    broken = fact("broken")
+async def read_one(database: Database, query: str) -> Any:
+    def work(raw: sqlite3.Connection) -> Any:
+        return raw.execute(query).fetchone()[0]
+
+    return await database.read(work)
+
+
+async def count(database: Database) -> int:
+    return int(await read_one(database, "SELECT count(*) FROM fact"))
+
+
+async def test_failing_transaction_leaves_others_of_its_group_untouched(database: Database) -> None:
+    broken = insert("broken")
     broken.add("INSERT INTO fact VALUES (?, ?)", "broken", b"again")
     outcomes = await asyncio.gather(
-        *(store._database.commit(write) for write in (fact("a"), broken, fact("b"))), return_exceptions=True
+        *(database.commit(transaction) for transaction in (insert("a"), broken, insert("b"))), return_exceptions=True
     )
     assert [type(outcome) for outcome in outcomes] == [type(None), StoreError, type(None)]
-    assert await count(store) == 2
+    assert await count(database) == 2
 
 
-async def test_a_parameter_that_sqlite_cannot_hold_is_an_error_and_no_crash(store: Store) -> None:
-    write = Write()
-    write.add("INSERT INTO fact VALUES (?, ?)", "\ud800", b"")
+async def test_parameter_that_sqlite_cannot_hold_raises_and_the_database_goes_on(database: Database) -> None:
     with pytest.raises(StoreError):
-        await store._database.commit(write)
-    await store._database.commit(fact("after"))
-    assert await count(store) == 1
+        await database.commit(insert("\ud800"))
+    await database.commit(insert("after"))
+    assert await count(database) == 1
 
 
-async def test_writes_that_wait_together_share_a_transaction(store: Store) -> None:
-    transactions: list[str] = []
-    await store._database.read(lambda raw: raw.set_trace_callback(transactions.append))
-    await asyncio.gather(*(store._database.commit(fact(str(number))) for number in range(50)))
-    assert transactions.count("COMMIT") < 10
-    assert await count(store) == 50
+async def test_transactions_that_wait_together_share_a_commit(database: Database) -> None:
+    statements: list[str] = []
+    await database.read(lambda raw: raw.set_trace_callback(statements.append))
+    await asyncio.gather(*(database.commit(insert(str(number))) for number in range(50)))
+    assert statements.count("COMMIT") < 10
+    assert await count(database) == 50
 
 
-@pytest.mark.parametrize("durable", [True, False])
-async def test_what_must_last_is_synced_and_readings_are_not(store: Store, durable: bool) -> None:
-    await store._database.commit(fact("a"), durable=durable)
-    (level,) = await store._database.read(lambda raw: raw.execute("PRAGMA synchronous").fetchone())
-    assert level == (2 if durable else 1)
+@pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
+async def test_only_durable_transactions_are_synced(database: Database, durable: bool, level: int) -> None:
+    await database.commit(insert("a"), durable=durable)
+    assert await read_one(database, "PRAGMA synchronous") == level
 
 
-async def test_what_is_written_later_rides_with_the_next_transaction(store: Store) -> None:
-    store._database.write_later("INSERT INTO fact VALUES ('rider', x'')")
-    assert await count(store) == 0
-    await store._database.commit(Write(), durable=False)
-    assert await count(store) == 1
-    assert not store._database.has_later
+async def test_deferred_statement_is_written_with_the_next_transaction(database: Database) -> None:
+    database.defer("INSERT INTO fact VALUES ('deferred', x'')")
+    assert await count(database) == 0
+    assert database.has_deferred
+    await database.commit(Transaction(), durable=False)
+    assert await count(database) == 1
+    assert not database.has_deferred
+
+
+@pytest.mark.parametrize(("name", "expected"), [("a", ["committed"]), ("\ud800", ["failed"])])
+async def test_callbacks_run_even_if_the_caller_is_cancelled(
+    database: Database, name: str, expected: list[str]
+) -> None:
+    called: list[str] = []
+    transaction = insert(name)
+    transaction.on_commit.append(note(called, "committed"))
+    transaction.on_failure.append(note(called, "failed"))
+    committing = asyncio.create_task(database.commit(transaction))
+    await asyncio.sleep(0)
+    committing.cancel()
+    await database.commit(Transaction())
+    assert called == expected
+
+
+def note(called: list[str], name: str) -> Callable[[], None]:
+    return lambda: called.append(name)

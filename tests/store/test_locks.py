@@ -1,20 +1,24 @@
-"""What is kept of locks."""
+"""Lock events with the lock's own time, and keys in slots."""
 
 import pytest
+from zigpy.zcl.clusters.closures import DoorLock
 
 from gatewayd.model.change import Change
 from gatewayd.model.errors import UnknownDeviceError
 from gatewayd.model.event import LockAlarm, LockEvent, LockSource
 from gatewayd.model.lock import KeyState, LockKey
+from gatewayd.model.outbox_items import Route
 from gatewayd.store.store import Store
 from tests.common.store import LOCK, T0, Opener, lock, notice
 
+WRONG_CODE_LIMIT = 4  # ZCL 7.3.2.14, Alarm Mask: the bit of the alarm code
+
 
 def opened(lock_time: int | None, user: int = 3) -> LockEvent:
-    return LockEvent(LOCK, LockSource.KEYPAD, 2, user, T0, lock_time)
+    return LockEvent(LOCK, LockSource.KEYPAD, DoorLock.OperationEvent.Unlock, user, T0, lock_time)
 
 
-async def test_an_event_its_change_and_its_notice_survive_together(reopen: Opener) -> None:
+async def test_event_its_change_and_its_notice_survive_together(reopen: Opener) -> None:
     async with reopen() as store:
         await store.mirror.put(lock())
         await store.locks.add_event(opened(100), (Change("operate", 1),), notice("1"))
@@ -23,23 +27,23 @@ async def test_an_event_its_change_and_its_notice_survive_together(reopen: Opene
         record = store.mirror.get(LOCK)
         assert record is not None
         assert record.param.operate == 1  # type: ignore[union-attr]  # a lock's
-        assert [row.due for row in await store.outbox.take("mqtt")] == [notice("1")]
+        assert [row.item for row in await store.outbox.take(Route.MQTT)] == [notice("1")]
 
 
-async def test_only_events_with_the_locks_own_stamp_can_be_compared_with_its_log(store: Store) -> None:
+async def test_only_events_with_the_locks_own_time_are_kept_for_comparison(store: Store) -> None:
     await store.mirror.put(lock())
-    for word in (opened(None), LockAlarm(LOCK, 4, T0), opened(7), opened(5)):
-        await store.locks.add_event(word, ())
+    for notification in (opened(None), LockAlarm(LOCK, WRONG_CODE_LIMIT, T0), opened(7), opened(5)):
+        await store.locks.add_event(notification, ())
     assert await store.locks.stamped_events(LOCK) == (opened(7), opened(5))
 
 
-async def test_an_event_of_an_unknown_lock_is_refused_whole(store: Store) -> None:
+async def test_event_of_unknown_lock_is_refused_with_its_notice(store: Store) -> None:
     with pytest.raises(UnknownDeviceError):
         await store.locks.add_event(opened(100), (), notice("1"))
     assert await store.locks.stamped_events(LOCK) == ()
 
 
-async def test_keys_survive_in_the_order_of_their_slots_until_they_are_dropped(reopen: Opener) -> None:
+async def test_keys_survive_in_slot_order_until_they_are_dropped(reopen: Opener) -> None:
     first, second = (LockKey(LOCK, slot, 0, f"key {slot}", KeyState.SET) for slot in (1, 2))
     async with reopen() as store:
         await store.locks.put_key(second)

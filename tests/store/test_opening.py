@@ -1,4 +1,4 @@
-"""What becomes of a database that is damaged, too new, half migrated, or somebody else's."""
+"""Opening a database that is damaged, too new, half migrated, or open in another process."""
 
 import asyncio
 import sqlite3
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from gatewayd.model.errors import StoreError
+from gatewayd.model.outbox_items import Route
 from gatewayd.store.schema import migrate, migrations
 from tests.common.store import LOCK, Opener, lock, notice
 
-HOLD = """
+HOLD_OPEN = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,33 +27,33 @@ asyncio.run(main())
 """
 
 
-async def written(reopen: Opener) -> None:
+async def write_record(reopen: Opener) -> None:
     async with reopen() as store:
         await store.mirror.put(lock())
 
 
-async def test_a_damaged_database_is_set_aside_and_a_new_one_made(reopen: Opener) -> None:
-    await written(reopen)
+async def test_damaged_database_is_set_aside_and_a_new_one_made(reopen: Opener) -> None:
+    await write_record(reopen)
     damaged = b"not a database at all" * 500
     reopen.path.write_bytes(damaged)
     async with reopen() as store:
-        assert store.set_aside is not None
-        assert store.set_aside.name == "gatewayd.db.damaged-20260501T120000Z"
-        assert store.set_aside.read_bytes() == damaged
+        assert store.damaged_copy is not None
+        assert store.damaged_copy.name == "gatewayd.db.damaged-20260501T120000Z"
+        assert store.damaged_copy.read_bytes() == damaged
         assert store.mirror.all() == ()
         await store.mirror.put(lock())
     async with reopen() as store:
-        assert store.set_aside is None
+        assert store.damaged_copy is None
         assert store.mirror.get(LOCK) == lock()
 
 
-async def test_a_page_that_was_overwritten_is_noticed(reopen: Opener) -> None:
-    await written(reopen)
+async def test_overwritten_page_is_detected(reopen: Opener) -> None:
+    await write_record(reopen)
     with reopen.path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 8192)
     async with reopen() as store:
-        assert store.set_aside is not None
+        assert store.damaged_copy is not None
 
 
 async def test_two_damaged_databases_of_one_second_are_both_kept(reopen: Opener) -> None:
@@ -60,13 +61,13 @@ async def test_two_damaged_databases_of_one_second_are_both_kept(reopen: Opener)
     for content in (b"first" * 1000, b"second" * 1000):
         reopen.path.write_bytes(content)
         async with reopen() as store:
-            assert store.set_aside is not None
-            kept.add(store.set_aside.read_bytes())
+            assert store.damaged_copy is not None
+            kept.add(store.damaged_copy.read_bytes())
     assert len(kept) == 2
 
 
-async def test_a_database_of_a_newer_version_is_refused_and_left_alone(reopen: Opener) -> None:
-    await written(reopen)
+async def test_database_of_a_newer_version_is_refused_and_left_alone(reopen: Opener) -> None:
+    await write_record(reopen)
     with sqlite3.connect(reopen.path) as raw:
         raw.execute("PRAGMA user_version = 9999")
     raw.close()
@@ -76,7 +77,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(reopen: O
     assert [path.name for path in reopen.path.parent.iterdir() if "damaged" in path.name] == []
 
 
-async def test_a_file_that_cannot_be_opened_is_not_taken_for_damaged(reopen: Opener) -> None:
+async def test_file_that_cannot_be_opened_is_not_taken_for_damaged(reopen: Opener) -> None:
     reopen.path.mkdir()
     with pytest.raises(StoreError, match=r"Opening the database .* failed"):
         async with reopen():
@@ -84,9 +85,9 @@ async def test_a_file_that_cannot_be_opened_is_not_taken_for_damaged(reopen: Ope
     assert reopen.path.is_dir()
 
 
-async def test_a_second_gatewayd_is_refused_and_the_first_goes_on(reopen: Opener) -> None:
+async def test_second_process_is_refused_and_the_first_goes_on(reopen: Opener) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", HOLD, str(reopen.path)),
+        *(sys.executable, "-c", HOLD_OPEN, str(reopen.path)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -98,17 +99,17 @@ async def test_a_second_gatewayd_is_refused_and_the_first_goes_on(reopen: Opener
     await process.communicate(b"")
     assert process.returncode == 0
     async with reopen() as store:
-        assert store.set_aside is None
+        assert store.damaged_copy is None
 
 
-async def test_nobody_else_can_read_the_database(reopen: Opener) -> None:
+async def test_other_users_cannot_read_the_database(reopen: Opener) -> None:
     async with reopen() as store:
         await store.mirror.put(lock())
         assert {path.stat().st_mode & 0o077 for path in reopen.path.parent.glob("gatewayd.db*")} == {0}
 
 
-async def test_a_row_that_cannot_be_read_costs_that_row_alone(reopen: Opener) -> None:
-    await written(reopen)
+async def test_unreadable_rows_are_dropped_alone(reopen: Opener) -> None:
+    await write_record(reopen)
     with sqlite3.connect(reopen.path) as raw:
         raw.execute("INSERT INTO mirror VALUES (99, 'x', X'7B')")
         raw.execute("INSERT INTO outbox VALUES (7, 'notice', 'x', X'7B', 0, 0)")
@@ -116,13 +117,13 @@ async def test_a_row_that_cannot_be_read_costs_that_row_alone(reopen: Opener) ->
     async with reopen() as store:
         assert store.mirror.all() == (lock(),)
         await store.outbox.add(notice("1"))
-        assert [row.due for row in await store.outbox.take("mqtt")] == [notice("1")]
-        (letter,) = await store.outbox.dead_letters()
-        assert (letter.id, letter.due) == (7, None)
-        assert "cannot be read" in letter.reason
+        assert [row.item for row in await store.outbox.take(Route.MQTT)] == [notice("1")]
+        (dead_letter,) = await store.outbox.dead_letters()
+        assert (dead_letter.id, dead_letter.item) == (7, None)
+        assert "cannot be read" in dead_letter.reason
 
 
-async def test_a_backup_opens_as_a_store(reopen: Opener, tmp_path: Path) -> None:
+async def test_backup_opens_as_a_store(reopen: Opener, tmp_path: Path) -> None:
     async with reopen() as store:
         await store.mirror.put(lock(pin="135790"))
         await store.backup(tmp_path / "copy.db")
@@ -130,7 +131,7 @@ async def test_a_backup_opens_as_a_store(reopen: Opener, tmp_path: Path) -> None
         assert copy.mirror.get(LOCK) == lock(pin="135790")
 
 
-def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
+def test_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
     raw = sqlite3.connect(tmp_path / "db", isolation_level=None)
     migrate(raw, migrations())
     before = list(raw.iterdump())

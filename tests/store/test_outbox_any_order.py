@@ -1,4 +1,4 @@
-"""The outbox under any sequence of events: in order for each device, nothing lost, nothing doubled."""
+"""The outbox under any sequence of events: in order for each device, none lost, none doubled."""
 
 import asyncio
 import tempfile
@@ -12,22 +12,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from gatewayd.model.ids import Uuid
-from gatewayd.model.outbox_items import MessageItem, OutboxItem, RecordItem, RemovalItem
-from gatewayd.store.outbox import OutboxRow, Route
+from gatewayd.model.outbox_items import MessageItem, OutboxItem, RecordItem, RemovalItem, Route
+from gatewayd.store.outbox import OutboxRow
 from gatewayd.store.store import Store
 from tests.common.store import Clock, Opener, message, notice
 
 T = TypeVar("T")
 
 DEVICES = [Uuid(f"00158d000000000{number}") for number in range(3)]
-lanes = st.sampled_from(list(Route))
+routes = st.sampled_from(list(Route))
 devices = st.sampled_from(DEVICES)
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """What was promised (words that may be sent once each, in order a device) against what the outbox gives."""
+    """What was added (in order per device and route) against what the outbox gives."""
 
-    flying = Bundle("flying")
+    taken_ids = Bundle("taken_ids")
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,9 +35,11 @@ class AnyOrder(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.opener = Opener(Path(self.folder.name) / "gatewayd.db", Clock())
         self.number = 0
-        self.promised: dict[tuple[Route, Uuid], list[OutboxItem]] = {}
+        self.added: dict[tuple[Route, Uuid], list[OutboxItem]] = {}
+        """Without records, of which one stands for several."""
         self.in_flight: dict[int, OutboxRow] = {}
-        self.behind: set[Uuid] = set()
+        self.changed: set[Uuid] = set()
+        """Devices whose record has to be sent."""
         self.open()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -55,44 +57,44 @@ class AnyOrder(RuleBasedStateMachine):
         self.loop.close()
         self.folder.cleanup()
 
-    @rule(uuid=devices, lane=lanes)
-    def something_happens(self, uuid: Uuid, lane: Route) -> None:
+    @rule(uuid=devices, route=routes)
+    def add_event(self, uuid: Uuid, route: Route) -> None:
         self.number += 1
-        due = notice(str(self.number), uuid) if lane is Route.MQTT else message(str(self.number), uuid)
-        self.run(self.store.outbox.add(due))
-        self.promised.setdefault((lane, uuid), []).append(due)
+        item = notice(str(self.number), uuid) if route is Route.MQTT else message(str(self.number), uuid)
+        self.run(self.store.outbox.add(item))
+        self.added.setdefault((route, uuid), []).append(item)
 
     @rule(uuid=devices)
-    def a_record_changes(self, uuid: Uuid) -> None:
+    def add_record(self, uuid: Uuid) -> None:
         self.run(self.store.outbox.add(RecordItem(uuid=uuid)))
-        self.behind.add(uuid)
+        self.changed.add(uuid)
 
     @rule(uuid=devices)
-    def a_device_is_removed(self, uuid: Uuid) -> None:
+    def add_removal(self, uuid: Uuid) -> None:
         self.number += 1
-        due = RemovalItem(uuid=uuid, id=self.number)
-        self.run(self.store.outbox.add(due))
-        self.promised.setdefault((Route.REST, uuid), []).append(due)
+        item = RemovalItem(uuid=uuid, id=self.number)
+        self.run(self.store.outbox.add(item))
+        self.added.setdefault((Route.REST, uuid), []).append(item)
 
-    @rule(target=flying, lane=lanes, limit=st.integers(1, 4))
-    def some_are_taken(self, lane: Route, limit: int) -> Any:
-        rows = self.run(self.taken(lane, limit))
+    @rule(target=taken_ids, route=routes, limit=st.integers(1, 4))
+    def take(self, route: Route, limit: int) -> Any:
+        rows = self.run(self.take_ready(route, limit))
         assert [row.id for row in rows] == sorted(row.id for row in rows)
         for row in rows:
-            same_device = [other for other in self.in_flight.values() if other.due.uuid == row.due.uuid]
-            same_lane = [other for other in same_device if other.lane is lane and other not in rows]
-            assert all(other.id > row.id for other in same_lane), "a later row while an earlier one is in flight"
+            same_device = [other for other in self.in_flight.values() if other.item.uuid == row.item.uuid]
+            earlier_takes = [other for other in same_device if other.item.route is route and other not in rows]
+            assert all(other.id > row.id for other in earlier_takes), "a later item while an earlier one is in flight"
             assert row.id not in self.in_flight
             self.in_flight[row.id] = row
-            if isinstance(row.due, RecordItem):
-                self.behind.discard(row.due.uuid)
+            if isinstance(row.item, RecordItem):
+                self.changed.discard(row.item.uuid)
         return multiple(*(row.id for row in rows))
 
-    async def taken(self, lane: Route, limit: int) -> tuple[OutboxRow, ...]:
-        """What may go now, perhaps nothing."""
-        taking = asyncio.create_task(self.store.outbox.take(lane, limit))
+    async def take_ready(self, route: Route, limit: int) -> tuple[OutboxRow, ...]:
+        """What may be sent now, perhaps nothing."""
+        taking = asyncio.create_task(self.store.outbox.take(route, limit))
         await asyncio.sleep(0)
-        await self.store._database.read(lambda raw: None)  # bodies are read on the same thread, before this
+        await self.store.database.read(lambda raw: None)  # bodies are read on the same thread, before this
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         if not taking.done():
@@ -100,56 +102,59 @@ class AnyOrder(RuleBasedStateMachine):
             return ()
         return taking.result()
 
-    @rule(id_=consumes(flying))
-    def the_cloud_takes_one(self, id_: int) -> None:
+    @rule(id_=consumes(taken_ids))
+    def deliver(self, id_: int) -> None:
         row = self.in_flight.pop(id_, None)
         self.run(self.store.outbox.done(id_))
-        if row is not None and not isinstance(row.due, RecordItem):
-            queue = self.promised[row.lane, row.due.uuid]
-            assert queue[0] == row.due or row.lane is Route.MQTT or isinstance(row.due, MessageItem)
-            queue.remove(row.due)
+        if row is not None and not isinstance(row.item, RecordItem):
+            queue = self.added[row.item.route, row.item.uuid]
+            assert queue[0] == row.item or row.item.route is Route.MQTT or isinstance(row.item, MessageItem)
+            queue.remove(row.item)
 
-    @rule(id_=consumes(flying))
-    def the_line_breaks(self, id_: int) -> None:
-        self.goes_back(id_)
+    @rule(id_=consumes(taken_ids))
+    def release(self, id_: int) -> None:
+        self.note_not_sent(id_)
         self.store.outbox.release(id_)
 
-    @rule(id_=consumes(flying))
-    def one_is_put_off_for_no_time(self, id_: int) -> None:
-        self.goes_back(id_)
-        self.run(self.store.outbox.postpone(id_, "503", self.opener.clock()))
+    @rule(id_=consumes(taken_ids))
+    def postpone_for_no_time(self, id_: int) -> None:
+        self.note_not_sent(id_)
+        self.run(self.postpone(id_))
 
-    def goes_back(self, id_: int) -> None:
+    async def postpone(self, id_: int) -> None:
+        self.store.outbox.postpone(id_, 0.0, "503")
+
+    def note_not_sent(self, id_: int) -> None:
         row = self.in_flight.pop(id_, None)
-        if row is not None and isinstance(row.due, RecordItem):
-            self.behind.add(row.due.uuid)
+        if row is not None and isinstance(row.item, RecordItem):
+            self.changed.add(row.item.uuid)
 
     @rule()
-    def the_gateway_restarts(self) -> None:
+    def restart(self) -> None:
         self.close()
         for id_ in tuple(self.in_flight):
-            self.goes_back(id_)
+            self.note_not_sent(id_)
         self.open()
 
     @invariant()
-    def what_was_promised_is_there_in_order_and_nothing_else(self) -> None:
+    def every_added_item_is_there_in_order_and_no_other(self) -> None:
         found: dict[tuple[Route, Uuid], list[OutboxItem]] = {}
         for row in self.run(self.store.outbox.rows(limit=1000)):
-            if not isinstance(row.due, RecordItem):
-                found.setdefault((row.lane, row.due.uuid), []).append(row.due)
-        assert found == {key: queue for key, queue in self.promised.items() if queue}
+            if not isinstance(row.item, RecordItem):
+                found.setdefault((row.item.route, row.item.uuid), []).append(row.item)
+        assert found == {key: queue for key, queue in self.added.items() if queue}
 
     @invariant()
-    def a_device_that_changed_waits_to_be_told_once_unless_a_removal_stands_between(self) -> None:
+    def changed_device_has_one_waiting_record_unless_a_removal_stands_between(self) -> None:
+        rows = self.run(self.store.outbox.rows(limit=1000))
         waiting: dict[Uuid, int] = {}
-        for row in self.run(self.store.outbox.rows(limit=1000)):
-            if isinstance(row.due, RemovalItem):
-                waiting.pop(row.due.uuid, None)
-            elif isinstance(row.due, RecordItem) and row.id not in self.in_flight:
-                waiting[row.due.uuid] = waiting.get(row.due.uuid, 0) + 1
+        for row in rows:
+            if isinstance(row.item, RemovalItem):
+                waiting.pop(row.item.uuid, None)
+            elif isinstance(row.item, RecordItem) and row.id not in self.in_flight:
+                waiting[row.item.uuid] = waiting.get(row.item.uuid, 0) + 1
         assert set(waiting.values()) <= {1}
-        told = {row.due.uuid for row in self.run(self.store.outbox.rows(limit=1000)) if isinstance(row.due, RecordItem)}
-        assert self.behind <= told
+        assert self.changed <= {row.item.uuid for row in rows if isinstance(row.item, RecordItem)}
 
 
 AnyOrder.TestCase.settings = settings(

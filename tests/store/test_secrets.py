@@ -1,4 +1,4 @@
-"""Secrets at rest: sealed, bound to their name, and found in no byte of the database's files."""
+"""Secrets at rest: encrypted, bound to their name, and in no byte of the database's files."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from gatewayd.model.errors import StoreError
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.outbox_items import NoticeItem
+from gatewayd.model.outbox_items import NoticeItem, Route
 from gatewayd.model.record import LockParam, Record
 from gatewayd.store.cipher import Cipher
 from gatewayd.store.state_key import load_key
@@ -17,11 +17,11 @@ from tests.common.store import KEY, LOCK, WRITTEN, Opener, lock
 OTHER_KEY = bytes(32)
 
 
-def files_of(reopen: Opener) -> bytes:
+def bytes_on_disk(reopen: Opener) -> bytes:
     return b"".join(path.read_bytes() for path in reopen.path.parent.glob("gatewayd.db*"))
 
 
-async def test_a_secret_is_given_back_after_a_restart_until_it_is_deleted(reopen: Opener) -> None:
+async def test_secret_survives_a_restart_until_it_is_deleted(reopen: Opener) -> None:
     async with reopen() as store:
         await store.vault.put("cloud-token", b"s3cret-token")
     async with reopen() as store:
@@ -32,7 +32,7 @@ async def test_a_secret_is_given_back_after_a_restart_until_it_is_deleted(reopen
         assert await store.vault.get("cloud-token") is None
 
 
-async def test_no_secret_stands_in_the_files_in_the_clear(reopen: Opener) -> None:
+async def test_no_secret_is_in_the_files_in_clear_text(reopen: Opener) -> None:
     record = Record(
         uuid=LOCK,
         category=Category.LOCK,
@@ -46,15 +46,15 @@ async def test_no_secret_stands_in_the_files_in_the_clear(reopen: Opener) -> Non
     async with reopen() as store:
         await store.mirror.put(record, notice)
         await store.vault.put("wifi", b"pin-in-vault")
-        assert b"visible" in files_of(reopen)
-        assert b"pin-in" not in files_of(reopen)
-    assert b"pin-in" not in files_of(reopen)
+        assert b"visible" in bytes_on_disk(reopen)
+        assert b"pin-in" not in bytes_on_disk(reopen)
+    assert b"pin-in" not in bytes_on_disk(reopen)
     async with reopen() as store:
         assert store.mirror.get(LOCK) == record
-        assert (await store.outbox.take("mqtt"))[0].due == notice
+        assert (await store.outbox.take(Route.MQTT))[0].item == notice
 
 
-async def test_with_another_key_a_secret_is_refused_and_the_rest_is_there(reopen: Opener) -> None:
+async def test_other_state_key_opens_no_secret_and_keeps_the_rest(reopen: Opener) -> None:
     async with reopen() as store:
         await store.vault.put("wifi", b"hidden")
         await store.mirror.put(lock(pin="hidden"))
@@ -64,29 +64,29 @@ async def test_with_another_key_a_secret_is_refused_and_the_rest_is_there(reopen
         assert store.mirror.get(LOCK) == lock(pin=None)
 
 
-async def test_the_vault_shows_nothing_of_itself(store: Store) -> None:
+async def test_vault_shows_no_secret_in_its_repr(store: Store) -> None:
     await store.vault.put("wifi", b"hidden")
     assert "hidden" not in repr(store.vault) + repr(vars(store.vault))
 
 
-def test_a_sealed_secret_opens_under_its_own_name_alone() -> None:
+def test_sealed_secret_opens_under_its_own_name_alone() -> None:
     cipher = Cipher(KEY)
     with pytest.raises(StoreError):
         cipher.open("b", cipher.seal("a", b"hidden"))
 
 
-def test_a_key_of_another_length_is_refused() -> None:
+def test_key_of_another_length_is_refused() -> None:
     with pytest.raises(StoreError, match="has 16 bytes"):
         Cipher(bytes(16))
 
 
-def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+def test_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
     key = load_key(None, tmp_path)
     assert (len(key), load_key(None, tmp_path)) == (32, key)
     assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("state-key", 0o600)]
 
 
-def test_the_credential_comes_before_the_file(tmp_path: Path) -> None:
+def test_credential_is_used_before_the_file(tmp_path: Path) -> None:
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "state-key").write_text(KEY.hex() + "\n")
     assert load_key(tmp_path / "credentials", tmp_path) == KEY
@@ -94,7 +94,7 @@ def test_the_credential_comes_before_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"short", bytes(33)])
-def test_a_key_file_that_cannot_be_the_key_is_refused_and_not_replaced(tmp_path: Path, content: bytes) -> None:
+def test_key_file_of_wrong_length_is_refused_and_not_replaced(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "state-key"
     path.write_bytes(content)
     path.chmod(0o600)
@@ -103,7 +103,7 @@ def test_a_key_file_that_cannot_be_the_key_is_refused_and_not_replaced(tmp_path:
     assert path.read_bytes() == content
 
 
-def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+def test_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state-key"
     path.write_bytes(os.urandom(32))
     path.chmod(0o644)

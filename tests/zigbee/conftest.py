@@ -1,6 +1,5 @@
-"""The zigbee room on the real bellows, a simulated coordinator and a store on disk."""
+"""Fixtures: a simulated network, and the zigbee package running on it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,5 +19,5 @@ def network() -> SimulatedNetwork:
 @pytest.fixture
 async def gateway(network: SimulatedNetwork, tmp_path: Path) -> AsyncIterator[ZigbeeGateway]:
     async with network.serve() as url, running(network, url, tmp_path) as gateway:
-        await asyncio.wait_for(gateway.zigbee.radio.up.wait(), 20)
+        await gateway.until_up()
         yield gateway

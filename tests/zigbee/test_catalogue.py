@@ -1,4 +1,4 @@
-"""The catalogue: what a device is, by what it offers."""
+"""The catalogue: rows matched with a device's clusters, manufacturer and model."""
 
 from pathlib import Path
 
@@ -23,15 +23,15 @@ from gatewayd.zigbee.catalogue import Catalogue, Signature
         ({1: {0x0000, 0x0500}}, Category.SENSOR, "AA09AL", {1: 1}),
     ],
 )
-def test_a_device_is_what_its_clusters_say(
+def test_clusters_decide_category_type_and_channels(
     clusters: dict[int, set[int]], category: Category, type_sub: str, channels: dict[int, int]
 ) -> None:
-    match = Catalogue.shipped().match(Signature({end: frozenset(has) for end, has in clusters.items()}))
+    match = Catalogue.shipped().match(Signature({endpoint: frozenset(ids) for endpoint, ids in clusters.items()}))
     assert match is not None
     assert (match.driver.category, match.type_sub, match.channels) == (category, type_sub, channels)
 
 
-def test_rows_of_ones_own_are_tried_before_the_shipped_ones(tmp_path: Path) -> None:
+def test_rows_of_the_users_file_are_tried_first(tmp_path: Path) -> None:
     rows = tmp_path / "rows.toml"
     rows.write_text("[[device]]\nclusters = [0xFC00]\ndriver = 'sensor'\ntype_sub = 'X1'\ntitle = 'x'\n")
     catalogue = Catalogue.load(str(rows))
@@ -40,11 +40,11 @@ def test_rows_of_ones_own_are_tried_before_the_shipped_ones(tmp_path: Path) -> N
     assert (own and own.type_sub, shipped and shipped.type_sub) == ("X1", "AA03SW1K-HN-15A")
 
 
-def test_what_no_row_fits_is_unknown() -> None:
+def test_device_that_no_row_fits_is_unknown() -> None:
     assert Catalogue.shipped().match(Signature({1: frozenset({0x0000, 0xFC00})})) is None
 
 
-def test_a_row_can_ask_for_a_maker_and_a_model() -> None:
+def test_row_can_require_manufacturer_and_model() -> None:
     rows = """
     [[device]]
     clusters = [0x0006]
@@ -59,7 +59,7 @@ def test_a_row_can_ask_for_a_maker_and_a_model() -> None:
     type_sub = "usual"
     title = "开关"
     """
-    catalogue = Catalogue.read(rows)
+    catalogue = Catalogue.parse(rows)
     special = catalogue.match(Signature({1: frozenset({0x0006})}, "Acme", "S1"))
     usual = catalogue.match(Signature({1: frozenset({0x0006})}, "Acme", "S2"))
     assert special is not None
@@ -79,6 +79,6 @@ def test_a_row_can_ask_for_a_maker_and_a_model() -> None:
         ("[[device", "catalogue"),
     ],
 )
-def test_a_broken_row_is_refused_with_its_place(text: str, place: str) -> None:
+def test_invalid_row_is_refused_with_its_place(text: str, place: str) -> None:
     with pytest.raises(ConfigError, match=place):
-        Catalogue.read(text)
+        Catalogue.parse(text)

@@ -1,4 +1,4 @@
-"""Drivers: raw ZCL values become fields in their units, and what is asked becomes ZCL commands."""
+"""Drivers: raw ZCL values become fields in their units, operations become ZCL commands."""
 
 import pytest
 
@@ -45,8 +45,8 @@ from gatewayd.zigbee.drivers.base import DeviceState
         ("lock", (0x0101, 0), 0xFF, None),
     ],
 )
-def test_a_raw_value_becomes_a_field(driver: str, attribute: tuple[int, int], raw: int, value: Scalar) -> None:
-    assert DRIVERS[driver].by_attribute[attribute][0].convert(raw) == value
+def test_raw_value_is_converted_to_the_field(driver: str, attribute: tuple[int, int], raw: int, value: Scalar) -> None:
+    assert DRIVERS[driver].reports_by_attribute[attribute][0].convert(raw) == value
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_a_raw_value_becomes_a_field(driver: str, attribute: tuple[int, int], ra
         (0x002D, True, True, True),
     ],
 )
-def test_a_zones_status_is_three_fields(raw: int, alarm: bool, tamper: bool, low_battery: bool) -> None:
-    said = {one.field: one.convert(raw) for one in DRIVERS["sensor"].by_attribute[0x0500, 0x0002]}
-    assert said == {"alarm": alarm, "tamper": tamper, "low_battery": low_battery}
+def test_zone_status_is_shown_in_three_fields(raw: int, alarm: bool, tamper: bool, low_battery: bool) -> None:
+    fields = {one.field: one.convert(raw) for one in DRIVERS["sensor"].reports_by_attribute[0x0500, 0x0002]}
+    assert fields == {"alarm": alarm, "tamper": tamper, "low_battery": low_battery}
 
 
 THREE = SwitchParam(channel=(Channel(id=1, value=0), Channel(id=2, value=100), Channel(id=3, value=None)))

@@ -1,4 +1,4 @@
-"""A device that nobody has described yet: kept, shown, made known by a row of one's own, or taken off the network."""
+"""A device that no row of the catalogue fits: listed, made known by a row of the user's file, or removed."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from gatewayd.simulator.radio.devices.common import basic
 from gatewayd.simulator.radio.zcl import UINT16
 from tests.common.zigbee import ZigbeeGateway, running
 
-STRANGE = Uuid("00158d0009a00001")
+DEVICE = Uuid("00158d0009a00001")
 ROW = """
 [[device]]
 clusters = [0xFC00]
@@ -19,39 +19,41 @@ title = "新品"
 """
 
 
-def strange() -> Description[Device]:
-    own = Cluster(0xFC00, (Attribute(0, UINT16, 7),))
-    return Description(STRANGE, (SimulatedEndpoint(1, 0x0100, (basic("X1"), own)),), Device)
+def undescribed_device() -> Description[Device]:
+    cluster = Cluster(0xFC00, (Attribute(0, UINT16, 7),))
+    return Description(DEVICE, (SimulatedEndpoint(1, 0x0100, (basic("X1"), cluster)),), Device)
 
 
-async def comes(gateway: ZigbeeGateway) -> None:
-    device = gateway.network.devices.get(STRANGE) or gateway.network.add(strange())
+async def join(gateway: ZigbeeGateway) -> None:
+    device = gateway.network.devices.get(DEVICE) or gateway.network.add(undescribed_device())
     await gateway.zigbee.permit_join(60)
     await gateway.network.join(device)
-    await gateway.until(lambda: STRANGE in gateway.zigbee.devices.unknown)
+    await gateway.until(lambda: DEVICE in gateway.zigbee.devices.unknown)
 
 
-async def test_it_is_kept_with_what_it_offers_and_can_be_removed(gateway: ZigbeeGateway) -> None:
-    await comes(gateway)
-    kept = gateway.zigbee.devices.unknown[STRANGE]
-    assert (kept.manufacturer, kept.model, kept.endpoints) == ("ZJCHILINK", "X1", ((1, (0x0000, 0xFC00), ()),))
-    assert gateway.store.mirror.get(STRANGE) is None
-    await gateway.zigbee.remove(STRANGE)
-    await gateway.until(lambda: not gateway.network.devices[STRANGE].joined)
-    assert STRANGE not in gateway.zigbee.devices.unknown
-    await comes(gateway)
+async def test_unknown_device_is_listed_with_its_clusters_and_can_be_removed(gateway: ZigbeeGateway) -> None:
+    await join(gateway)
+    unknown = gateway.zigbee.devices.unknown[DEVICE]
+    assert (unknown.manufacturer, unknown.model, unknown.endpoints) == ("ZJCHILINK", "X1", ((1, (0x0000, 0xFC00), ()),))
+    assert gateway.store.mirror.get(DEVICE) is None
+    await gateway.zigbee.remove(DEVICE)
+    await gateway.until(lambda: not gateway.network.devices[DEVICE].joined)
+    assert DEVICE not in gateway.zigbee.devices.unknown
+    await join(gateway)
 
 
-async def test_a_row_of_ones_own_makes_it_known_at_the_next_start(network: SimulatedNetwork, tmp_path: Path) -> None:
-    own = tmp_path / "rows.toml"
-    own.write_text(ROW, encoding="utf-8")
+async def test_row_in_the_users_file_makes_device_known_at_next_start(
+    network: SimulatedNetwork, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.toml"
+    rows.write_text(ROW, encoding="utf-8")
     async with network.serve() as url:
         async with running(network, url, tmp_path) as gateway:
-            await gateway.until(gateway.zigbee.radio.up.is_set)
-            await comes(gateway)
-        async with running(network, url, tmp_path, str(own)) as gateway:
-            await gateway.until(lambda: gateway.store.mirror.get(STRANGE) is not None)
-            record = gateway.store.mirror.get(STRANGE)
+            await gateway.until_up()
+            await join(gateway)
+        async with running(network, url, tmp_path, str(rows)) as gateway:
+            await gateway.until(lambda: gateway.store.mirror.get(DEVICE) is not None)
+            record = gateway.store.mirror.get(DEVICE)
             assert record is not None
             assert (record.category, record.type_sub, record.title) == (Category.SENSOR, "AA09XX", "新品")
             assert gateway.zigbee.devices.unknown == {}

@@ -1,1 +1,1 @@
-"""What the cloud still has to hear over REST: taken from the outbox, sent, and settled."""
+"""The outbox's items for REST: taken, sent alone or in batches, and what the cloud's answer changes here."""

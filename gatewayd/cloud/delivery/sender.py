@@ -1,45 +1,68 @@
-"""What goes up over REST: the outbox's records, removals and messages, in order for each device.
+"""Sends the outbox's items for REST, in order for each device: a few one by one, many as one batch (§2.5).
 
-A few are sent one by one, many as one batch (§2.5); each has its own outcome: taken, put off, or buried. While the
-cloud does not answer it is asked for the time alone; when it does, all that waited goes at once.
+Each has its own outcome: delivered, postponed, or moved to the dead letters. While the cloud does not answer, it is
+only asked for the time (§2.13); once it does, all that waited is sent at once. What is sent for an item, and what the
+outcome changes, is left to the item's handler.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
 
 import structlog
 
-from gatewayd.cloud.delivery.items import DeliveryCall, ItemDelivery, UnlinkedError
+from gatewayd.backoff import Backoff, Retries
+from gatewayd.cloud.delivery.batching import BatchBreaker, distinguishable, first_of_each_device
+from gatewayd.cloud.delivery.handler import DeliveryCall, ItemHandler, UnlinkedError, is_refusal
+from gatewayd.cloud.delivery.message import MessageHandler
+from gatewayd.cloud.delivery.record import RecordHandler
+from gatewayd.cloud.delivery.record_link import RecordLinker
+from gatewayd.cloud.delivery.removal import RemovalHandler
 from gatewayd.cloud.rest.batch import BatchOutcome
 from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.errors import RefusedByCloudError
+from gatewayd.cloud.rest.errors import AlreadyExistsError, RefusedByCloudError, UncertainError
 from gatewayd.model.errors import CloudError, GatewayError
 from gatewayd.model.ids import Uuid
-from gatewayd.model.outbox_items import MessageItem, RecordItem
+from gatewayd.model.outbox_items import MessageItem, OutboxItem, RecordItem, RemovalItem, Route
 from gatewayd.store.mirror import Mirror
 from gatewayd.store.outbox import Outbox, OutboxRow
 
 log = structlog.get_logger()
 
-_MOST_AT_ONCE: Final = 50
+_MAX_TAKEN: Final = 50
+_MIN_BATCH: Final = 5
+_MAX_CONCURRENT: Final = 4
 _AWAY_AFTER: Final = 3
-"""Failures in a row, after which it is the cloud that is away and not a row that it cannot stomach."""
-_WORTH_A_BATCH: Final = 5
-_BATCHES_LOST: Final = 6
-"""Batches in a row without an answer, after which a cloud that is there is told everything one by one …"""
-_WITHOUT_BATCHES_S: Final = 600.0
-"""… for so long."""
-_SIDE_BY_SIDE: Final = 4
-_FIRST_PAUSE: Final = timedelta(seconds=2)
-_LONGEST_PAUSE: Final = timedelta(minutes=10)
+"""Failures in a row after which the cloud is probed: it may be away, and not fail at a certain item."""
+_ROW_BACKOFF: Final = Backoff(first_s=2.0, longest_s=600.0)
 _FIRST_PROBE_S: Final = 0.5
 _PROBE_EVERY_S: Final = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    row: OutboxRow
+    handler: ItemHandler[Any]
+    call: DeliveryCall
+
+
+def item_handlers(client: CloudClient, mirror: Mirror) -> Mapping[type[OutboxItem], ItemHandler[Any]]:
+    """The handler of each kind of item for REST."""
+    linker = RecordLinker(client, mirror)
+    return {
+        RecordItem: RecordHandler(client, mirror, linker),
+        RemovalItem: RemovalHandler(mirror, linker),
+        MessageItem: MessageHandler(client, mirror, linker),
+    }
+
+
 class RestSender:
-    """Drains the REST lane. A record is told at most every `record_interval` a device: readings are many."""
+    """Empties the outbox's REST queue. A device's record is sent at most every `record_interval`: readings are many.
+
+    `trouble` says why the last attempt failed; None once one has succeeded.
+    """
 
     def __init__(
         self,
@@ -47,30 +70,27 @@ class RestSender:
         mirror: Mirror,
         outbox: Outbox,
         *,
-        now: Callable[[], datetime],
         record_interval: timedelta = timedelta(seconds=30),
         probe_every_s: float = _PROBE_EVERY_S,
     ) -> None:
         self._client = client
         self._outbox = outbox
-        self._outgoing = ItemDelivery(client, mirror, outbox)
-        self._now = now
-        self._record_interval = record_interval
-        self._told: dict[Uuid, float] = {}  # by the loop's clock, since the board's may be set meanwhile
-        self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
-        self._was_batch_lost = False  # just now
-        self._batches_lost = 0  # in a row
-        self._batches_from = 0.0  # by the loop's clock
-        self._probe_every_s = probe_every_s
-        self._failures = 0
+        self._handlers = item_handlers(client, mirror)
+        self._record_interval_s = record_interval.total_seconds()
+        self._record_sent_at: dict[Uuid, float] = {}  # by the loop's clock, since the board's may be set meanwhile
+        self._concurrency = asyncio.Semaphore(_MAX_CONCURRENT)
+        self._breaker = BatchBreaker()
+        self._was_batch_lost = False  # since the cloud was last probed
+        self._probe_backoff = Backoff(_FIRST_PROBE_S, probe_every_s)
+        self._failures = 0  # in a row
         self.trouble: str | None = None
 
     async def run(self) -> None:
-        """Send what is due, until cancelled."""
+        """Send what is in the outbox, until cancelled."""
         while True:
             if self._failures >= _AWAY_AFTER:
-                await self._until_reached()
-            rows = await self._outbox.take("rest", _MOST_AT_ONCE)
+                await self._wait_until_reached()
+            rows = await self._outbox.take(Route.REST, _MAX_TAKEN)
             try:
                 await self._send(rows)
             except BaseException:
@@ -78,33 +98,32 @@ class RestSender:
                 raise
 
     def send_soon(self, uuid: Uuid) -> None:
-        """Somebody waits to see this device's words go out."""
-        self._told.pop(uuid, None)
-        self._outbox.retry_now("rest")
+        """End all pauses, and let this device's record be sent though its interval has not passed."""
+        self._record_sent_at.pop(uuid, None)
+        self._outbox.retry_now(Route.REST)
 
-    async def _until_reached(self) -> None:
-        """Wait for the cloud. If it was never away, it fails at batches, or at rows: these keep their pace."""
-        pause, was_away = _FIRST_PROBE_S, False
-        while not await self._answers():
+    async def _wait_until_reached(self) -> None:
+        """Probe the cloud until it answers.
+
+        If it answers at once it was never away, but fails at batches or at certain items: those keep their pauses. The
+        items of a lost batch do not: it cannot be told which of them is at fault.
+        """
+        retries, was_away = Retries(self._probe_backoff), False
+        while not await self._probe():
             was_away = True
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, self._probe_every_s)
-        is_blameless = self._was_batch_lost  # whatever was in it
+            await asyncio.sleep(retries.next_pause_s())
+        was_batch_lost = self._was_batch_lost
         self._failures, self._was_batch_lost = 0, False
         if was_away:
             self.trouble = None
             log.info("cloud_reached_again")
-        elif self._batches_lost >= _BATCHES_LOST:
-            self._do_without_batches(self.trouble)
-        if was_away or is_blameless:
-            self._outbox.retry_now("rest")
+        elif self._breaker.has_lost_many:
+            self._suspend_batches(self.trouble)
+        if was_away or was_batch_lost:
+            self._outbox.retry_now(Route.REST)
 
-    def _do_without_batches(self, reason: object) -> None:
-        log.warning("cloud_takes_no_batches", reason=str(reason))
-        self._batches_lost, self._batches_from = 0, asyncio.get_running_loop().time() + _WITHOUT_BATCHES_S
-
-    async def _answers(self) -> bool:
-        """§2.13, which changes nothing."""
+    async def _probe(self) -> bool:
+        """Whether the cloud answers §2.13, which changes nothing."""
         try:
             await self._client.service.timestamp()
         except RefusedByCloudError:
@@ -114,124 +133,117 @@ class RestSender:
             return False
         return True
 
+    def _suspend_batches(self, reason: object) -> None:
+        log.warning("batches_suspended", reason=str(reason))
+        self._breaker.open(_loop_time())
+
     async def _send(self, taken: Sequence[OutboxRow]) -> None:
-        in_batches = asyncio.get_running_loop().time() >= self._batches_from
-        rows = together(taken) if in_batches else heads(taken)
+        may_batch = self._breaker.allows_batches(_loop_time())
+        rows = distinguishable(taken) if may_batch else first_of_each_device(taken)
         self._outbox.release(*({row.id for row in taken} - {row.id for row in rows}))
         devices: dict[Uuid, list[OutboxRow]] = {}
         for row in rows:
-            if not self._was_told_just_now(row):
-                devices.setdefault(row.due.uuid, []).append(row)
+            if not self._delayed(row):
+                devices.setdefault(row.item.uuid, []).append(row)
         async with asyncio.TaskGroup() as tasks:
             prepared = [tasks.create_task(self._prepare(queue)) for queue in devices.values()]
-        calls = [call for task in prepared for call in task.result()]
-        if in_batches and (len(calls) >= _WORTH_A_BATCH or len(calls) > len(devices)):
-            outcomes = await self._as_batch(calls)
-        else:
-            outcomes = None
+        deliveries = [delivery for task in prepared for delivery in task.result()]
+        outcomes = None
+        if may_batch and (len(deliveries) >= _MIN_BATCH or len(deliveries) > len(devices)):
+            outcomes = await self._send_batch(deliveries)
         if outcomes is None:
-            calls = self._first_of_each_device(calls)
+            deliveries = self._keep_first_of_each_device(deliveries)
         async with asyncio.TaskGroup() as tasks:
-            for place, call in enumerate(calls):
-                tasks.create_task(self._finish(call, None if outcomes is None else outcomes[place]))
+            for place, delivery in enumerate(deliveries):
+                tasks.create_task(self._finish(delivery, None if outcomes is None else outcomes[place]))
 
-    def _note_told(self, row: OutboxRow) -> None:
-        if isinstance(row.due, RecordItem):
-            self._told[row.due.uuid] = asyncio.get_running_loop().time()
-
-    def _first_of_each_device(self, calls: Sequence[DeliveryCall]) -> list[DeliveryCall]:
-        """Calls that go side by side keep no order: what comes after a device's first waits."""
-        first = {row.id for row in heads([call.row for call in calls])}
-        self._outbox.release(*(call.row.id for call in calls if call.row.id not in first))
-        return [call for call in calls if call.row.id in first]
-
-    def _was_told_just_now(self, row: OutboxRow) -> bool:
-        if not isinstance(row.due, RecordItem) or row.due.uuid not in self._told:
+    def _delayed(self, row: OutboxRow) -> bool:
+        """Delay a record whose device had one sent within the interval; True if it was delayed."""
+        sent_at = self._record_sent_at.get(row.item.uuid)
+        if not isinstance(row.item, RecordItem) or sent_at is None:
             return False
-        ago = timedelta(seconds=asyncio.get_running_loop().time() - self._told[row.due.uuid])
-        if ago >= self._record_interval:
+        pause_s = sent_at + self._record_interval_s - _loop_time()
+        if pause_s <= 0:
             return False
-        self._outbox.delay(row.id, self._now() + self._record_interval - ago)
+        self._outbox.delay(row.id, pause_s)
         return True
 
-    async def _prepare(self, queue: Sequence[OutboxRow]) -> list[DeliveryCall]:
-        """One device's rows in their order, up to the first that cannot go now."""
-        calls: list[DeliveryCall] = []
-        async with self._side_by_side:
+    def _note_sent(self, row: OutboxRow) -> None:
+        if isinstance(row.item, RecordItem):
+            self._record_sent_at[row.item.uuid] = _loop_time()
+
+    async def _prepare(self, queue: Sequence[OutboxRow]) -> list[_Delivery]:
+        """Calls for one device's rows in their order, up to the first that cannot be sent now."""
+        deliveries: list[_Delivery] = []
+        async with self._concurrency:
             for place, row in enumerate(queue):
+                handler = self._handlers[type(row.item)]
                 try:
-                    call = await self._outgoing.prepare(row)
+                    call = await handler.prepare(row.item, maybe_sent=row.maybe_sent)
                 except GatewayError as error:
                     await self._failed(row, error)
                     self._outbox.release(*(later.id for later in queue[place + 1 :]))
                     break
-                if call is not None:
-                    calls.append(call)
-        return calls
+                if call is None:
+                    await self._outbox.done(row.id)
+                else:
+                    deliveries.append(_Delivery(row, handler, call))
+        return deliveries
 
-    async def _as_batch(self, calls: Sequence[DeliveryCall]) -> list[BatchOutcome] | None:
-        """An outcome each; None where the cloud takes no batches: then they go one by one, for a while."""
+    def _keep_first_of_each_device(self, deliveries: Sequence[_Delivery]) -> list[_Delivery]:
+        """Release what cannot be sent side by side."""
+        first = {row.id for row in first_of_each_device([delivery.row for delivery in deliveries])}
+        self._outbox.release(*(delivery.row.id for delivery in deliveries if delivery.row.id not in first))
+        return [delivery for delivery in deliveries if delivery.row.id in first]
+
+    async def _send_batch(self, deliveries: Sequence[_Delivery]) -> list[BatchOutcome] | None:
+        """An outcome for each; None where the cloud refuses batches: then they are sent one by one, for a while."""
+        parts = [delivery.call.part for delivery in deliveries]
         try:
-            outcomes = await self._client.batch.send([call.part for call in calls])
+            outcomes = await self._client.batch.send(parts)
         except RefusedByCloudError as error:
-            self._do_without_batches(error)
+            self._suspend_batches(error)
             return None
         except CloudError as error:
-            self._was_batch_lost, self._batches_lost = True, self._batches_lost + 1
-            return [BatchOutcome(part=call.part, error=error) for call in calls]
-        self._batches_lost = 0
+            self._was_batch_lost = True
+            self._breaker.note_lost()
+            return [BatchOutcome(part=part, error=error) for part in parts]
+        self._breaker.note_answered()
         return outcomes
 
-    async def _finish(self, call: DeliveryCall, outcome: BatchOutcome | None) -> None:
-        async with self._side_by_side:
+    async def _finish(self, delivery: _Delivery, outcome: BatchOutcome | None) -> None:
+        """Send the call by itself where it has no outcome yet, and settle it."""
+        row, call = delivery.row, delivery.call
+        async with self._concurrency:
             try:
-                await self._outgoing.settle(call, outcome or await self._client.batch.send_alone(call.part))
+                outcome = outcome or await self._client.batch.send_alone(call.part)
+                if _may_be_carried_out(outcome):
+                    self._outbox.mark_maybe_sent(row.id)
+                await delivery.handler.settle(call, outcome)
             except GatewayError as error:
-                await self._failed(call.row, error)
-            else:
-                self._failures, self.trouble = 0, None
-                self._note_told(call.row)
+                await self._failed(row, error)
+                return
+            await self._outbox.done(row.id)
+            self._failures, self.trouble = 0, None
+            self._note_sent(row)
 
     async def _failed(self, row: OutboxRow, error: GatewayError) -> None:
-        """A refusal that will not change buries the row; anything else, a full disk too, is tried again later."""
-        if isinstance(error, UnlinkedError) or (isinstance(error, RefusedByCloudError) and not error.is_token):
-            self._outgoing.forget(row)
-            log.warning("cloud_refused", uuid=row.due.uuid, kind=type(row.due).__name__, reason=str(error))
-            self._note_told(row)
+        """Move a refused row to the dead letters; postpone it after any other failure, one of our own disk included."""
+        if is_refusal(error) or isinstance(error, UnlinkedError):
+            log.warning("cloud_refused", uuid=row.item.uuid, kind=row.item.kind(), reason=str(error))
+            self._note_sent(row)
             await self._outbox.dead_letter(row.id, str(error))
             return
         if self.trouble is None:
             log.warning("cloud_not_reached", reason=str(error))
         self.trouble, self._failures = str(error), self._failures + 1
-        pause = min(_FIRST_PAUSE * 2 ** min(row.attempts, 12), _LONGEST_PAUSE)
-        await self._outbox.postpone(row.id, str(error), self._now() + pause)
+        self._outbox.postpone(row.id, _ROW_BACKOFF.pause_s(row.attempts + 1), str(error))
 
 
-def heads(rows: Sequence[OutboxRow]) -> list[OutboxRow]:
-    """The first row of each device."""
-    found: dict[Uuid, OutboxRow] = {}
-    for row in rows:
-        found.setdefault(row.due.uuid, row)
-    return list(found.values())
+def _may_be_carried_out(outcome: BatchOutcome) -> bool:
+    """True where the cloud may have what was sent: before another attempt it is looked up."""
+    return outcome.error is None or isinstance(outcome.error, UncertainError | AlreadyExistsError)
 
 
-def together(rows: Sequence[OutboxRow]) -> list[OutboxRow]:
-    """The first row of each device, and the messages after it as far as the cloud can tell them all apart.
-
-    Messages that look alike are counted to see which of them it has: they go one after the other.
-    """
-    found: list[OutboxRow] = []
-    ended: set[Uuid] = set()
-    said: set[tuple[Uuid, str, str]] = set()
-    for row in rows:
-        uuid, due = row.due.uuid, row.due
-        if uuid in ended:
-            continue
-        if isinstance(due, MessageItem):
-            looks = (uuid, due.flag, due.occur_time)
-            if looks in said:
-                ended.add(uuid)
-                continue
-            said.add(looks)
-        found.append(row)
-    return found
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()

@@ -7,7 +7,7 @@ import msgspec
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.record import Record
 from gatewayd.model.record_wire import to_wire
-from gatewayd.model.status import MqttStatus, OperationStatus, operation
+from gatewayd.model.status import MqttStatus, OperationStatus, operation_status
 
 MAX_PAYLOAD: Final = 64 * 1024
 """Bytes; a larger payload is not read."""
@@ -43,7 +43,7 @@ class Envelope(msgspec.Struct, frozen=True):
     @property
     def meaning(self) -> OperationStatus | None:
         """The §9 status; None where there is none or the API has no such row."""
-        return None if self.status is None else operation(self.status, self.desc)
+        return None if self.status is None else operation_status(self.status, self.desc)
 
 
 def read_envelope(payload: bytes) -> Envelope:

@@ -1,4 +1,7 @@
-"""What goes up over MQTT: each device's state as it changes, and the outbox's answers and notices, in order."""
+"""Publishes each device's state as it changes (retained), and the outbox's answers and notices, in order.
+
+It subscribes to the topics of requests as well, since both follow the mirror and the access control.
+"""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,9 +13,10 @@ from gatewayd.cloud.mqtt.envelope import write_envelope
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, subscription
 from gatewayd.model.ids import ExecType, Uuid
-from gatewayd.model.outbox_items import AnswerItem, NoticeItem
+from gatewayd.model.outbox_items import AnswerItem, NoticeItem, Route
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.status import OperationStatus
+from gatewayd.store.change_feed import ChangeFeed
 from gatewayd.store.mirror import Mirror
 from gatewayd.store.outbox import Outbox, OutboxRow
 
@@ -20,15 +24,22 @@ log = structlog.get_logger()
 
 
 class TopicUsers(Protocol):
-    """Who may ask things of a device: the owner, and whom the cloud has authorized. `version` changes with them."""
+    """The users whose topics are subscribed: the owner, and those that the cloud has authorized."""
 
     version: int
+    """Another number after each change of the users."""
 
-    def users_of(self, uuid: Uuid) -> Iterable[str]: ...
+    def topic_users(self, uuid: Uuid) -> Iterable[str]:
+        """The users of a device."""
+        ...
+
+    async def next_version(self, version: int) -> int:
+        """Wait until `version` is no longer the present one; returns that."""
+        ...
 
 
 class MqttPublisher:
-    """Speaks for the gateway on a line. States need no outbox: each new line begins with all of them."""
+    """Publishes on each connection. States need no outbox: every connection begins with the state of every device."""
 
     def __init__(self, mirror: Mirror, outbox: Outbox, access: TopicUsers, owner: str) -> None:
         self._mirror = mirror
@@ -38,31 +49,44 @@ class MqttPublisher:
         self.published = 0
 
     async def serve(self, connection: MqttConnection) -> None:
-        """Greet, then publish whatever changes or is due, until the line breaks."""
-        await self._resubscribe(connection)
-        for record in self._mirror.all():
-            self._mirror.changed.add(record.uuid)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._states(connection))
-            tasks.create_task(self._due(connection))
+        """Subscribe, publish every state, then publish what changes and what is in the outbox, until it breaks."""
+        with self._mirror.subscribe() as feed:
+            # Taken before topics are subscribed: what changes while the broker answers is subscribed anew.
+            known, version = {record.uuid for record in self._mirror.all()}, self._access.version
+            await self._resubscribe(connection)
+            self._feed_every_record(feed)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._publish_states(connection, feed, known, version))
+                tasks.create_task(self._follow_access(feed, version))
+                tasks.create_task(self._publish_items(connection))
 
-    async def _states(self, connection: MqttConnection) -> None:
-        known, version = {record.uuid for record in self._mirror.all()}, self._access.version
+    async def _publish_states(
+        self, connection: MqttConnection, feed: ChangeFeed, known: set[Uuid], version: int
+    ) -> None:
         while True:
-            for uuid in await self._mirror.changed.take():
+            for uuid in await feed.take():
                 record = self._mirror.get(uuid)
-                is_news = (record is None) == (uuid in known)
-                if is_news or self._access.version != version:
-                    known ^= {uuid} if is_news else set()
+                is_added_or_removed = (record is None) == (uuid in known)
+                if is_added_or_removed or self._access.version != version:
+                    known ^= {uuid} if is_added_or_removed else set()
                     version = self._access.version
                     await self._resubscribe(connection)
                 if record is not None:
                     await connection.publish(state_of(record, self._owner))
                     self.published += 1
 
-    async def _due(self, connection: MqttConnection) -> None:
+    async def _follow_access(self, feed: ChangeFeed, version: int) -> None:
+        """Publish every state anew when the users of a device have changed: other topics are to be subscribed then."""
         while True:
-            rows = await self._outbox.take("mqtt", 100)
+            version = await self._access.next_version(version)
+            self._feed_every_record(feed)
+
+    def _feed_every_record(self, feed: ChangeFeed) -> None:
+        feed.add_all(record.uuid for record in self._mirror.all())
+
+    async def _publish_items(self, connection: MqttConnection) -> None:
+        while True:
+            rows = await self._outbox.take(Route.MQTT, 100)
             try:
                 await self._send(connection, rows)
             except BaseException:
@@ -72,17 +96,17 @@ class MqttPublisher:
             self.published += len(rows)
 
     async def _send(self, connection: MqttConnection, rows: tuple[OutboxRow, ...]) -> None:
-        """All at once, in order: MQTT keeps the order of one line, and the acknowledgements come when they come."""
+        """Publish without waiting for one another's acknowledgement: MQTT keeps the order of a connection."""
         async with asyncio.TaskGroup() as tasks:
             for row in rows:
                 for message in messages_of(row, self._owner):
                     tasks.create_task(connection.publish(message))
 
     async def _resubscribe(self, connection: MqttConnection) -> None:
-        await connection.keep_subscribed(
+        await connection.set_subscriptions(
             subscription(user, record.category, record.uuid)
             for record in self._mirror.all()
-            for user in self._access.users_of(record.uuid)
+            for user in self._access.topic_users(record.uuid)
         )
 
 
@@ -90,36 +114,36 @@ def state_of(record: Record, owner: str) -> MqttMessage:
     """A device's state: retained, QoS 0 (§4.1's default)."""
     return MqttMessage(
         str(Topic(owner, record.category, record.uuid, ExecType.UPDATE)),
-        write_envelope(_meaning_of_state(record), record),
+        write_envelope(_status_of_state(record), record),
         retain=True,
     )
 
 
 def last_will(gateway: Record, owner: str) -> MqttMessage:
-    """What the broker says of the gateway when the line breaks."""
+    """The message that the broker publishes when the connection breaks."""
     topic = Topic(owner, gateway.category, gateway.uuid, ExecType.UPDATE)
     return MqttMessage(str(topic), write_envelope(OperationStatus.OFFLINE, gateway), retain=True)
 
 
 def messages_of(row: OutboxRow, owner: str) -> tuple[MqttMessage, ...]:
-    """A row of the MQTT lane as what goes out. A device that left takes its retained state with it."""
-    due = row.due
-    match due:
+    """The messages of an outbox row. With the notice that a device has left, its retained state is cleared."""
+    item = row.item
+    match item:
         case AnswerItem():
-            topic = Topic(due.user, due.category, due.uuid, due.exectype)
-            return (MqttMessage(str(topic), write_envelope(OperationStatus[due.status], due.record, due.sn), qos=1),)
+            topic = Topic(item.user, item.category, item.uuid, item.exectype)
+            return (MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1),)
         case NoticeItem():
-            topic = Topic(owner, due.category, due.uuid, due.exectype)
-            notice = MqttMessage(str(topic), write_envelope(OperationStatus[due.status], due.record, due.sn), qos=1)
-            if due.exectype is not ExecType.DELETE:
+            topic = Topic(owner, item.category, item.uuid, item.exectype)
+            notice = MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1)
+            if item.exectype is not ExecType.DELETE:
                 return (notice,)
-            state = Topic(owner, due.category, due.uuid, ExecType.UPDATE)
+            state = Topic(owner, item.category, item.uuid, ExecType.UPDATE)
             return notice, MqttMessage(str(state), b"", qos=1, retain=True)
         case _:
-            raise TypeError(f"{type(due).__name__} does not travel over MQTT")
+            raise TypeError(f"{type(item).__name__} is not sent over MQTT")
 
 
-def _meaning_of_state(record: Record) -> OperationStatus:
+def _status_of_state(record: Record) -> OperationStatus:
     if isinstance(record.param, GatewayParam):
         return OperationStatus.NORMAL
     return OperationStatus.DEVICE_NORMAL if record.param.status == 1 else OperationStatus.OFFLINE

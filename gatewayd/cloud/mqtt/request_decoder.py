@@ -13,9 +13,9 @@ from msgspec import Meta, field
 
 from gatewayd.cloud.mqtt.envelope import Envelope
 from gatewayd.cloud.mqtt.topics import Topic
-from gatewayd.model.api_time import read_time
+from gatewayd.model.api_time import parse_api_time
 from gatewayd.model.errors import MalformedError, RefusedError
-from gatewayd.model.field_ownership import HOUSEHOLD, household_param
+from gatewayd.model.field_ownership import HOUSEHOLD_FIELDS, household_param_fields
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.lock import KeyType
 from gatewayd.model.record import PARAM_OF
@@ -102,7 +102,7 @@ def _sent_at(msg: Msg, zone: tzinfo) -> datetime | None:
         if text is None or text == "":
             continue
         try:
-            stamps.append(read_time(text, zone))
+            stamps.append(parse_api_time(text, zone))
         except (ValueError, TypeError, AttributeError) as error:
             raise RefusedError(f"msg.{name}: found {text!r}; {error}", OperationStatus.BAD_TIME_FORMAT) from error
     return max(stamps, default=None)
@@ -157,8 +157,8 @@ def _add_key(_category: Category, msg: Msg, param: Msg) -> Action:
 
 
 def _update_record(category: Category, msg: Msg, param: Msg) -> Action:
-    header = {name: msg[name] for name in HOUSEHOLD & msg.keys()}
-    wanted = {name: param[name] for name in household_param(category) & param.keys()}
+    header = {name: msg[name] for name in HOUSEHOLD_FIELDS & msg.keys()}
+    wanted = {name: param[name] for name in household_param_fields(category) & param.keys()}
     if not header and not wanted:
         raise MalformedError("msg: nothing in it that the household can change")
     for name, value in header.items():

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Submit(Protocol):
-    """The executor's door."""
+    """The signature of `CommandExecutor.submit`."""
 
     def __call__(self, request: Request, reply: "MqttReply", /) -> Awaitable[None]:
         """Hand over a request; returns once it is queued."""
@@ -69,7 +69,7 @@ class RequestListener:
 
     async def serve(self, connection: MqttConnection) -> None:
         """Take what arrives on `connection` until it breaks."""
-        async for message in connection.arriving():
+        async for message in connection.messages():
             await self._take(message, connection)
 
     async def _take(self, message: ReceivedMqttMessage, connection: MqttConnection) -> None:

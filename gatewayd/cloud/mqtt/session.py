@@ -1,6 +1,7 @@
-"""The MQTT session (§4.1): connects, says that the gateway is there, runs what lives on the line, and comes back.
+"""The MQTT session (§4.1): connects, runs the publisher and the listener on the connection, and reconnects.
 
-While the line stands, the uplink and the downlink run on it; when it breaks they are cancelled and a new line is made.
+When a connection breaks, the tasks on it are cancelled; they start anew on the next one. What is published and received
+is up to them (`publisher`, `request_listener`).
 """
 
 import asyncio
@@ -18,23 +19,28 @@ import paho.mqtt.client as paho
 import structlog
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from gatewayd.backoff import Backoff, Retries
+
 log = structlog.get_logger()
 
-_FIRST_PAUSE_S: Final = 1.0
-_LONGEST_PAUSE_S: Final = 60.0
-_LONGEST_PAUSE_AFTER_LINE_S: Final = 4.0  # a broker that answers, and is gone again and again
-_LONGEST_PAUSE_REFUSED_S: Final = 600.0  # a password that is not taken: accounts lock
-_FILTERS_A_PACKET: Final = 50
-_UNSUPPORTED_VERSION: Final = frozenset({1, 132})  # CONNACK in MQTT 3.1.1, in MQTT 5
-_REFUSED: Final = frozenset({4, 5, 134, 135})  # CONNACK: the account is not let in (3.1.1, then 5)
+_BACKOFF: Final = Backoff(first_s=1.0, longest_s=60.0)
+_LONGEST_PAUSE_AFTER_CONNECTION_S: Final = 4.0  # the broker answers, and the connection breaks again and again
+_LONGEST_PAUSE_WHEN_REFUSED_S: Final = 600.0  # a wrong password: too many attempts lock the account
 _TIMEOUT_S: Final = 10.0
-_GREETING_TIMEOUT_S: Final = 5.0
+_FIRST_CONNECT_TIMEOUT_S: Final = 5.0  # while it is unknown whether the broker answers to this version of MQTT
+_LAST_PUBLISH_TIMEOUT_S: Final = 1.0
 _CANCELLED_AGAIN_S: Final = 0.5
+_MAX_FILTERS: Final = 50  # in one SUBSCRIBE or UNSUBSCRIBE
+
+# Reason codes of CONNACK, in MQTT 3.1.1 and in MQTT 5, and the first failure code of SUBACK in both.
+_UNSUPPORTED_VERSION: Final = frozenset({1, 132})
+_ACCOUNT_REFUSED: Final = frozenset({4, 5, 134, 135})  # bad username or password, not authorized
+_FIRST_FAILURE: Final = 0x80
 
 
 @dataclass(frozen=True, slots=True)
 class MqttAccount:
-    """Where to connect, and as whom (§4.1: the https user; client id is the gateway's uuid)."""
+    """The broker and the account on it (§4.1: the https user; the client id is the gateway's uuid)."""
 
     host: str
     port: int
@@ -47,7 +53,7 @@ class MqttAccount:
 
 @dataclass(frozen=True, slots=True)
 class MqttMessage:
-    """What goes out."""
+    """A message to publish."""
 
     topic: str
     payload: bytes
@@ -57,7 +63,7 @@ class MqttMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMqttMessage:
-    """What came in."""
+    """A message from the broker."""
 
     topic: str
     payload: bytes
@@ -65,7 +71,7 @@ class ReceivedMqttMessage:
 
 
 class MqttConnection:
-    """A connection that stands. Its methods raise aiomqtt.MqttError when it breaks, which ends what runs on it."""
+    """A connection to the broker. Its methods raise aiomqtt.MqttError when it breaks."""
 
     def __init__(self, client: aiomqtt.Client, *, is_v5: bool) -> None:
         self._client = client
@@ -74,8 +80,8 @@ class MqttConnection:
         self.filters: frozenset[str] = frozenset()
 
     async def publish(self, message: MqttMessage) -> None:
-        """QoS 0: returns when it is written; QoS 1: when the broker has acknowledged it."""
-        # No timeout: a line that breaks cancels whoever waits on it, and each timeout would be a task.
+        """Publish; returns when a message of QoS 0 is written, or the broker has acknowledged one of QoS 1."""
+        # No timeout: a connection that breaks cancels the task, and each timeout would cost a task of its own.
         await self._client.publish(
             message.topic, message.payload, qos=message.qos, retain=message.retain, timeout=math.inf
         )
@@ -91,108 +97,113 @@ class MqttConnection:
                 tasks.create_task(self._try_publish(await self._queued.get()))
 
     async def _try_publish(self, message: MqttMessage) -> None:
-        with suppress(aiomqtt.MqttError), _heeding_cancellation():
+        with suppress(aiomqtt.MqttError), _raising_lost_cancellation():
             await self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
 
-    async def keep_subscribed(self, filters: Iterable[str]) -> None:
-        """Subscribe to what is new in `filters` and unsubscribe what is no longer there."""
-        wanted = frozenset(filters)
-        with _heeding_cancellation():
-            for chunk in _chunks(sorted(wanted - self.filters)):
+    async def set_subscriptions(self, filters: Iterable[str]) -> None:
+        """Subscribe and unsubscribe so that the subscriptions are `filters`."""
+        requested = frozenset(filters)
+        with _raising_lost_cancellation():
+            for chunk in _chunks(sorted(requested - self.filters)):
                 await self._subscribe(chunk)
-            for chunk in _chunks(sorted(self.filters - wanted)):
+            for chunk in _chunks(sorted(self.filters - requested)):
                 await self._client.unsubscribe(list(chunk))
-        self.filters = wanted
+        self.filters = requested
 
-    async def arriving(self) -> AsyncIterator[ReceivedMqttMessage]:
-        """Everything that comes in."""
+    async def messages(self) -> AsyncIterator[ReceivedMqttMessage]:
+        """The messages that the broker sends, as they are received."""
         async for message in self._client.messages:
             yield ReceivedMqttMessage(message.topic.value, message.payload, bool(message.retain))
 
     async def _subscribe(self, filters: Sequence[str]) -> None:
         if self._is_v5:
-            # Not our own messages, and not what was retained before: neither is ever a request.
+            # Without the gateway's own messages and without retained ones: neither is ever a request.
             options = SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-            granted = await self._client.subscribe([(name, options) for name in filters])
+            codes = await self._client.subscribe([(name, options) for name in filters])
         else:
-            granted = await self._client.subscribe([(name, 1) for name in filters])
-        refused = [name for name, code in zip(filters, granted, strict=True) if _code(code) >= 0x80]
+            codes = await self._client.subscribe([(name, 1) for name in filters])
+        refused = [name for name, code in zip(filters, codes, strict=True) if _number_of(code) >= _FIRST_FAILURE]
         if refused:
             log.error("subscription_refused", filters=refused)
 
 
 ConnectionTask = Callable[[MqttConnection], Awaitable[None]]
-"""Runs on a line until it is cancelled."""
+"""Runs on a connection until it is cancelled."""
 
 
 class MqttSession:
-    """Keeps a line to the broker. `will` is what the broker says when the line breaks; `parts` run on each line."""
+    """Keeps a connection to the broker.
+
+    The broker publishes `will` when a connection breaks. `tasks` run on each connection. `connected` is set while there
+    is one, `connections` counts them, and `disconnect_reason` says why there is none (None: connected).
+    """
 
     def __init__(
-        self, account: MqttAccount, will: MqttMessage, parts: Sequence[ConnectionTask], *, chance: random.Random
+        self, account: MqttAccount, will: MqttMessage, tasks: Sequence[ConnectionTask], *, chance: random.Random
     ) -> None:
         self._account = account
         self._will = will
-        self._parts = tuple(parts)
+        self._tasks = tuple(tasks)
         self._chance = chance
-        self._v5 = True
-        self._version_works = False
-        self._is_refused = False
+        self._use_v5 = True
+        self._is_version_known = False
+        self._is_account_refused = False
         self.connected = asyncio.Event()
-        self.trouble: str | None = "not connected yet"
+        self.disconnect_reason: str | None = "not connected yet"
         self.connections = 0
 
     async def run(self) -> None:
-        """Connect, and connect again whenever the line breaks, until cancelled."""
-        pause = _FIRST_PAUSE_S
+        """Connect, and reconnect whenever the connection breaks, until cancelled."""
+        clock = asyncio.get_running_loop().time
+        retries = Retries(_BACKOFF, self._chance)
         while True:
-            began, connections = asyncio.get_running_loop().time(), self.connections
+            began, connections = clock(), self.connections
             try:
-                await _run_in_own_task(self._live())
-            except* (aiomqtt.MqttError, OSError) as broken:
-                self._broke(_first(broken))
-            if asyncio.get_running_loop().time() - began > 2 * pause:
-                pause = _FIRST_PAUSE_S
-            pause = min(pause, self._longest_pause(has_lived=self.connections > connections))
-            await asyncio.sleep(pause * self._chance.uniform(0.5, 1.0))
-            pause *= 2
+                await _run_in_own_task(self._run_connection())
+            except* (aiomqtt.MqttError, OSError) as errors:
+                self._note_failure(_first_error(errors))
+            retries.reset_if_lasted(clock() - began)
+            was_connected = self.connections > connections
+            await asyncio.sleep(retries.next_pause_s(self._longest_pause_s(was_connected=was_connected)))
 
-    def _longest_pause(self, *, has_lived: bool) -> float:
-        if self._is_refused:
-            return _LONGEST_PAUSE_REFUSED_S
-        return _LONGEST_PAUSE_AFTER_LINE_S if has_lived else _LONGEST_PAUSE_S
+    def _longest_pause_s(self, *, was_connected: bool) -> float:
+        if self._is_account_refused:
+            return _LONGEST_PAUSE_WHEN_REFUSED_S
+        return _LONGEST_PAUSE_AFTER_CONNECTION_S if was_connected else _BACKOFF.longest_s
 
-    async def _live(self) -> None:
-        """One line, from connecting to its end."""
-        v5 = self._v5
+    async def _run_connection(self) -> None:
+        """Connect and run the tasks until the connection breaks. Raises aiomqtt.MqttError, OSError."""
+        is_v5 = self._use_v5
         async with AsyncExitStack() as stack:
-            with _heeding_cancellation():
-                client = await stack.enter_async_context(self._client(v5=v5))
+            with _raising_lost_cancellation():
+                client = await stack.enter_async_context(self._client(is_v5=is_v5))
             client.timeout = _TIMEOUT_S
-            self._version_works = True
-            connection = MqttConnection(client, is_v5=v5)
-            self.trouble = None
+            self._is_version_known = True
+            connection = MqttConnection(client, is_v5=is_v5)
+            self.disconnect_reason = None
             self.connections += 1
             self.connected.set()
-            log.info("mqtt_connected", host=self._account.host, port=self._account.port, version=5 if v5 else 3)
+            log.info("mqtt_connected", host=self._account.host, port=self._account.port, version=5 if is_v5 else 3)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(connection.publish_queued())
-                    for part in self._parts:
-                        tasks.create_task(_run(part, connection))
+                    for task in self._tasks:
+                        tasks.create_task(_run(task, connection))
             finally:
                 self.connected.clear()
-                await self._say_goodbye(client)
+                await self._publish_will(client)
 
-    async def _say_goodbye(self, client: aiomqtt.Client) -> None:
-        """A broker keeps the will of who leaves in order: then the gateway says it itself."""
+    async def _publish_will(self, client: aiomqtt.Client) -> None:
+        """Publish the will: a broker drops it when a client disconnects in order."""
         will = self._will
         with suppress(aiomqtt.MqttError):
-            await client.publish(will.topic, will.payload, qos=will.qos, retain=will.retain, timeout=1)
+            await client.publish(
+                will.topic, will.payload, qos=will.qos, retain=will.retain, timeout=_LAST_PUBLISH_TIMEOUT_S
+            )
 
-    def _client(self, *, v5: bool) -> aiomqtt.Client:
+    def _client(self, *, is_v5: bool) -> aiomqtt.Client:
         account = self._account
-        clean: dict[str, Any] = {} if v5 else {"clean_session": True}
+        clean: dict[str, Any] = {} if is_v5 else {"clean_session": True}
         return aiomqtt.Client(
             account.host,
             account.port,
@@ -202,24 +213,26 @@ class MqttSession:
             keepalive=account.keepalive_s,
             tls_context=account.tls,
             will=aiomqtt.Will(self._will.topic, self._will.payload, self._will.qos, self._will.retain),
-            protocol=aiomqtt.ProtocolVersion.V5 if v5 else aiomqtt.ProtocolVersion.V311,
-            clean_start=True if v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
-            timeout=_TIMEOUT_S if self._version_works else _GREETING_TIMEOUT_S,
-            # Small packets that wait for one another's acknowledgement would cost 40 ms each.
+            protocol=aiomqtt.ProtocolVersion.V5 if is_v5 else aiomqtt.ProtocolVersion.V311,
+            clean_start=True if is_v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
+            timeout=_TIMEOUT_S if self._is_version_known else _FIRST_CONNECT_TIMEOUT_S,
+            # Nagle's algorithm would delay small packets by 40 ms each.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             **clean,
         )
 
-    def _broke(self, error: BaseException) -> None:
-        # Some brokers of MQTT 3.1.1 say that they do not know version 5; others say nothing at all.
-        is_silent = not self._version_works and isinstance(error.__context__, TimeoutError)
-        if is_silent or (self._v5 and _code(getattr(error, "rc", None)) in _UNSUPPORTED_VERSION):
-            self._v5 = not self._v5
-        self._is_refused = _code(getattr(error, "rc", None)) in _REFUSED
+    def _note_failure(self, error: BaseException) -> None:
+        """Take note why there is no connection, and change the version of MQTT where the broker does not support it."""
+        code = _number_of(getattr(error, "rc", None))
+        # A broker of MQTT 3.1.1 only refuses version 5, or does not answer at all.
+        has_no_answer = not self._is_version_known and isinstance(error.__context__, TimeoutError)
+        if has_no_answer or (self._use_v5 and code in _UNSUPPORTED_VERSION):
+            self._use_v5 = not self._use_v5
+        self._is_account_refused = code in _ACCOUNT_REFUSED
         reason = str(error) or type(error).__name__
-        if reason != self.trouble:  # once a reason, not once an attempt
+        if reason != self.disconnect_reason:  # logged once per reason, not once per attempt
             log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason)
-        self.trouble = reason
+        self.disconnect_reason = reason
 
 
 async def _run_in_own_task(connection: Coroutine[Any, Any, None]) -> None:
@@ -250,29 +263,32 @@ def _cancellations() -> int:
 
 
 @contextmanager
-def _heeding_cancellation() -> Iterator[None]:
-    """Python 3.11's wait_for, which aiomqtt uses, forgets a cancellation that comes as it ends (mended in 3.12)."""
+def _raising_lost_cancellation() -> Iterator[None]:
+    """Raise CancelledError for a cancellation that came inside and was lost.
+
+    aiomqtt uses `asyncio.wait_for`, which in Python 3.11 loses a cancellation that comes as it ends (fixed in 3.12).
+    """
     before = _cancellations()
     yield
     if _cancellations() > before:
         raise asyncio.CancelledError
 
 
-async def _run(part: ConnectionTask, connection: MqttConnection) -> None:
-    await part(connection)
+async def _run(task: ConnectionTask, connection: MqttConnection) -> None:
+    await task(connection)
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
+def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
-def _code(code: Any) -> int:
-    """The number of a paho reason code, of either protocol version."""
+def _number_of(code: Any) -> int:
+    """The number of a reason code of paho, in either version of MQTT."""
     return int(getattr(code, "value", code) or 0)
 
 
 def _chunks(names: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (names[start : start + _FILTERS_A_PACKET] for start in range(0, len(names), _FILTERS_A_PACKET))
+    return (names[start : start + _MAX_FILTERS] for start in range(0, len(names), _MAX_FILTERS))

@@ -1,1 +1,1 @@
-"""The cloud's REST API: the transport, and the endpoints that this gateway needs, section by section."""
+"""The cloud's REST API: HTTP transport, table of endpoints, and one typed class per section of the API."""

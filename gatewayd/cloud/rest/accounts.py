@@ -1,19 +1,19 @@
-"""§1 and §2.4: users, and the gateway's own account."""
+"""§1 User management, and §2.4 gateway registration: the accounts of users and gateways."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
 
-from gatewayd.cloud.rest.caller import Caller
+from gatewayd.cloud.rest.api_session import ApiSession
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
-from gatewayd.cloud.rest.rows import ApiRow, Id
+from gatewayd.cloud.rest.objects import ApiObject, Id
 
 
-class UserProfile(ApiRow, frozen=True, kw_only=True):
-    """A user as he sees himself (§1.3, §1.4, §1.8). `extra` has the `user_*` roles and what else comes."""
+class UserProfile(ApiObject, frozen=True, kw_only=True):
+    """The account that is logged in (§1.3, §1.4, §1.8, §1.11). Its `user_*` roles are in `extra`."""
 
-    SECRET: ClassVar[frozenset[str]] = frozenset({"token", "extend_userinfo"})
+    SECRET_FIELDS: ClassVar[frozenset[str]] = frozenset({"token", "extend_userinfo"})
 
     id: Id
     username: str
@@ -34,10 +34,10 @@ class UserProfile(ApiRow, frozen=True, kw_only=True):
     addr_joined: str | None = None
 
 
-class Registration(ApiRow, frozen=True, kw_only=True):
-    """§1.2, and §1.12 where there is a `wechat_service`. The API says "none" for what is not given."""
+class Registration(ApiObject, frozen=True, kw_only=True):
+    """A registration by SMS (§1.2; §1.12 where `wechat_service` is set). The API writes "none" for an empty field."""
 
-    SECRET: ClassVar[frozenset[str]] = frozenset({"password", "sms_code"})
+    SECRET_FIELDS: ClassVar[frozenset[str]] = frozenset({"password", "sms_code"})
 
     username: str
     password: str
@@ -48,8 +48,8 @@ class Registration(ApiRow, frozen=True, kw_only=True):
     wechat_service: str | None = None
 
 
-class Avatar(ApiRow, frozen=True, kw_only=True):
-    """§1.9. `image_type` jpg, png or bmp; `image_size` in bytes, as text; `data_type` base64, raw or hex."""
+class Avatar(ApiObject, frozen=True, kw_only=True):
+    """A user's picture (§1.9). `image_type`: jpg, png, bmp; `image_size`: bytes; `data_type`: base64, raw, hex."""
 
     image_type: str
     image_size: str
@@ -59,82 +59,89 @@ class Avatar(ApiRow, frozen=True, kw_only=True):
     avatar_url: str | None = None
 
 
-class GatewayAccount(ApiRow, frozen=True, kw_only=True):
-    """§2.4: the account that a gateway gets."""
+class GatewayAccount(ApiObject, frozen=True, kw_only=True):
+    """The account of a gateway (§2.4)."""
 
-    SECRET: ClassVar[frozenset[str]] = frozenset({"token"})
+    SECRET_FIELDS: ClassVar[frozenset[str]] = frozenset({"token"})
 
     id: Id
     token: str | None = None
 
 
 class AccountsApi:
-    """§1 and §2.4, call by call. Logging in for the client's own calls happens by itself."""
+    """§1 and §2.4. `CloudClient` itself logs in for its own calls."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, session: ApiSession) -> None:
+        self._session = session
 
     async def request_code(self, username: str) -> None:
-        """§1.1: send a code to the phone of that number. Raises RefusedByCloudError (400001: it has an account)."""
-        await self._caller.msg("accounts.request_code", params={"username": username})
+        """§1.1: send a code to the phone `username`. Raises AlreadyExistsError where it has an account."""
+        await self._session.call("accounts.request_code", params={"username": username})
 
     async def register(self, registration: Registration) -> None:
-        """§1.2, or §1.12 for a user of WeChat. Raises RefusedByCloudError (400007, 400009), UncertainError."""
+        """§1.2, or §1.12 for a WeChat user. Raises AlreadyExistsError, RefusedByCloudError (400009: wrong code),
+        UncertainError.
+        """
         name = "accounts.register" if registration.wechat_service is None else "accounts.register_external"
-        said = msgspec.to_builtins(registration) | {"password_2": registration.password}
-        await self._caller.msg(name, params={one: said[one] for one in ENDPOINTS[name].known})
+        fields = msgspec.to_builtins(registration) | {"password_2": registration.password}
+        await self._session.call(name, params={param: fields[param] for param in ENDPOINTS[name].params_known})
 
     async def log_in(
         self, username: str, password: str, *, uuid: str = "", devtype: str = "emb", language: str = "chs"
     ) -> UserProfile:
-        """§1.3: the user, with a token. Raises RefusedByCloudError (400010 unknown, 400012 wrong password)."""
-        said = {"username": username, "password": password, "language": language, "uuid": uuid, "devtype": devtype}
-        return await self._user("accounts.log_in", params=said)
+        """§1.3: the user, with a token. Raises NotFoundError (400010), RefusedByCloudError (400012: wrong password)."""
+        params = {"username": username, "password": password, "language": language, "uuid": uuid, "devtype": devtype}
+        return await self._call_for_user("accounts.log_in", params=params)
 
     async def profile(self) -> UserProfile:
-        """§1.4: who the client's own user is."""
-        return await self._user("accounts.profile")
+        """§1.4: the client's own user."""
+        return await self._call_for_user("accounts.profile")
 
     async def change_password(self, username: str, old: str, new: str) -> None:
-        """§1.5. Raises RefusedByCloudError (401017: the old one is wrong), UncertainError."""
-        said = {"username": username, "old_password": old, "new_password": new, "new_password_2": new}
-        await self._caller.msg("accounts.change_password", params=said)
+        """§1.5. Raises RefusedByCloudError (401017: wrong old password), UncertainError."""
+        params = {"username": username, "old_password": old, "new_password": new, "new_password_2": new}
+        await self._session.call("accounts.change_password", params=params)
 
     async def request_reset_code(self, username: str) -> None:
         """§1.6: send a code for `reset_password`."""
-        await self._caller.msg("accounts.request_reset_code", params={"username": username})
+        await self._session.call("accounts.request_reset_code", params={"username": username})
 
     async def reset_password(self, username: str, sms_code: str, new: str) -> None:
-        """§1.7. Raises RefusedByCloudError (401024: not that code), UncertainError."""
-        said = {"username": username, "sms_code": sms_code, "new_password": new, "new_password_2": new}
-        await self._caller.msg("accounts.reset_password", params=said)
+        """§1.7. Raises NotFoundError, RefusedByCloudError (401024: wrong code), UncertainError."""
+        params = {"username": username, "sms_code": sms_code, "new_password": new, "new_password_2": new}
+        await self._session.call("accounts.reset_password", params=params)
 
     async def update_profile(
         self, *, profile: Mapping[str, str] | None = None, user: Mapping[str, str] | None = None
     ) -> UserProfile:
         """§1.8: `profile` (avatar_url, signature, …) and `user` (email, first_name, last_name)."""
-        said = {"profile": profile, "user": user}
-        return await self._user("accounts.update_profile", params={one: said[one] for one in said if said[one]})
+        params = {"profile": profile, "user": user}
+        return await self._call_for_user(
+            "accounts.update_profile", params={name: fields for name, fields in params.items() if fields}
+        )
 
     async def update_avatar(self, avatar: Avatar) -> Avatar:
-        """§1.9: the picture's address stands in the answer. Raises RefusedByCloudError (400031, 400032)."""
+        """§1.9; the answer has the picture's address. Raises RefusedByCloudError (400031: format, 400032: size)."""
         name = "accounts.update_avatar"
-        said = msgspec.to_builtins(avatar)
-        return await self._caller.bare(name, Avatar, params={one: said[one] for one in ENDPOINTS[name].known})
+        fields = msgspec.to_builtins(avatar)
+        params = {param: fields[param] for param in ENDPOINTS[name].params_known}
+        return await self._session.call_for_bare_object(name, Avatar, params=params)
 
     async def avatar(self, user_id: int) -> bytes:
-        """§1.10: the picture. Raises RefusedByCloudError (400036: there is none)."""
-        endpoint, transport = ENDPOINTS["accounts.avatar"], self._caller.transport
-        return await self._caller.with_token(lambda token: transport.picture(endpoint, id_=user_id, token=token))
+        """§1.10: the picture. Raises NotFoundError where none is set."""
+        endpoint, transport = ENDPOINTS["accounts.avatar"], self._session.transport
+        return await self._session.call_with_token(
+            lambda token: transport.fetch_image(endpoint, id_=user_id, token=token)
+        )
 
     async def external_username(self, external_id: str) -> UserProfile:
-        """§1.11: whose account a user of WeChat has. Raises RefusedByCloudError (400038: nobody's yet)."""
-        return await self._user("accounts.external_username", id_=external_id)
+        """§1.11: the account of a WeChat user. Raises NotFoundError (400038) where he has none."""
+        return await self._call_for_user("accounts.external_username", id_=external_id)
 
     async def register_gateway(self, username: str, password: str) -> GatewayAccount:
         """§2.4. Raises RefusedByCloudError, UncertainError."""
         params = {"username": username, "password": password}
-        return await self._caller.row("accounts.register_gateway", GatewayAccount, params=params)
+        return await self._session.call_for_object("accounts.register_gateway", GatewayAccount, params=params)
 
-    async def _user(self, name: str, **call: Any) -> UserProfile:
-        return await self._caller.bare(name, UserProfile, **call)
+    async def _call_for_user(self, name: str, **call: Any) -> UserProfile:
+        return await self._session.call_for_bare_object(name, UserProfile, **call)

@@ -1,15 +1,15 @@
-"""§2.2: who may do what with whose device."""
+"""§2.2 Authorization: the permissions of users on devices that other users own."""
 
 from collections.abc import AsyncIterator
 
-from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import ApiRow, Id
+from gatewayd.cloud.rest.api_session import ApiSession
+from gatewayd.cloud.rest.objects import ApiObject, Id
 
 
-class Authorization(ApiRow, frozen=True, kw_only=True):
-    """`authorized_id` may do with the device `info_id` what level `perm` allows (§7: 1 to 7); `authorizer_id` said so.
+class Authorization(ApiObject, frozen=True, kw_only=True):
+    """The user `authorized_id` has the level `perm` (§7: 1 to 7) on the device `info_id`, given by `authorizer_id`.
 
-    The cloud is asked with a number and answers with one in quotes; both are read.
+    `perm` is sent as a number and received in quotes; both are decoded.
     """
 
     id: Id | None = None
@@ -21,29 +21,31 @@ class Authorization(ApiRow, frozen=True, kw_only=True):
 
 
 class AuthorizationsApi:
-    """§2.2, call by call."""
+    """§2.2. `create` and `update` return the object as the cloud stores it."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, session: ApiSession) -> None:
+        self._session = session
 
     def list(self) -> AsyncIterator[Authorization]:
-        """All that the user gave or got."""
-        return self._caller.rows("authorizations.list", Authorization)
+        """All authorizations that the user gave or received."""
+        return self._session.list_objects("authorizations.list", Authorization)
 
     async def get(self, id_: int) -> Authorization:
-        """Raises NotThereError."""
-        return await self._caller.row("authorizations.get", Authorization, id_=id_)
+        """The authorization with that id. Raises NotFoundError."""
+        return await self._session.call_for_object("authorizations.get", Authorization, id_=id_)
 
     async def create(self, authorization: Authorization) -> Authorization:
-        """Raises AlreadyThereError, NotThereError (device or user), ForbiddenError, UncertainError;
-        RefusedByCloudError 400086 where it would be the third hand.
+        """Create `authorization`.
+
+        Raises AlreadyExistsError, NotFoundError (device or user), ForbiddenError, UncertainError; RefusedByCloudError
+        (400086) where a permission would be passed on a second time.
         """
-        return await self._caller.say("authorizations.create", authorization)
+        return await self._session.send_object("authorizations.create", authorization)
 
     async def update(self, authorization: Authorization) -> Authorization:
-        """Another level. Raises NotThereError, ForbiddenError."""
-        return await self._caller.say("authorizations.update", authorization, id_=authorization.id)
+        """Change the level of the authorization. Raises NotFoundError, ForbiddenError."""
+        return await self._session.send_object("authorizations.update", authorization, id_=authorization.id)
 
     async def delete(self, id_: int) -> None:
-        """Take it back. Raises NotThereError, ForbiddenError."""
-        await self._caller.msg("authorizations.delete", id_=id_)
+        """Delete the authorization with that id. Raises NotFoundError, ForbiddenError."""
+        await self._session.call("authorizations.delete", id_=id_)

@@ -1,37 +1,60 @@
-"""§2.5: many calls as one, each with its own outcome."""
+"""§2.5 patch interface: many calls in one request, each with its own outcome."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
-from gatewayd.cloud.rest.caller import Caller, place
+from gatewayd.cloud.rest.api_session import ApiSession, call_name
 from gatewayd.cloud.rest.endpoints import ENDPOINTS, RestEndpoint
-from gatewayd.cloud.rest.errors import RefusedByCloudError, UncertainError, refusal
-from gatewayd.cloud.rest.records import said_of
-from gatewayd.cloud.rest.rows import ApiRow, convert, params_of
+from gatewayd.cloud.rest.errors import UncertainError, refusal
+from gatewayd.cloud.rest.messages import CloudMessage
+from gatewayd.cloud.rest.objects import ApiObject, convert, params_of
+from gatewayd.cloud.rest.records import record_params
 from gatewayd.model.errors import CloudError
 from gatewayd.model.record import Record
 from gatewayd.model.rest_status import is_server_error, rest_status
 
 
 class BatchPart(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a batch: the endpoint's name, what it is about (or the very fields), and an existing thing's id."""
+    """One call of a batch: the endpoint's `name`, its `body` (an object, or the fields themselves), and the `id` of an
+    existing object.
+    """
 
     name: str
-    about: ApiRow | Record | Mapping[str, Any] | None = None
+    body: ApiObject | Record | Mapping[str, Any] | None = None
     id: int | None = None
+
+    @classmethod
+    def create_record(cls, record: Record) -> Self:
+        """§2.1, POST."""
+        return cls(name="records.create", body=record)
+
+    @classmethod
+    def update_record(cls, id_: int, fields: Mapping[str, Any]) -> Self:
+        """§2.1, PUT of some fields."""
+        return cls(name="records.update", body=fields, id=id_)
+
+    @classmethod
+    def delete_record(cls, id_: int) -> Self:
+        """§2.1, DELETE."""
+        return cls(name="records.delete", id=id_)
+
+    @classmethod
+    def create_message(cls, message: CloudMessage) -> Self:
+        """§2.9, POST."""
+        return cls(name="messages.create", body=message)
 
 
 class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one part: `data` as the cloud has it now, or the error that the call alone would have raised."""
+    """The outcome of one part: `data` of a success, or the error that the same call by itself would have raised."""
 
     part: BatchPart
     data: Any = None
     error: CloudError | None = None
 
 
-class _Answered(msgspec.Struct):
+class _PartAnswer(msgspec.Struct):
     seq: str | int
     status_sub: int
     desc_sub: str | None = None
@@ -42,62 +65,62 @@ class _Answered(msgspec.Struct):
 class BatchApi:
     """§2.5."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, session: ApiSession) -> None:
+        self._session = session
 
     async def send(self, parts: Sequence[BatchPart]) -> list[BatchOutcome]:
-        """Send `parts` as one call; an outcome each, in the order of `parts`.
+        """Send `parts` as one request; returns one outcome per part, in the order of `parts`.
 
-        A part that the answer does not speak of is uncertain. Raises UncertainError where no answer came,
-        RefusedByCloudError where the cloud takes no batch.
+        The outcome of a part that is missing in the answer is UncertainError. Raises UncertainError where no answer
+        came, RefusedByCloudError where the cloud refuses the batch as such.
         """
-        wire = [self._wire(str(number), part) for number, part in enumerate(parts, 1)]
-        said = await self._caller.read("batch.send", lambda msg, where: convert(msg, list[_Answered], where), data=wire)
-        answers = {str(answer.seq): answer for answer in said}
-        return [_outcome(part, answers.get(str(number))) for number, part in enumerate(parts, 1)]
+        data = [self._encode(str(seq), part) for seq, part in enumerate(parts, 1)]
+        answers = await self._session.call_decoded(
+            "batch.send", lambda msg, place: convert(msg, list[_PartAnswer], place), data=data
+        )
+        by_seq = {str(answer.seq): answer for answer in answers}
+        return [_outcome(part, by_seq.get(str(seq))) for seq, part in enumerate(parts, 1)]
 
     async def send_alone(self, part: BatchPart) -> BatchOutcome:
-        """The same for one part, by its own endpoint."""
-        endpoint = ENDPOINTS[part.name]
-        body = _body(endpoint, part)
+        """Send one part as a call by itself."""
+        body = _body(ENDPOINTS[part.name], part)
         try:
-            msg = await self._caller.msg(part.name, id_=part.id, data=body or None)
+            msg = await self._session.call(part.name, id_=part.id, data=body or None)
         except CloudError as error:
             return BatchOutcome(part=part, error=error)
         return BatchOutcome(part=part, data=msg.get("data") if isinstance(msg, dict) else None)
 
-    def _wire(self, seq: str, part: BatchPart) -> dict[str, Any]:
+    def _encode(self, seq: str, part: BatchPart) -> dict[str, Any]:
         endpoint = ENDPOINTS[part.name]
         return {
             "seq": seq,
             "method": endpoint.method,
-            "url": self._caller.transport.url(endpoint, part.id),
+            "url": self._session.transport.url(endpoint, part.id),
             "body": _body(endpoint, part),
         }
 
 
 def _body(endpoint: RestEndpoint, part: BatchPart) -> dict[str, Any]:
-    match part.about:
+    match part.body:
         case Record():
-            return said_of(part.about)
-        case ApiRow():
-            return params_of(endpoint, part.about)
+            return record_params(part.body)
+        case ApiObject():
+            return params_of(endpoint, part.body)
         case None:
             return {}
         case fields:
             return dict(fields)
 
 
-def _outcome(part: BatchPart, answer: _Answered | None) -> BatchOutcome:
-    call = place(part.name)
+def _outcome(part: BatchPart, answer: _PartAnswer | None) -> BatchOutcome:
+    call, endpoint = call_name(part.name), ENDPOINTS[part.name]
     if answer is None:
-        return BatchOutcome(part=part, error=UncertainError(f"{call}: the batch's answer does not speak of it"))
-    endpoint = ENDPOINTS[part.name]
+        return BatchOutcome(part=part, error=UncertainError(f"{call}: it is missing in the batch's answer"))
     if answer.status_sub in endpoint.success:
         return BatchOutcome(part=part, data=answer.data)
     desc = answer.desc_sub or ""
     if is_server_error(answer.status_sub):
         return BatchOutcome(part=part, error=UncertainError(f"{call}: {answer.status_sub} {desc}"))
-    known = rest_status(endpoint.section, answer.status_sub) or rest_status("2.5", answer.status_sub)
-    error: RefusedByCloudError = refusal(call, answer.status_sub, desc, known, str(answer.err or ""))
+    documented = rest_status(endpoint.section, answer.status_sub) or rest_status("2.5", answer.status_sub)
+    error = refusal(call, answer.status_sub, desc, documented, str(answer.err or ""))
     return BatchOutcome(part=part, error=error)

@@ -1,94 +1,81 @@
-"""What a call to the cloud can come to, besides its answer."""
+"""The errors that a call to the cloud can raise. Which status means which error stands in `model/rest_status.py`."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from gatewayd.model.errors import CloudError
-from gatewayd.model.rest_status import TOKEN_REFUSED, RestStatus
+from gatewayd.model.rest_status import TOKEN_REFUSED, RestOutcome, RestStatus
 
 
 class CloudUnavailableError(CloudError):
-    """No answer that could be read: unreachable, too slow, 5xx, not JSON, too large. Worth another try."""
+    """No readable answer: unreachable, too slow, 5xx, not JSON, too large. The call is worth another attempt."""
 
 
 class LoginRefusedError(CloudUnavailableError):
-    """The cloud refuses the gateway's login, or the very token that a login gave.
+    """The cloud refuses the gateway's login, or a token that it issued just before.
 
-    That is the account's fault and no call's: whatever was to be said is worth another try, later.
+    The cause is the account and not the call, so the call is worth another attempt later.
     """
 
 
 class UncertainError(CloudUnavailableError):
-    """A POST was sent and no answer came that can be read: it may have been carried out. Look before another try."""
+    """A POST was sent and no readable answer came: the cloud may have executed it. Check before another attempt."""
 
 
 class UnreadableAnswerError(CloudError):
-    """A GET, PUT or DELETE succeeded, and what came with it does not fit the API. The message names the place."""
+    """A GET, PUT or DELETE succeeded, and the answer's content does not fit the API. The message names the place."""
 
 
 class RefusedByCloudError(CloudError):
-    """The cloud answered with a status that is no success of this call; the same call will not fare better."""
+    """The cloud answered with a status that is no success of this call; another attempt would end the same way.
 
-    def __init__(self, call: str, code: int, desc: str, known: RestStatus | None, reason: str = "") -> None:
-        said = known.desc if known is not None else f"{desc} (the API does not document this status here)"
-        if known is not None and known.is_success:
-            said += " (a success, but of another call)"
-        super().__init__(f"{call}: {code} {said}" + (f": {reason}" if reason else ""))
+    `call` is the method and path, `code` and `desc` are the answer's, `documented` is the API's row for that code in
+    the call's section, `reason` is the answer's `err` (§2.5's example) or "".
+    """
+
+    def __init__(self, call: str, code: int, desc: str, documented: RestStatus | None, reason: str = "") -> None:
+        meaning = documented.desc if documented else f"{desc} (the API does not document this status here)"
+        if documented is not None and documented.is_success:
+            meaning += " (a success, but of another call)"
+        super().__init__(f"{call}: {code} {meaning}" + (f": {reason}" if reason else ""))
         self.code = code
-        self.known = known
+        self.documented = documented
         self.reason = reason
-        """What `err` said (§2.5's example), or ""."""
 
     @property
-    def is_token(self) -> bool:
-        """True where it is the token that was refused."""
+    def is_token_refused(self) -> bool:
+        """True where the cloud refused the token and not the call."""
         return self.code in TOKEN_REFUSED
 
 
-class AlreadyThereError(RefusedByCloudError):
-    """What was to be created is there (设备已存在 and its like; a user of §1)."""
+class AlreadyExistsError(RefusedByCloudError):
+    """What was to be created exists already (设备已存在 and the like)."""
 
 
-class NotThereError(RefusedByCloudError):
-    """What was asked for, or what it belongs to, is not there (设备不存在 and its like; a user of §1)."""
+class NotFoundError(RefusedByCloudError):
+    """What was named, or what it belongs to, does not exist (设备不存在 and the like)."""
 
 
 class ForbiddenError(RefusedByCloudError):
-    """权限不足."""
+    """权限不足: the user's permission does not suffice."""
 
 
 class BadParametersError(RefusedByCloudError):
-    """请求参数错误; `reason` says which, where the cloud said it."""
+    """请求参数错误; `reason` names the parameter where the cloud did."""
 
 
-_KINDS: Final[Mapping[type[RefusedByCloudError], tuple[int, ...]]] = MappingProxyType(
+_ERRORS: Final[Mapping[RestOutcome, type[RefusedByCloudError]]] = MappingProxyType(
     {
-        AlreadyThereError: (400001, 400004, 400007, 400064, 400080, 400088, 400094, 400099),
-        NotThereError: (
-            400010,
-            400015,
-            400018,
-            400025,
-            400036,
-            400038,
-            400065,
-            400074,
-            400079,
-            400084,
-            400087,
-            400093,
-            400098,
-            400101,
-        ),
-        ForbiddenError: (400042, 400048, 400302),
-        BadParametersError: (400003,),
+        RestOutcome.ALREADY_EXISTS: AlreadyExistsError,
+        RestOutcome.NOT_FOUND: NotFoundError,
+        RestOutcome.FORBIDDEN: ForbiddenError,
+        RestOutcome.BAD_PARAMETERS: BadParametersError,
     }
 )
-_KIND_OF: Final = MappingProxyType({code: kind for kind, codes in _KINDS.items() for code in codes})
 
 
-def refusal(call: str, code: int, desc: str, known: RestStatus | None, reason: str = "") -> RefusedByCloudError:
-    """The error that `code` is; where the section does not document the code, it has no meaning of its own."""
-    kind = _KIND_OF.get(code, RefusedByCloudError) if known is not None else RefusedByCloudError
-    return kind(call, code, desc, known, reason)
+def refusal(call: str, code: int, desc: str, documented: RestStatus | None, reason: str = "") -> RefusedByCloudError:
+    """The error for a status that is no success; parameters as for `RefusedByCloudError`."""
+    kind = RefusedByCloudError if documented is None else _ERRORS.get(documented.outcome, RefusedByCloudError)
+    return kind(call, code, desc, documented, reason)

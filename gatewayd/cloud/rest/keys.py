@@ -1,16 +1,16 @@
-"""§2.8: the keys of a household's locks."""
+"""§2.8 Keys Management: the keys of locks."""
 
 from collections.abc import AsyncIterator
 from typing import ClassVar
 
-from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import ApiRow, Id
+from gatewayd.cloud.rest.api_session import ApiSession
+from gatewayd.cloud.rest.objects import ApiObject, Id
 
 
-class CloudKey(ApiRow, frozen=True, kw_only=True):
+class CloudKey(ApiObject, frozen=True, kw_only=True):
     """A key. `key_type`: 0 password, 1 fingerprint, 2 card, 3 mechanical. `title` and `icon` are its member's."""
 
-    SECRET: ClassVar[frozenset[str]] = frozenset({"key_number"})  # a password key's number is the password
+    SECRET_FIELDS: ClassVar[frozenset[str]] = frozenset({"key_number"})  # a password key's number is the password
 
     id: Id | None = None
     info_id: int | None = None
@@ -23,29 +23,31 @@ class CloudKey(ApiRow, frozen=True, kw_only=True):
 
 
 class KeysApi:
-    """§2.8, call by call."""
+    """§2.8. `create` and `update` return the object as the cloud stores it."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, session: ApiSession) -> None:
+        self._session = session
 
     def list(
         self, *, info_id: int | None = None, key_type: int | None = None, key_number: str | None = None
     ) -> AsyncIterator[CloudKey]:
-        """The keys, of one lock, of one type, of one number."""
-        return self._caller.rows("keys.list", CloudKey, info_id=info_id, key_type=key_type, key_number=key_number)
+        """All keys that match the filters; `info_id` is the lock's."""
+        return self._session.list_objects(
+            "keys.list", CloudKey, info_id=info_id, key_type=key_type, key_number=key_number
+        )
 
     async def get(self, id_: int) -> CloudKey:
-        """One key. Raises NotThereError."""
-        return await self._caller.row("keys.get", CloudKey, id_=id_)
+        """The key with that id. Raises NotFoundError."""
+        return await self._session.call_for_object("keys.get", CloudKey, id_=id_)
 
     async def create(self, key: CloudKey) -> CloudKey:
-        """A new key as the cloud has it now. Raises AlreadyThereError, NotThereError (the lock), UncertainError."""
-        return await self._caller.say("keys.create", key)
+        """Create `key`. Raises AlreadyExistsError, NotFoundError (the lock), UncertainError."""
+        return await self._session.send_object("keys.create", key)
 
     async def update(self, key: CloudKey) -> CloudKey:
-        """Change the key of that id. Raises NotThereError."""
-        return await self._caller.say("keys.update", key, id_=key.id)
+        """Update the key with the id of `key`. Raises NotFoundError."""
+        return await self._session.send_object("keys.update", key, id_=key.id)
 
     async def delete(self, id_: int) -> None:
-        """Raises NotThereError."""
-        await self._caller.msg("keys.delete", id_=id_)
+        """Delete the key with that id. Raises NotFoundError."""
+        await self._session.call("keys.delete", id_=id_)

@@ -1,21 +1,21 @@
-"""§2.7: who lives in a home, with the keys that each has."""
+"""§2.7 HomeMember Management: the members of a home, with their keys."""
 
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 from msgspec import field
 
-from gatewayd.cloud.rest.caller import Caller
+from gatewayd.cloud.rest.api_session import ApiSession
 from gatewayd.cloud.rest.keys import CloudKey
-from gatewayd.cloud.rest.rows import ApiRow, Id, read_row
+from gatewayd.cloud.rest.objects import ApiObject, Id, decode_object
 
 
-class Member(ApiRow, frozen=True, kw_only=True):
-    """`username` is null where the member has no account. Reminders: from and to "08:30", week0 is Sunday or Monday,
-    the API does not say which.
+class Member(ApiObject, frozen=True, kw_only=True):
+    """A member. `username` is null where he has no account. `remind_time_start` and `remind_time_end` are "HH:MM"; the
+    API does not say whether week0 is Sunday or Monday.
     """
 
-    SECRET: ClassVar[frozenset[str]] = frozenset({"keys"})
+    SECRET_FIELDS: ClassVar[frozenset[str]] = frozenset({"keys"})
 
     id: Id | None = None
     home_id: int | None = None
@@ -33,35 +33,37 @@ class Member(ApiRow, frozen=True, kw_only=True):
     is_remind_week4: bool = False
     is_remind_week5: bool = False
     is_remind_week6: bool = False
-    keys: list[dict[str, Any]] = field(default_factory=list)  # as they came; `held` reads them
+    keys: list[dict[str, Any]] = field(default_factory=list)  # JSON; see `decode_keys`
 
-    def held(self) -> list[CloudKey]:
-        """The member's keys; the reminders that the cloud repeats in each stand in its `extra`."""
-        return [read_row(key, CloudKey, f"member {self.id} keys[{number}]") for number, key in enumerate(self.keys)]
+    def decode_keys(self) -> list[CloudKey]:
+        """The member's keys; the reminder fields that the cloud repeats in each key are in its `extra`."""
+        return [
+            decode_object(key, CloudKey, f"member {self.id} keys[{number}]") for number, key in enumerate(self.keys)
+        ]
 
 
 class MembersApi:
-    """§2.7, call by call."""
+    """§2.7. `create` and `update` return the object as the cloud stores it."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, session: ApiSession) -> None:
+        self._session = session
 
     def list(self) -> AsyncIterator[Member]:
         """All members of the user's homes."""
-        return self._caller.rows("members.list", Member)
+        return self._session.list_objects("members.list", Member)
 
     async def get(self, id_: int) -> Member:
-        """Raises NotThereError."""
-        return await self._caller.row("members.get", Member, id_=id_)
+        """The member with that id. Raises NotFoundError."""
+        return await self._session.call_for_object("members.get", Member, id_=id_)
 
     async def create(self, member: Member) -> Member:
-        """Raises AlreadyThereError, ForbiddenError, UncertainError."""
-        return await self._caller.say("members.create", member)
+        """Create `member`. Raises AlreadyExistsError, ForbiddenError, UncertainError."""
+        return await self._session.send_object("members.create", member)
 
     async def update(self, member: Member) -> Member:
-        """Raises NotThereError."""
-        return await self._caller.say("members.update", member, id_=member.id)
+        """Update the member with the id of `member`. Raises NotFoundError."""
+        return await self._session.send_object("members.update", member, id_=member.id)
 
     async def delete(self, id_: int) -> None:
-        """Raises NotThereError."""
-        await self._caller.msg("members.delete", id_=id_)
+        """Delete the member with that id. Raises NotFoundError."""
+        await self._session.call("members.delete", id_=id_)

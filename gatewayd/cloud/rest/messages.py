@@ -1,15 +1,15 @@
-"""§2.9 and §2.6: messages to the household, and alarms by SMS."""
+"""§2.9 Message Management and §2.6 sms alarm: messages to the household, and alarms by SMS."""
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
 
-from gatewayd.cloud.rest.caller import Caller
-from gatewayd.cloud.rest.rows import ApiRow, Id
+from gatewayd.cloud.rest.api_session import ApiSession
+from gatewayd.cloud.rest.objects import ApiObject, Id
 from gatewayd.model.outbox_items import MessageItem
 
 
-class CloudMessage(ApiRow, frozen=True, kw_only=True):
-    """`level`: 1 notice, 2 reminder, 3 alarm. `occur_time` is when it happened, `created_time` when the cloud heard."""
+class CloudMessage(ApiObject, frozen=True, kw_only=True):
+    """A message. `level`: 1 notice, 2 reminder, 3 alarm. `occur_time`: of the event; `created_time`: of the POST."""
 
     id: Id | None = None
     user_id: int | None = None
@@ -26,7 +26,7 @@ class CloudMessage(ApiRow, frozen=True, kw_only=True):
 
 
 class SmsAlarm(StrEnum):
-    """§2.6's kinds of SMS, in its spelling."""
+    """The `msg_type` of an SMS (§2.6), in the API's spelling."""
 
     ILLEGAL_UNLOCK = "illegalunlock"
     HIJACK = "hijack"
@@ -34,10 +34,10 @@ class SmsAlarm(StrEnum):
 
 
 class MessagesApi:
-    """§2.9 and §2.6, call by call."""
+    """§2.9 and §2.6. `create` returns the object as the cloud stores it."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, session: ApiSession) -> None:
+        self._session = session
 
     def list(
         self,
@@ -50,8 +50,8 @@ class MessagesApi:
         date_gte: str | None = None,
         date_lte: str | None = None,
     ) -> AsyncIterator[CloudMessage]:
-        """The user's messages; the bounds (by level, by `occur_time`) belong to what they let through."""
-        return self._caller.rows(
+        """The user's messages that match the filters; `_gte` and `_lte` include the bound, dates are `occur_time`'s."""
+        return self._session.list_objects(
             "messages.list",
             CloudMessage,
             info_id=info_id,
@@ -64,39 +64,40 @@ class MessagesApi:
         )
 
     async def get(self, id_: int) -> CloudMessage:
-        """Raises RefusedByCloudError."""
-        return await self._caller.row("messages.get", CloudMessage, id_=id_)
+        """The message with that id. Raises RefusedByCloudError."""
+        return await self._session.call_for_object("messages.get", CloudMessage, id_=id_)
 
     async def create(self, message: CloudMessage) -> CloudMessage:
-        """A new message with the content that the cloud makes of it. Raises NotThereError (the device),
-        UncertainError.
+        """Create `message`, whose content the cloud composes.
+
+        Raises NotFoundError (the device), UncertainError.
         """
-        return await self._caller.say("messages.create", message)
+        return await self._session.send_object("messages.create", message)
 
     async def delete(self, id_: int) -> None:
-        """Raises RefusedByCloudError."""
-        await self._caller.msg("messages.delete", id_=id_)
+        """Delete the message with that id. Raises RefusedByCloudError."""
+        await self._session.call("messages.delete", id_=id_)
 
-    async def count_like(self, info_id: int, due: MessageItem) -> int:
-        """How many messages of this device, flag and moment the cloud has."""
-        moment = due.occur_time
-        found = self.list(info_id=info_id, date_gte=moment, date_lte=moment)
-        return sum([one.flag == due.flag and one.occur_time == moment async for one in found])
+    async def count_same(self, info_id: int, item: MessageItem) -> int:
+        """How many messages with this device, flag and `occur_time` the cloud has."""
+        time = item.occur_time
+        messages = self.list(info_id=info_id, date_gte=time, date_lte=time)
+        return sum([message.flag == item.flag and message.occur_time == time async for message in messages])
 
     async def send_alarm(self, alarm: SmsAlarm, *, device: str, name: str, receiver: str) -> str:
-        """§2.6: an SMS to the phone `receiver`; the serial number that it got. Raises UncertainError."""
+        """§2.6: send an SMS to the phone `receiver`; returns its serial number. Raises UncertainError."""
         params = {"msg_type": alarm.value, "device": device, "name": name, "receiver": receiver}
-        return await self._caller.data("messages.send_alarm", str, params=params)
+        return await self._session.call_for_data("messages.send_alarm", str, params=params)
 
 
-def message_of(info_id: int, due: MessageItem) -> CloudMessage:
-    """The message that is due of the device `info_id`."""
+def cloud_message(info_id: int, item: MessageItem) -> CloudMessage:
+    """The message of an outbox item, about the device with the cloud's id `info_id`."""
     return CloudMessage(
         info_id=info_id,
-        level=due.level,
-        message_type=due.message_type,
-        flag=due.flag,
-        key_id=due.key_id,
-        occur_time=due.occur_time,
-        receiver=due.receiver,
+        level=item.level,
+        message_type=item.message_type,
+        flag=item.flag,
+        key_id=item.key_id,
+        occur_time=item.occur_time,
+        receiver=item.receiver,
     )

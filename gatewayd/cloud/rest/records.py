@@ -1,23 +1,23 @@
-"""§2.1: the records of the user's devices."""
+"""§2.1 general data: the records of the account's devices."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-from gatewayd.cloud.rest.caller import Caller, data_of
+from gatewayd.cloud.rest.api_session import ApiSession, data_of
 from gatewayd.cloud.rest.errors import UnreadableAnswerError
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.record import Record
 from gatewayd.model.record_wire import from_wire, to_wire
 
-# Keys that the cloud gives itself, and that no POST or PUT says.
-_CLOUDS_OWN: Final = frozenset({"id", "user_id", "create_time", "update_time", "perm", "authorization_id"})
+# Keys that the cloud sets and that no POST or PUT has.
+_SET_BY_CLOUD: Final = frozenset({"id", "user_id", "create_time", "update_time", "perm", "authorization_id"})
 
 
 class RecordsApi:
-    """§2.1, call by call."""
+    """§2.1. `create` and `update` return the object as the cloud stores it."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, session: ApiSession) -> None:
+        self._session = session
 
     async def list(
         self,
@@ -29,60 +29,60 @@ class RecordsApi:
         icon: str | None = None,
         title: str | None = None,
     ) -> AsyncIterator[Record]:
-        """Every record that the user may see and the filters let through."""
+        """Every record that the account may see and the filters match."""
         filters = {"ver": ver, "type_sub": type_sub, "category": category, "uuid": uuid, "icon": icon, "title": title}
-        async for where, wire in self._caller.pages("records.list", **filters):
-            yield read_record(wire, where)
+        async for place, value in self._session.list_json("records.list", **filters):
+            yield decode_record(value, place)
 
-    def wires(self, **filters: str) -> AsyncIterator[tuple[str, Any]]:
-        """The same as they came, each with its place: what the cloud did not say is told apart from a null."""
-        return self._caller.pages("records.list", **filters)
+    def list_json(self, **filters: str) -> AsyncIterator[tuple[str, Any]]:
+        """The same, each as (place, JSON): a key that is missing there differs from a null."""
+        return self._session.list_json("records.list", **filters)
 
-    async def wire(self, id_: int) -> tuple[str, Any]:
-        """One record as it came, with its place. Raises NotThereError, ForbiddenError."""
-        return await self._caller.read(
-            "records.get", lambda msg, where: (f"{where}.data", data_of(msg, where)), id_=id_
+    async def get_json(self, id_: int) -> tuple[str, Any]:
+        """One record as (place, JSON). Raises NotFoundError, ForbiddenError."""
+        return await self._session.call_decoded(
+            "records.get", lambda msg, place: (f"{place}.data", data_of(msg, place)), id_=id_
         )
 
     async def get(self, id_: int) -> Record:
-        """Raises NotThereError, ForbiddenError."""
-        return await self._read("records.get", id_=id_)
+        """The record with that id. Raises NotFoundError, ForbiddenError."""
+        return await self._call_for_record("records.get", id_=id_)
 
     async def create(self, record: Record) -> Record:
-        """A new record as the cloud has it now, with its id. Raises AlreadyThereError, UncertainError."""
-        return await self._read("records.create", data=said_of(record))
+        """Create `record`. Raises AlreadyExistsError, UncertainError."""
+        return await self._call_for_record("records.create", data=record_params(record))
 
     async def update(self, record: Record) -> Record:
-        """Change the record of that id. Raises NotThereError, ForbiddenError."""
-        return await self._read("records.update", id_=record.id, data=said_of(record))
+        """Update the record with the id of `record`. Raises NotFoundError, ForbiddenError."""
+        return await self._call_for_record("records.update", id_=record.id, data=record_params(record))
 
     async def delete(self, id_: int) -> None:
-        """Raises NotThereError, ForbiddenError."""
-        await self._caller.msg("records.delete", id_=id_)
+        """Delete the record with that id. Raises NotFoundError, ForbiddenError."""
+        await self._session.call("records.delete", id_=id_)
 
-    async def _read(self, name: str, **call: Any) -> Record:
-        return await self._caller.read(name, _read_data, **call)
-
-
-def said_of(record: Record) -> dict[str, Any]:
-    """What a POST or PUT says of a record: not what is the cloud's own; `type_sub`, as §2.1's examples have it."""
-    wire = {name: value for name, value in to_wire(record).items() if name not in _CLOUDS_OWN}
-    wire["type_sub"] = wire.pop("type", record.type_sub)
-    return wire
+    async def _call_for_record(self, name: str, **call: Any) -> Record:
+        return await self._session.call_decoded(name, _decode_data, **call)
 
 
-def _read_data(msg: Any, where: str) -> Record:
-    record = read_record(data_of(msg, where), f"{where}.data")
-    if record.id is None:
-        raise UnreadableAnswerError(f"{where}.data.id is missing")
-    return record
+def record_params(record: Record) -> dict[str, Any]:
+    """The fields of `record` that a POST or PUT sends, with `type_sub` for every category, as in §2.1's examples."""
+    params = {name: value for name, value in to_wire(record).items() if name not in _SET_BY_CLOUD}
+    params["type_sub"] = params.pop("type", record.type_sub)
+    return params
 
 
-def read_record(wire: Any, where: str) -> Record:
-    """The record that a JSON object is. Raises UnreadableAnswerError with the place."""
-    if not isinstance(wire, Mapping):
-        raise UnreadableAnswerError(f"{where}: Expected `object`, got `{type(wire).__name__}`")
+def decode_record(value: Any, place: str) -> Record:
+    """The JSON `value` as a record. Raises UnreadableAnswerError with the place."""
+    if not isinstance(value, Mapping):
+        raise UnreadableAnswerError(f"{place}: Expected `object`, got `{type(value).__name__}`")
     try:
-        return from_wire(wire)
+        return from_wire(value)
     except MalformedError as error:
-        raise UnreadableAnswerError(f"{where}: {error}") from error
+        raise UnreadableAnswerError(f"{place}: {error}") from error
+
+
+def _decode_data(msg: Any, place: str) -> Record:
+    record = decode_record(data_of(msg, place), f"{place}.data")
+    if record.id is None:
+        raise UnreadableAnswerError(f"{place}.data.id is missing")
+    return record

@@ -1,19 +1,19 @@
-"""§3.2: releases of apps, for administrators."""
+"""§3.2 APP and firmware release manage, for administrators."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from msgspec import field
 
-from gatewayd.cloud.rest.caller import Caller
+from gatewayd.cloud.rest.api_session import ApiSession
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
-from gatewayd.cloud.rest.rows import ApiRow, Id, params_of
+from gatewayd.cloud.rest.objects import ApiObject, Id, params_of
 
 
-class Release(ApiRow, frozen=True, kw_only=True):
-    """An app. It is asked for with `type` and answered with `type_id`. `app_version`: its versions, as they came."""
+class Release(ApiObject, frozen=True, kw_only=True):
+    """A release of an app. `type` is sent, `type_id` is received. `app_version`: its versions, as JSON."""
 
-    ALSO: ClassVar[Mapping[str, str]] = {"type_id": "type"}
+    ALIASES: ClassVar[Mapping[str, str]] = {"type_id": "type"}
 
     id: Id | None = None
     type: str
@@ -31,23 +31,26 @@ class Release(ApiRow, frozen=True, kw_only=True):
 
 
 class ReleasesApi:
-    """§3.2, call by call. The API shows no address for one release; it is the list's with the id, as elsewhere."""
+    """§3.2. `create` and `update` return the object as the cloud stores it.
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    The API shows no address of one release; as in other sections it is the list's with the id.
+    """
+
+    def __init__(self, session: ApiSession) -> None:
+        self._session = session
 
     async def create(self, release: Release) -> Release:
-        """Raises RefusedByCloudError (400302: not an administrator), UncertainError."""
-        return await self._said("releases.create", release)
+        """Create `release`. Raises ForbiddenError where the user is no administrator, UncertainError."""
+        return await self._send("releases.create", release)
 
     async def update(self, release: Release) -> Release:
-        """Raises RefusedByCloudError."""
-        return await self._said("releases.update", release)
+        """Update the release with the id of `release`. Raises RefusedByCloudError."""
+        return await self._send("releases.update", release)
 
     async def delete(self, id_: int) -> None:
-        """Raises RefusedByCloudError."""
-        await self._caller.msg("releases.delete", id_=id_)
+        """Delete the release with that id. Raises RefusedByCloudError."""
+        await self._session.call("releases.delete", id_=id_)
 
-    async def _said(self, name: str, release: Release) -> Release:
+    async def _send(self, name: str, release: Release) -> Release:
         params = params_of(ENDPOINTS[name], release)
-        return await self._caller.bare(name, Release, id_=release.id, params=params)
+        return await self._session.call_for_bare_object(name, Release, id_=release.id, params=params)

@@ -1,7 +1,7 @@
-"""HTTP with the cloud: one session, bounded answers, retries where they are safe, no redirects.
+"""HTTP with the cloud: one session, bounded answers, retries where a second call does no harm, no redirects.
 
-An answer's outcome is its `status`, not its HTTP code (§1 to §3). What an answer's `msg` holds is the endpoints'
-business.
+The outcome of a call is its answer's `status`, not its HTTP code (§1 to §3). `api_session` has the token; the modules
+of the sections decode the content of `msg`.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -17,27 +18,27 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from gatewayd.backoff import Backoff, Retries
 from gatewayd.cloud.rest.endpoints import RestEndpoint
 from gatewayd.cloud.rest.errors import CloudUnavailableError, UncertainError, refusal
 from gatewayd.model.errors import CloudError
-from gatewayd.model.rest_status import is_server_error, rest_status
+from gatewayd.model.rest_status import TOKEN_INVALID, is_server_error, rest_status
 
 T = TypeVar("T")
 
-MAX_ANSWER: Final = 4 << 20
-"""Bytes; a longer answer is cut off and refused."""
+MAX_ANSWER_BYTES: Final = 4 << 20
+"""A longer answer is refused."""
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
-_LONG: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=30)
-_TRIES: Final = 3
-_FIRST_PAUSE_S: Final = 0.5
-_SHOWN: Final = 200  # letters of the cloud's own words in an error
-_UNAUTHORIZED: Final = 401
-_NOT_FOUND: Final = 404
-_TOKEN_REFUSED: Final = 400000
+_FILE_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=30)
+_MAX_ATTEMPTS: Final = 3
+_BACKOFF: Final = Backoff(first_s=0.5, longest_s=1.0)
+_MAX_QUOTED: Final = 200  # characters of the cloud's own words in an error
 
 
 class _RestAnswer(msgspec.Struct):
+    """What every answer of the API has."""
+
     status: int | str
     msg: Any = None
     desc: str | None = None
@@ -46,20 +47,20 @@ class _RestAnswer(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class _HttpAnswer:
-    """What came back, before anybody has looked into it."""
+    """An answer of HTTP, not decoded yet."""
 
     status: int
     content_type: str
     content: bytes
 
     def __str__(self) -> str:
-        """A page's beginning, and of anything else only how much it is: it may be half an answer with a token in it."""
+        """The beginning of a web page; of anything else only its size, since half an answer may hold a token."""
         is_page = self.content.lstrip()[:1] == b"<"
         return repr(self.content[:60].decode("utf-8", "replace")) if is_page else f"{len(self.content)} bytes"
 
 
 class Transport:
-    """Sends calls. Use it as an async context manager."""
+    """Sends calls over HTTP. Use it as an async context manager. `backoff` sets the pauses between attempts."""
 
     def __init__(
         self,
@@ -68,13 +69,13 @@ class Transport:
         tls: ssl.SSLContext | None = None,
         chance: random.Random,
         timeout: aiohttp.ClientTimeout = _TIMEOUT,
-        first_pause_s: float = _FIRST_PAUSE_S,
+        backoff: Backoff = _BACKOFF,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._tls = tls
         self._chance = chance
         self._timeout = timeout
-        self._first_pause_s = first_pause_s
+        self._backoff = backoff
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Transport":
@@ -87,7 +88,7 @@ class Transport:
             await self._session.close()
 
     def url(self, endpoint: RestEndpoint, id_: int | str | None = None) -> str:
-        """Where an endpoint is."""
+        """The address of an endpoint, or of the object `id_` there."""
         return self._base_url + _path(endpoint, id_)
 
     async def call(
@@ -99,41 +100,40 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Any:
-        """The `msg` of a success.
+        """The `msg` of a successful answer.
 
-        Raises RefusedByCloudError for any other status, documented or not, CloudUnavailableError where no answer
-        could be had after a few tries, UncertainError where a POST may have been carried out all the same.
+        Raises RefusedByCloudError for any other status, documented or not; CloudUnavailableError where no attempt
+        brought an answer; UncertainError where the cloud may have executed a POST all the same.
         """
-        return await self._tried(endpoint, id_, token, query, body, _outcome)
+        return await self._call_with_retries(endpoint, id_, token, query, body, _decode_msg)
 
-    async def picture(self, endpoint: RestEndpoint, *, id_: int, token: str | None) -> bytes:
-        """The image that a GET answers with instead of JSON (§1.10). Raises as `call` does."""
-        return await self._tried(endpoint, id_, token, None, None, _image)
+    async def fetch_image(self, endpoint: RestEndpoint, *, id_: int, token: str | None) -> bytes:
+        """The image with which an endpoint answers instead of JSON (§1.10). Raises as `call` does."""
+        return await self._call_with_retries(endpoint, id_, token, None, None, _decode_image)
 
-    async def _tried(
+    async def _call_with_retries(
         self,
         endpoint: RestEndpoint,
         id_: int | str | None,
         token: str | None,
         query: Mapping[str, str] | None,
         body: Any,
-        read: Callable[[RestEndpoint, str, _HttpAnswer], T],
+        decode: Callable[[RestEndpoint, str, _HttpAnswer], T],
     ) -> T:
-        pause = self._first_pause_s
-        for attempt in range(1, _TRIES + 1):
+        retries = Retries(self._backoff, self._chance)
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
             try:
-                raw = await self._sent(endpoint, id_, token, query, body)
-                return read(endpoint, f"{endpoint.method} {_path(endpoint, id_)}", raw)
+                answer = await self._request(endpoint, id_, token, query, body)
+                return decode(endpoint, f"{endpoint.method} {_path(endpoint, id_)}", answer)
             except UncertainError:
                 raise
             except CloudUnavailableError:
-                if attempt == _TRIES:
+                if attempt == _MAX_ATTEMPTS:
                     raise
-            await asyncio.sleep(pause * self._chance.uniform(0.5, 1.0))
-            pause *= 2
+            await asyncio.sleep(retries.next_pause_s())
         raise AssertionError("unreachable")
 
-    async def _sent(
+    async def _request(
         self,
         endpoint: RestEndpoint,
         id_: int | str | None,
@@ -141,9 +141,11 @@ class Transport:
         query: Mapping[str, str] | None,
         body: Any,
     ) -> _HttpAnswer:
-        """One request and its answer, which is one of the API's as far as HTTP tells."""
+        """Send one request and read its answer. Raises CloudUnavailableError, UncertainError."""
         call = f"{endpoint.method} {_path(endpoint, id_)}"
         assert self._session is not None
+        if self._session.closed:  # while the daemon stops, other parts may call once more
+            raise CloudUnavailableError(f"{call}: the connection to the cloud is closed")
         headers = {"Authorization": f"Token {token}"} if token is not None else {}
         try:
             async with self._session.request(
@@ -152,25 +154,27 @@ class Transport:
                 params=query,
                 data=None if body is None else msgspec.json.encode(body),
                 headers=headers | {"Content-Type": "application/json"},
-                allow_redirects=False,  # the token goes to the host that it belongs to, and nowhere else
+                allow_redirects=False,  # the token is sent to the cloud's own host only
             ) as response:
-                raw = _HttpAnswer(response.status, response.content_type, await _bounded(response))
+                answer = _HttpAnswer(response.status, response.content_type, await _read_bounded(response))
         except aiohttp.ClientConnectorError as error:
             raise CloudUnavailableError(f"{call}: cannot connect ({_reason(error)})") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _lost(endpoint, f"{call}: no answer ({_reason(error)})") from error
-        if raw.status >= 500:
-            raise _lost(endpoint, f"{call}: HTTP {raw.status}")
-        if 300 <= raw.status < 400:
-            raise CloudUnavailableError(f"{call}: HTTP {raw.status}, a redirect; it is not followed{_hint(raw)}")
-        return raw
+            raise _no_answer(endpoint, f"{call}: no answer ({_reason(error)})") from error
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise _no_answer(endpoint, f"{call}: HTTP {answer.status}")
+        if _is_redirect(answer):
+            raise CloudUnavailableError(
+                f"{call}: HTTP {answer.status}, a redirect; it is not followed{_base_url_hint(answer)}"
+            )
+        return answer
 
     @asynccontextmanager
-    async def file(self, address: str, *, token: str | None, start: int) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A file that the cloud names, from byte `start` on; `address` may be relative to the base URL.
+    async def open_file(self, address: str, *, token: str | None, start: int) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The response for a file of the cloud, from byte `start` on; `address` may be relative to the base URL.
 
-        The token goes along to the cloud's own host alone. Raises CloudError where the address cannot be used,
-        CloudUnavailableError where the file cannot be had.
+        The token is sent to the cloud's own host only. Raises CloudError where the address cannot be used,
+        CloudUnavailableError where there is no response.
         """
         base = URL(self._base_url)
         try:
@@ -182,10 +186,10 @@ class Transport:
         headers = {"Range": f"bytes={start}-"} if start else {}
         if token is not None and url.origin() == base.origin():
             headers["Authorization"] = f"Token {token}"
-        headers["Accept-Encoding"] = "identity"  # a range is one of the file's own bytes
+        headers["Accept-Encoding"] = "identity"  # a range counts the file's own bytes
         assert self._session is not None
         try:
-            response = await self._session.get(url, headers=headers, allow_redirects=False, timeout=_LONG)
+            response = await self._session.get(url, headers=headers, allow_redirects=False, timeout=_FILE_TIMEOUT)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise CloudUnavailableError(f"GET {url}: {_reason(error)}") from error
         async with response:
@@ -196,54 +200,61 @@ def _path(endpoint: RestEndpoint, id_: int | str | None) -> str:
     return endpoint.path.format(id=quote(str(id_), safe=""))
 
 
-def _outcome(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> Any:
-    """The `msg`, or the error that the status is."""
+def _decode_msg(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> Any:
+    """The `msg` of a success. Raises the error of any other status."""
     try:
         answer = msgspec.json.decode(raw.content, type=_RestAnswer)
         code = int(answer.status)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        if raw.status == _UNAUTHORIZED:  # in HTTP's words instead of the API's
-            raise refusal(call, _TOKEN_REFUSED, "", rest_status("2.1", _TOKEN_REFUSED)) from error
-        raise _lost(
-            endpoint, f"{call}: HTTP {raw.status} with no answer of this API in it: {raw}{_hint(raw)}"
+        if raw.status == HTTPStatus.UNAUTHORIZED:  # HTTP's way to refuse a token, instead of the API's
+            raise refusal(call, TOKEN_INVALID, "", rest_status("2.1", TOKEN_INVALID)) from error
+        raise _no_answer(
+            endpoint, f"{call}: HTTP {raw.status} with no answer of this API in it: {raw}{_base_url_hint(raw)}"
         ) from error
-    desc = (answer.desc or "")[:_SHOWN]
+    desc = (answer.desc or "")[:_MAX_QUOTED]
     if is_server_error(code):
-        raise _lost(endpoint, f"{call}: {code} {desc}")
+        raise _no_answer(endpoint, f"{call}: {code} {desc}")
     if code in endpoint.success:
         return answer.msg
     raise refusal(call, code, desc, rest_status(endpoint.section, code), _err(answer))
 
 
-def _image(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> bytes:
-    if raw.status == 200 and raw.content_type.startswith("image/"):
+def _decode_image(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> bytes:
+    if raw.status == HTTPStatus.OK and raw.content_type.startswith("image/"):
         return raw.content
-    _outcome(endpoint, call, raw)
+    _decode_msg(endpoint, call, raw)
     raise CloudUnavailableError(f"{call}: {raw.content_type} instead of an image")
 
 
 def _err(answer: _RestAnswer) -> str:
-    """The reason that goes with a status, where there is one: beside it, or in `msg`."""
+    """The `err` of an answer, beside its status or in its `msg`; "" where there is none."""
     err = answer.err if answer.err is not None else answer.msg.get("err") if isinstance(answer.msg, dict) else None
-    return "" if err is None else str(err)[:_SHOWN]
+    return "" if err is None else str(err)[:_MAX_QUOTED]
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     content = bytearray()
     async for chunk in response.content.iter_chunked(1 << 16):
         content += chunk
-        if len(content) > MAX_ANSWER:
-            raise CloudUnavailableError(f"{response.method} {response.url.path}: an answer of over {MAX_ANSWER} bytes")
+        if len(content) > MAX_ANSWER_BYTES:
+            raise CloudUnavailableError(
+                f"{response.method} {response.url.path}: an answer of over {MAX_ANSWER_BYTES} bytes"
+            )
     return bytes(content)
 
 
-def _lost(endpoint: RestEndpoint, what: str) -> CloudUnavailableError:
-    return CloudUnavailableError(what) if endpoint.is_repeatable else UncertainError(what)
+def _no_answer(endpoint: RestEndpoint, message: str) -> CloudUnavailableError:
+    """The error of a call that was sent and not answered."""
+    return CloudUnavailableError(message) if endpoint.is_repeatable else UncertainError(message)
 
 
-def _hint(raw: _HttpAnswer) -> str:
-    """What a person can do about it."""
-    is_elsewhere = raw.status == _NOT_FOUND or 300 <= raw.status < 400
+def _is_redirect(answer: _HttpAnswer) -> bool:
+    return HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
+
+
+def _base_url_hint(answer: _HttpAnswer) -> str:
+    """What the user can check where HTTP says that the API is not at this address."""
+    is_elsewhere = answer.status == HTTPStatus.NOT_FOUND or _is_redirect(answer)
     return "; is `[cloud] base_url` right?" if is_elsewhere else ""
 
 

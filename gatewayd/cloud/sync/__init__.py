@@ -1,1 +1,1 @@
-"""Mirror and cloud brought to agree: what is pulled, whose word counts, what is pushed."""
+"""The sync: pulls the cloud's state section by section, merges it with the mirror, and queues what to send."""

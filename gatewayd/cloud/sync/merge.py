@@ -1,91 +1,112 @@
-"""A record here and the cloud's copy of it: whose word counts, field by field. Pure."""
+"""A local record and the cloud's copy of it, merged field by field as `model/field_ownership` says. Pure.
 
-from collections.abc import Mapping
+`remote` is the cloud's copy as a record, `remote_json` the JSON that it was decoded from: only the JSON tells a missing
+key from a null.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
-from gatewayd.model.field_ownership import CLOUD, HOUSEHOLD, HOUSEHOLD_CHANNEL, household_param
+from gatewayd.model.field_ownership import (
+    CLOUD_FIELDS,
+    HOUSEHOLD_CHANNEL_FIELDS,
+    HOUSEHOLD_FIELDS,
+    household_param_fields,
+)
 from gatewayd.model.record import Channel, Param, Record, SwitchParam
 from gatewayd.model.record_wire import to_wire
 
-Wire = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 
-_IDS: Final = frozenset({"id", "info_id"})
+_PARAM_IDS: Final = frozenset({"id", "info_id"})
+_RADIO_CHANNEL_FIELDS: Final = frozenset({"value", "status"})
 
 
-def merge(mine: Record, theirs: Record, wire: Wire) -> Record:
-    """`mine` with what the cloud and the household say of it; `theirs` was read from `wire`.
+def merge(local: Record, remote: Record, remote_json: JsonObject) -> Record:
+    """`local` with the fields of `remote` that the cloud or the household owns.
 
-    What the household changed here and the cloud has not taken yet stays, and so does what `wire` does not say.
+    Fields that the household changed here and the cloud has not stored yet stay, and so do fields that are missing in
+    `remote_json`.
     """
-    header = _said(theirs, wire, CLOUD | (HOUSEHOLD - set(mine.edited)))
-    if theirs.category is not mine.category:
-        return replace(mine, **header, unlinked=False)
-    param_wire = wire.get("param") or {}
+    header = _present_fields(remote, remote_json, CLOUD_FIELDS | (HOUSEHOLD_FIELDS - set(local.edited)))
+    if remote.category is not local.category:
+        return replace(local, **header, unlinked=False)
     return replace(
-        mine,
+        local,
         **header,
         unlinked=False,
-        param=_merge_param(mine, theirs.param, param_wire),
-        extra={**mine.extra, **theirs.extra},
-        param_extra={**mine.param_extra, **theirs.param_extra},
+        param=_merge_param(local, remote.param, remote_json.get("param") or {}),
+        extra={**local.extra, **remote.extra},
+        param_extra={**local.param_extra, **remote.param_extra},
     )
 
 
-def is_behind(mine: Record, wire: Wire) -> bool:
-    """True where the cloud's copy says something else of what the radio knows."""
-    said = to_wire(mine)
-    param, param_wire = said.pop("param"), wire.get("param") or {}
-    known = {item.encode_name for item in msgspec.structs.fields(type(mine.param))}
-    radios = known - household_param(mine.category) - _IDS - {"channel"}
-    if _differ(said, wire, {"ver"}) or _differ(param, param_wire, radios):
+def is_cloud_outdated(local: Record, remote_json: JsonObject) -> bool:
+    """True where the cloud's copy has another value in a field that the radio owns."""
+    local_json = to_wire(local)
+    param, remote_param = local_json.pop("param"), remote_json.get("param") or {}
+    param_fields = {item.encode_name for item in msgspec.structs.fields(type(local.param))}
+    radio_fields = param_fields - household_param_fields(local.category) - _PARAM_IDS - {"channel"}
+    if _differ(local_json, remote_json, {"ver"}) or _differ(param, remote_param, radio_fields):
         return True
-    theirs = {one.get("id"): one for one in param_wire.get("channel") or () if isinstance(one, dict)}
-    return any(_differ(one, theirs.get(one["id"], {}), {"value", "status"}) for one in param.get("channel", ()))
-
-
-def was_edited(before: Record, now: Record) -> bool:
-    """True where the household has changed the record here in between, or the cloud has taken such a change."""
-    here, there = to_wire(before), to_wire(now)
-    return (
-        before.edited != now.edited
-        or _differ(here, there, HOUSEHOLD)
-        or _differ(here["param"], there["param"], household_param(now.category))
+    remote_channels = {one.get("id"): one for one in remote_param.get("channel") or () if isinstance(one, dict)}
+    return any(
+        _differ(channel, remote_channels.get(channel["id"], {}), _RADIO_CHANNEL_FIELDS)
+        for channel in param.get("channel", ())
     )
 
 
-def _differ(mine: Wire, theirs: Wire, names: set[str] | frozenset[str]) -> bool:
-    return any(name in theirs and mine.get(name) != theirs[name] for name in names)
+def has_household_change(before: Record, after: Record) -> bool:
+    """True where the household changed the record between `before` and `after`, or the cloud stored such a change."""
+    before_json, after_json = to_wire(before), to_wire(after)
+    return (
+        before.edited != after.edited
+        or _differ(before_json, after_json, HOUSEHOLD_FIELDS)
+        or _differ(before_json["param"], after_json["param"], household_param_fields(after.category))
+    )
 
 
-def _merge_param(mine: Record, theirs: Param, wire: Wire) -> Param:
-    edited = {name.removeprefix("param.") for name in mine.edited if name.startswith("param.")}
-    param: Param = replace(mine.param, **_said(theirs, wire, household_param(mine.category) - edited))
-    if isinstance(param, SwitchParam) and isinstance(theirs, SwitchParam):
-        return replace(param, channel=_merge_channels(param.channel, theirs.channel, wire.get("channel") or ()))
+def _differ(one: JsonObject, other: JsonObject, names: set[str] | frozenset[str]) -> bool:
+    """True where `other` has a field of `names` with another value than `one`."""
+    return any(name in other and one.get(name) != other[name] for name in names)
+
+
+def _merge_param(local: Record, remote: Param, remote_json: JsonObject) -> Param:
+    edited = {name.removeprefix("param.") for name in local.edited if name.startswith("param.")}
+    names = household_param_fields(local.category) - edited
+    param: Param = replace(local.param, **_present_fields(remote, remote_json, names))
+    if isinstance(param, SwitchParam) and isinstance(remote, SwitchParam):
+        channels = _merge_channels(param.channel, remote.channel, remote_json.get("channel") or ())
+        return replace(param, channel=channels)
     return param
 
 
-def _merge_channels(mine: tuple[Channel, ...], theirs: tuple[Channel, ...], wires: Any) -> tuple[Channel, ...]:
-    found = {one.id: (one, wire) for one, wire in zip(theirs, wires, strict=True)}
-    return tuple(_merge_channel(one, *found[one.id]) if one.id in found else one for one in mine)
+def _merge_channels(
+    local: Sequence[Channel], remote: Sequence[Channel], remote_json: Sequence[JsonObject]
+) -> tuple[Channel, ...]:
+    by_id = {channel.id: (channel, json) for channel, json in zip(remote, remote_json, strict=True)}
+    return tuple(_merge_channel(channel, *by_id[channel.id]) if channel.id in by_id else channel for channel in local)
 
 
-def _merge_channel(mine: Channel, theirs: Channel, wire: Wire) -> Channel:
-    return replace(mine, **_said(theirs, wire, HOUSEHOLD_CHANNEL), extra={**mine.extra, **theirs.extra})
+def _merge_channel(local: Channel, remote: Channel, remote_json: JsonObject) -> Channel:
+    fields = _present_fields(remote, remote_json, HOUSEHOLD_CHANNEL_FIELDS)
+    return replace(local, **fields, extra={**local.extra, **remote.extra})
 
 
-def _said(theirs: msgspec.Struct, wire: Wire, names: frozenset[str] | set[str]) -> dict[str, Any]:
-    """The fields among `names` (the wire's) that `wire` really says, under the struct's own names."""
+def _present_fields(
+    remote: msgspec.Struct, remote_json: JsonObject, names: frozenset[str] | set[str]
+) -> dict[str, Any]:
+    """The fields of `names` (by their names on the wire) that `remote_json` has, by the struct's own names.
+
+    A null counts only in a field that can be null.
+    """
     return {
-        item.name: getattr(theirs, item.name)
-        for item in msgspec.structs.fields(type(theirs))
-        if item.encode_name in names and (wire.get(item.encode_name) is not None or _clears(item, wire))
+        item.name: getattr(remote, item.name)
+        for item in msgspec.structs.fields(type(remote))
+        if item.encode_name in names
+        and item.encode_name in remote_json
+        and (remote_json[item.encode_name] is not None or item.default in (None, msgspec.UNSET))
     }
-
-
-def _clears(item: msgspec.structs.FieldInfo, wire: Wire) -> bool:
-    """A null clears what can be null; elsewhere it says nothing."""
-    return item.encode_name in wire and item.default in (None, msgspec.UNSET)

@@ -1,4 +1,4 @@
-"""The cloud's records and ours: those that both have are merged, those that the cloud lost are unlinked."""
+"""The sync of records (§2.1): merges records that both sides have, unlinks those that the cloud deleted."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import structlog
 from msgspec.structs import replace
 
 from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.errors import NotThereError, RefusedByCloudError, UnreadableAnswerError
-from gatewayd.cloud.rest.records import read_record
-from gatewayd.cloud.sync.merge import Wire, is_behind, merge, was_edited
+from gatewayd.cloud.rest.errors import NotFoundError, RefusedByCloudError, UnreadableAnswerError
+from gatewayd.cloud.rest.records import decode_record
+from gatewayd.cloud.sync.merge import JsonObject, has_household_change, is_cloud_outdated, merge
 from gatewayd.cloud.sync.progress import SyncStep
 from gatewayd.model.errors import CloudError
 from gatewayd.model.ids import Uuid
@@ -20,72 +20,75 @@ log = structlog.get_logger()
 
 
 class RecordSync:
-    """Holds one page of the cloud's records at a time, however many there are."""
+    """Syncs the mirror's records with one page of the cloud's records in memory at a time."""
 
     def __init__(self, client: CloudClient, mirror: Mirror) -> None:
         self._client = client
         self._mirror = mirror
 
     async def run(self, step: SyncStep) -> None:
-        """One record that cannot be read, or asked for, holds up no other. Raises CloudError; what was merged stays."""
-        before = {one.uuid: one for one in self._mirror.all()}
-        linked = {one.uuid: one.id for one in before.values() if one.id is not None}
-        fault: CloudError | None = None
-        async for place, wire in self._client.records.wires():
-            step.seen += 1
-            mine = self._of(wire)
-            if mine is None:
-                continue  # somebody else's
-            linked.pop(mine.uuid, None)
-            if was_edited(before.pop(mine.uuid, mine), mine):
-                continue  # the cloud may not have known it yet when it said this
-            try:
-                step.changed += await self._take(mine, read_record(wire, place), wire)
-            except UnreadableAnswerError as error:
-                fault = fault or error
-        for uuid, id_ in linked.items():
-            try:
-                step.changed += await self._lost(uuid, id_)
-            except RefusedByCloudError as error:
-                fault = fault or error
-        if fault is not None:
-            raise fault
+        """Sync all records. A record that cannot be decoded, or fetched, is skipped, and its error raised at the end.
 
-    def _of(self, wire: Any) -> Record | None:
-        """Our record of the device that one of the cloud's is about, if it is here."""
-        uuid = wire.get("uuid") if isinstance(wire, dict) else None
+        Raises CloudError; what was merged until then stays.
+        """
+        before = {record.uuid: record for record in self._mirror.all()}
+        unlisted = {record.uuid: record.id for record in before.values() if record.id is not None}
+        failure: CloudError | None = None
+        async for place, remote_json in self._client.records.list_json():
+            step.received += 1
+            local = self._find_local(remote_json)
+            if local is None:
+                continue  # a device of another gateway
+            unlisted.pop(local.uuid, None)
+            if has_household_change(before.pop(local.uuid, local), local):
+                continue  # the page may be older than the change
+            try:
+                step.changed += await self._merge(local, decode_record(remote_json, place), remote_json)
+            except UnreadableAnswerError as error:
+                failure = failure or error
+        for uuid, id_ in unlisted.items():
+            try:
+                step.changed += await self._check_unlisted(uuid, id_)
+            except RefusedByCloudError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def _find_local(self, remote_json: Any) -> Record | None:
+        """The local record of the same device; None where the device is not on this gateway."""
+        uuid = remote_json.get("uuid") if isinstance(remote_json, dict) else None
         return self._mirror.get(Uuid(uuid)) if isinstance(uuid, str) else None
 
-    async def _take(self, mine: Record, theirs: Record, wire: Wire) -> bool:
-        """Merge a record of the cloud into ours."""
-        merged = merge(mine, theirs, wire)
-        due = (RecordItem(uuid=mine.uuid),) if mine.id is None or is_behind(merged, wire) else ()
-        if merged == mine and not due:
+    async def _merge(self, local: Record, remote: Record, remote_json: JsonObject) -> bool:
+        """Merge into the mirror, and queue the record where the cloud's copy is outdated. True where it changed."""
+        merged = merge(local, remote, remote_json)
+        is_outdated = local.id is None or is_cloud_outdated(merged, remote_json)
+        items = (RecordItem(uuid=local.uuid),) if is_outdated else ()
+        if merged == local and not items:
             return False
-        await self._mirror.put(merged, *due)
-        if mine.unlinked:
-            log.info("device_linked_again", uuid=mine.uuid)
-        return merged != mine
+        await self._mirror.put(merged, *items)
+        if local.unlinked:
+            log.info("device_relinked", uuid=local.uuid)
+        return merged != local
 
-    async def _lost(self, uuid: Uuid, id_: int | None) -> bool:
-        """A linked record that no page showed: asked for by itself, since pages shift while they are read."""
+    async def _check_unlisted(self, uuid: Uuid, id_: int | None) -> bool:
+        """Fetch a record that no page had, since pages shift while they are read. True where the cloud deleted it."""
         record = self._mirror.get(uuid)
         if record is None or record.id is None or record.id != id_:
             return False
         try:
             await self._client.records.get(record.id)
-        except NotThereError:
-            pass
-        else:
-            return False
-        await unlink(self._mirror, uuid)
-        return True
+        except NotFoundError:
+            await unlink(self._mirror, uuid)
+            return True
+        return False
 
 
 async def unlink(mirror: Mirror, uuid: Uuid) -> None:
-    """The cloud has this device no longer: it stays on the radio, and nobody there can ask it for anything.
+    """Take note that the cloud has deleted the record of this device.
 
-    The gateway itself is told to the cloud anew: without it nothing else has a place there.
+    The device stays on the radio and cannot be controlled from the cloud. The gateway's own record is created again:
+    without it the cloud accepts no record of its devices.
     """
     record = mirror.get(uuid)
     if record is None:
@@ -94,4 +97,4 @@ async def unlink(mirror: Mirror, uuid: Uuid) -> None:
         await mirror.put(replace(record, id=None), RecordItem(uuid=uuid))
     else:
         await mirror.put(replace(record, id=None, unlinked=True))
-    log.warning("cloud_record_gone", uuid=uuid, category=record.category)
+    log.warning("device_unlinked", uuid=uuid, category=record.category)

@@ -1,6 +1,7 @@
-"""The sync: at start, every interval, and when somebody asks; section by section, each with its own outcome.
+"""The sync: runs at start, at an interval and on request; section by section, each with its own outcome.
 
-A section that fails leaves what is known of it was, and the others go on.
+A section that fails leaves what is known of it unchanged, and the next ones are still synced. Records are merged by
+`records`; the other sections are copied into the store's cloud cache.
 """
 
 import asyncio
@@ -11,34 +12,38 @@ from typing import Final
 import structlog
 from msgspec.structs import replace
 
-from gatewayd.cloud.access_control import AccessControl, grants, names
+from gatewayd.backoff import Backoff
+from gatewayd.cloud.access_control import AccessControl, grants_from, usernames_by_id
 from gatewayd.cloud.clock import CloudClock
 from gatewayd.cloud.rest.accounts import UserProfile
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError
 from gatewayd.cloud.rest.members import Member
-from gatewayd.cloud.rest.rows import ApiRow, read_row, write_row
-from gatewayd.cloud.sync.progress import SyncProgress, SyncStep
+from gatewayd.cloud.rest.objects import ApiObject, decode_object, encode_object
+from gatewayd.cloud.sync.progress import StepState, SyncProgress, SyncStep
 from gatewayd.cloud.sync.records import RecordSync
 from gatewayd.model.errors import CloudError, GatewayError
-from gatewayd.store.cloud_cache import CloudCache, Copy
+from gatewayd.store.cloud_cache import CachedObject, CloudCache
 from gatewayd.store.mirror import Mirror
 
 log = structlog.get_logger()
 
-_AGAIN_S: Final = 30.0
-"""After a run that failed; twice as long after each further one that failed though the cloud was there."""
+_FIRST_RETRY_S: Final = 30.0
 
+# The kinds of objects in the cloud cache, which are also the names of their steps.
 _AUTHORIZATION, _MEMBER, _PROFILE = "authorization", "member", "profile"
+
+SyncJob = Callable[[SyncStep], Awaitable[None]]
+"""Syncs one section and counts in the step. Raises GatewayError."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncSection:
-    """A part of the cloud that is copied as it is."""
+    """A section whose objects are copied into the cloud cache under `kind`; `list` lists them in the cloud."""
 
     kind: str
-    list: Callable[[], AsyncIterator[ApiRow]]
+    list: Callable[[], AsyncIterator[ApiObject]]
 
 
 class Sync:
@@ -48,7 +53,7 @@ class Sync:
         self,
         client: CloudClient,
         mirror: Mirror,
-        copies: CloudCache,
+        cache: CloudCache,
         access: AccessControl,
         clock: CloudClock,
         *,
@@ -56,142 +61,147 @@ class Sync:
     ) -> None:
         self._client = client
         self._mirror = mirror
-        self._copies = copies
+        self._cache = cache
         self._access = access
         self._clock = clock
         self._interval_s = interval_s
-        self._asked = asyncio.Event()
+        self._run_requested = asyncio.Event()
         self.progress = SyncProgress()
         self._sections = (
             SyncSection("home", client.homes.list),
             SyncSection("space", client.spaces.list),
             SyncSection(_MEMBER, client.members.list),
             SyncSection("key", client.keys.list),
-            SyncSection("temporary_password", client.passwords.list),
+            SyncSection("temporary_password", client.temporary_passwords.list),
             SyncSection("version", client.versions.list),
         )
-        self._learn()
+        self._update_access()
 
-    def ask(self) -> int:
-        """Sync now, or once more if a run is under way; the number of the run that will have heard of it."""
-        self._asked.set()
+    def request_run(self) -> int:
+        """Start a run now, or after the one in progress; returns the number of the run that starts after this call."""
+        self._run_requested.set()
         return self.progress.number + 1
 
     async def run(self) -> None:
-        """Sync at start, then every interval and whenever asked, until cancelled."""
+        """Sync at start, then at every interval and on request, until cancelled."""
         failures = 0
         while True:
-            self._asked.clear()
+            self._run_requested.clear()
             await self._run_once()
-            failures = (failures + 1 if self.progress.reached else 1) if self.progress.failed else 0
+            if not self.progress.any_failed:
+                failures = 0
+            elif self.progress.any_done:
+                failures += 1
+            else:
+                failures = 1  # the cloud was unreachable: no section is to blame
             try:
-                async with asyncio.timeout(pause_after(failures, self._interval_s)):
-                    await self._asked.wait()
+                async with asyncio.timeout(pause_s_after(failures, self._interval_s)):
+                    await self._run_requested.wait()
             except TimeoutError:
                 continue
 
     async def _run_once(self) -> None:
-        jobs: list[tuple[str, Callable[[SyncStep], Awaitable[None]]]] = [
-            ("timestamp", self._time),
+        jobs: list[tuple[str, SyncJob]] = [
+            ("timestamp", self._sync_clock),
             ("record", RecordSync(self._client, self._mirror).run),
-            (_PROFILE, self._profile),
-            *((section.kind, _copying(section, self._copies)) for section in self._sections),
-            (_AUTHORIZATION, self._authorizations),
+            (_PROFILE, self._sync_profile),
+            *((section.kind, _copy_job(section, self._cache)) for section in self._sections),
+            (_AUTHORIZATION, self._sync_authorizations),
         ]
         steps = [SyncStep(name) for name, _ in jobs]
         self.progress = SyncProgress(self.progress.number + 1, running=True, steps=steps)
         for step, (_, job) in zip(steps, jobs, strict=True):
-            if _is_out_of_reach(steps):
-                step.state, step.error = "failed", "not tried: nothing came of the first two"
+            if _is_cloud_unreachable(steps):
+                step.state, step.error = StepState.FAILED, "not tried: the first two sections got no answer"
             else:
-                await _attempt(step, job)
-        self._learn()
+                await _run_step(step, job)
+        self._update_access()
         self.progress.running = False
         changed = {step.name: step.changed for step in steps if step.changed}
         log.info("synced", failed=[step.name for step in steps if step.error], **changed)
 
-    async def _time(self, step: SyncStep) -> None:
+    async def _sync_clock(self, step: SyncStep) -> None:
         """§2.13."""
         self._clock.set(await self._client.service.timestamp())
-        step.seen = 1
+        step.received = 1
 
-    async def _profile(self, step: SyncStep) -> None:
-        """§1.4: who this account is."""
+    async def _sync_profile(self, step: SyncStep) -> None:
+        """§1.4: the gateway's own account."""
         profile = replace(await self._client.accounts.profile(), token=None)
-        step.seen = 1
-        step.changed = await self._copies.replace(_PROFILE, {profile.id: write_row(profile)})
+        step.received = 1
+        step.changed = await self._cache.replace(_PROFILE, {profile.id: encode_object(profile)})
 
-    async def _authorizations(self, step: SyncStep) -> None:
-        """§2.2. What is no longer listed is asked for by itself: a right is neither kept nor lost by mistake.
+    async def _sync_authorizations(self, step: SyncStep) -> None:
+        """§2.2. An authorization that is no longer listed is fetched by its id, so that a bad list revokes nothing.
 
-        One that is not listed and that the cloud refuses to show, for whatever reason, does not stand any more; one
-        of which it gives no answer stands, and holds up neither the end of another nor a new one.
+        Where the cloud refuses to show it, for whatever reason, it is revoked. Where no answer comes it stays, and the
+        others are still revoked or added.
         """
-        found = await _by_id(self._client.authorizations.list(), step)
-        known = self._copies.of(_AUTHORIZATION)
-        fault: CloudError | None = None
+        found = await _fetch_by_id(self._client.authorizations.list(), step)
+        known = self._cache.of(_AUTHORIZATION)
+        failure: CloudError | None = None
         for id_ in known.keys() - found.keys():
             try:
-                found[id_] = write_row(await self._client.authorizations.get(id_))
+                found[id_] = encode_object(await self._client.authorizations.get(id_))
             except RefusedByCloudError as error:
-                log.info("authorization_gone", id=id_, reason=str(error))
+                log.info("authorization_revoked", id=id_, reason=str(error))
             except CloudError as error:
-                found[id_], fault = known[id_], error
-        step.changed = await self._copies.replace(_AUTHORIZATION, found)
-        if fault is not None:
-            raise fault
+                found[id_], failure = known[id_], error
+        step.changed = await self._cache.replace(_AUTHORIZATION, found)
+        if failure is not None:
+            raise failure
 
-    def _learn(self) -> None:
-        """Rights come from the copies, so that they are there after a restart without the cloud."""
-        members = [read_row(copy, Member, _MEMBER) for copy in self._copies.of(_MEMBER).values()]
-        profiles = [read_row(copy, UserProfile, _PROFILE) for copy in self._copies.of(_PROFILE).values()]
-        given = [read_row(copy, Authorization, _AUTHORIZATION) for copy in self._copies.of(_AUTHORIZATION).values()]
-        before = self._access.version
-        self._access.learn(grants(given, names(members, profiles[0] if profiles else None)))
-        if self._access.version != before:
-            for record in self._mirror.all():
-                self._mirror.changed.add(record.uuid)  # somebody else's topics are to be listened to
+    def _update_access(self) -> None:
+        """Set the permissions from the cloud cache: they hold after a restart without the cloud, too."""
+        members = [decode_object(cached, Member, _MEMBER) for cached in self._cache.of(_MEMBER).values()]
+        profiles = [decode_object(cached, UserProfile, _PROFILE) for cached in self._cache.of(_PROFILE).values()]
+        authorizations = [
+            decode_object(cached, Authorization, _AUTHORIZATION) for cached in self._cache.of(_AUTHORIZATION).values()
+        ]
+        usernames = usernames_by_id(members, profiles[0] if profiles else None)
+        self._access.set_grants(grants_from(authorizations, usernames))
 
 
-def pause_after(failures: int, interval_s: float) -> float:
-    """Seconds until the next run, after so many in a row that failed: a whole house is not asked for every half minute
-    because of one section that never works.
+def pause_s_after(failures: int, interval_s: float) -> float:
+    """Seconds until the next run, after so many failed runs in a row (0: the last one succeeded).
+
+    It grows, so that one section that always fails does not make the gateway fetch all of them every half minute.
     """
-    return min(interval_s, _AGAIN_S * 2.0 ** min(failures - 1, 16)) if failures else interval_s
+    return Backoff(_FIRST_RETRY_S, longest_s=interval_s).pause_s(failures) if failures else interval_s
 
 
-def _copying(section: SyncSection, copies: CloudCache) -> Callable[[SyncStep], Awaitable[None]]:
+def _copy_job(section: SyncSection, cache: CloudCache) -> SyncJob:
     async def copy(step: SyncStep) -> None:
-        found = await _by_id(section.list(), step)
+        found = await _fetch_by_id(section.list(), step)
         if found:  # an empty answer erases nothing
-            step.changed = await copies.replace(section.kind, found)
+            step.changed = await cache.replace(section.kind, found)
 
     return copy
 
 
-async def _by_id(rows: AsyncIterator[ApiRow], step: SyncStep) -> dict[int, Copy]:
-    """Everything that a list has, by its id."""
-    found: dict[int, Copy] = {}
-    async for row in rows:
-        step.seen += 1
-        wire = write_row(row)
-        if isinstance(id_ := wire.get("id"), int):
-            found[id_] = wire
+async def _fetch_by_id(objects: AsyncIterator[ApiObject], step: SyncStep) -> dict[int, CachedObject]:
+    """All objects of a list as JSON, by their ids."""
+    found: dict[int, CachedObject] = {}
+    async for object_ in objects:
+        step.received += 1
+        encoded = encode_object(object_)
+        if isinstance(id_ := encoded.get("id"), int):
+            found[id_] = encoded
     return found
 
 
-def _is_out_of_reach(steps: Sequence[SyncStep]) -> bool:
+def _is_cloud_unreachable(steps: Sequence[SyncStep]) -> bool:
     """True where the first two sections got no answer at all: the others would only wait for theirs."""
-    return all(step.unanswered for step in steps[:2])
+    return all(step.got_no_answer for step in steps[:2])
 
 
-async def _attempt(step: SyncStep, job: Callable[[SyncStep], Awaitable[None]]) -> None:
-    step.state = "running"
+async def _run_step(step: SyncStep, job: SyncJob) -> None:
+    step.state = StepState.RUNNING
     try:
         await job(step)
     except GatewayError as error:
-        step.state, step.error = "failed", str(error)
-        step.unanswered = isinstance(error, CloudUnavailableError)
-        log.warning("sync_failed", section=step.name, reason=str(error))
+        step.state, step.error = StepState.FAILED, str(error)
+        step.got_no_answer = isinstance(error, CloudUnavailableError)
+        log.warning("sync_section_failed", section=step.name, reason=str(error))
     else:
-        step.state = "done"
+        step.state = StepState.DONE

@@ -1,6 +1,6 @@
-"""An installer's phone: finds gateways, lists what one hears, has it join a network, waits for the outcome (§10, §13).
+"""An installer's phone: discovers gateways, has one list its networks and join one, waits for the outcome (§10, §13).
 
-Needs no daemon beside it. What people see of it is `view`'s.
+Runs without a daemon on the same machine. The dialogue with the user and its output are left to `ctl`.
 """
 
 import asyncio
@@ -9,52 +9,55 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from gatewayd.model.errors import GatewayError, MalformedError
 from gatewayd.model.status import UdpStatus
 from gatewayd.provisioning.client.datagrams import (
-    Announced,
+    Announcement,
     FirmwareIsNewest,
-    Heard,
-    Listed,
-    Offer,
-    Refused,
-    decode_answer,
-    question_join,
-    question_networks,
-    question_who,
+    GatewayMessage,
+    NetworkEntry,
+    NetworkList,
+    Refusal,
+    decode_message,
+    encode_discover,
+    encode_join_network,
+    encode_list_networks,
 )
-from gatewayd.provisioning.datagrams import Sealed
-from gatewayd.provisioning.seal import Bound, seal
-from gatewayd.provisioning.udp_socket import Requester, UdpSocket
+from gatewayd.provisioning.datagrams import SealedPassphrase
+from gatewayd.provisioning.seal import SealContext, seal
+from gatewayd.provisioning.udp_socket import Sender, UdpSocket
 
 log = structlog.get_logger()
 
-Answer = TypeVar("Answer")
+_MAX_QUEUED: Final = 256
+"""Messages received and not looked at yet; more are dropped."""
+
+Result = TypeVar("Result")
 
 
-class NothingHeardError(GatewayError):
-    """No answer in time."""
+class NoAnswerError(GatewayError):
+    """The gateway did not answer in time."""
 
 
 class RefusedByGatewayError(GatewayError):
-    """400514 or 400515."""
+    """The gateway answered 400514 or 400515, or its key has changed."""
 
 
 @dataclass(frozen=True, slots=True)
-class FoundGateway:
-    """A gateway, and where it answers."""
+class DiscoveredGateway:
+    """A gateway: what it announced, and the address that it answers from."""
 
-    said: Announced
+    announcement: Announcement
     address: IPv4Address
 
 
 @dataclass(frozen=True, slots=True)
 class JoinOutcome:
-    """A network joined. `firmware_is_newest` is False where no 200555 came: it upgrades, or nobody knows."""
+    """A successful join. `firmware_is_newest` is False where no 200555 came: the gateway upgrades, or does not know."""
 
     ip: str | None
     access_ssid: str | None
@@ -62,179 +65,204 @@ class JoinOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds: how long answers are waited for. Datagrams are lost; a question is asked `again` after so long."""
+class ClientTimeouts:
+    """Seconds to wait for each answer; since datagrams get lost, a request is sent again every `resend` seconds."""
 
     announcement: float = 5
     networks: float = 40
     join: float = 180
     firmware: float = 30
-    again: float = 2
+    resend: float = 2
 
 
 class ProvisioningClient:
-    """`reach` is where gateways are looked for: broadcast addresses, or one gateway's own."""
+    """`targets` are the addresses to look for gateways at: broadcast addresses, or that of one gateway."""
 
-    def __init__(self, reach: Iterable[IPv4Address], gateway_port: int, patience: Patience) -> None:
-        self._reach = tuple(reach)
+    def __init__(self, targets: Iterable[IPv4Address], gateway_port: int, timeouts: ClientTimeouts) -> None:
+        self._targets = tuple(targets)
         self._gateway_port = gateway_port
-        self._patience = patience
-        self._heard: asyncio.Queue[tuple[Heard, Requester]] = asyncio.Queue(256)
-        self._endpoint = UdpSocket(self._received)
+        self._timeouts = timeouts
+        self._received: asyncio.Queue[tuple[GatewayMessage, Sender]] = asyncio.Queue(_MAX_QUEUED)
+        self._socket = UdpSocket(self._on_datagram)
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, reach: Iterable[IPv4Address], *, gateway_port: int = 9820, announce_port: int = 9830, patience: Patience
+        cls,
+        targets: Iterable[IPv4Address],
+        *,
+        gateway_port: int = 9820,
+        announce_port: int = 9830,
+        timeouts: ClientTimeouts,
     ) -> AsyncIterator["ProvisioningClient"]:
-        """Listen as long as this is entered; without the announce port where another program has it."""
-        phone = cls(reach, gateway_port, patience)
+        """A client that receives for the length of the block; not on the announce port where another program has it."""
+        client = cls(targets, gateway_port, timeouts)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(phone._endpoint.bound(0))
+            await stack.enter_async_context(client._socket.bound(0))
             try:
-                await stack.enter_async_context(UdpSocket(phone._received).bound(announce_port, is_shared=True))
+                await stack.enter_async_context(UdpSocket(client._on_datagram).bound(announce_port, is_shared=True))
             except OSError as error:
-                log.debug("announcements_not_heard", port=announce_port, reason=str(error))
-            yield phone
+                log.debug("announcements_not_received", port=announce_port, reason=str(error))
+            yield client
 
-    async def find(self, seconds: float, at: IPv4Address | None = None) -> tuple[FoundGateway, ...]:
-        """Every gateway that answers within `seconds`, or the one `at` an address whatever others announce meanwhile.
+    async def discover(self, seconds: float, at: IPv4Address | None = None) -> tuple[DiscoveredGateway, ...]:
+        """Every gateway that announces itself within `seconds`, sorted by uuid; with `at`, only those at this address.
 
-        By uuid; two keys under one uuid are two: one is an impostor.
+        A uuid with two keys is listed twice: one of the two is an impostor.
         """
-        found: dict[tuple[str, bytes], FoundGateway] = {}
+        found: dict[tuple[str, bytes], DiscoveredGateway] = {}
 
-        def collect(heard: Heard, asker: Requester) -> None:
-            if isinstance(heard, Announced) and at in {None, asker.address}:
-                found[heard.uuid, heard.key or b""] = FoundGateway(heard, asker.address)
+        def collect(message: GatewayMessage, sender: Sender) -> None:
+            if isinstance(message, Announcement) and at in {None, sender.address}:
+                found[message.uuid, message.key or b""] = DiscoveredGateway(message, sender.address)
 
         try:
             async with asyncio.timeout(seconds):
-                await self._ask(question_who(_new_sn()), self._reach, collect)
+                await self._request(encode_discover(_new_sn()), self._targets, collect)
         except TimeoutError:
             pass
-        return tuple(found[name] for name in sorted(found))
+        return tuple(found[identity] for identity in sorted(found))
 
-    async def networks(self, gateway: FoundGateway) -> tuple[Offer, ...]:
-        """What `gateway` hears, strongest first. Raises NothingHeardError, RefusedByGatewayError."""
+    async def list_networks(self, gateway: DiscoveredGateway) -> tuple[NetworkEntry, ...]:
+        """The networks in range of `gateway`, strongest first. Raises NoAnswerError, RefusedByGatewayError."""
 
-        def offers(heard: Heard, asker: Requester) -> tuple[Offer, ...] | None:
-            if asker.address != gateway.address:
+        def find_networks(message: GatewayMessage, sender: Sender) -> tuple[NetworkEntry, ...] | None:
+            if sender.address != gateway.address:
                 return None
-            if isinstance(heard, Refused) and heard.status is UdpStatus.WIFI_LIST_FAILED:
+            if isinstance(message, Refusal) and message.status is UdpStatus.WIFI_LIST_FAILED:
                 raise RefusedByGatewayError("the gateway could not list its networks (400514)")
-            return heard.offers if isinstance(heard, Listed) else None
+            return message.networks if isinstance(message, NetworkList) else None
 
-        async with _waiting(self._patience.networks, "a list of networks"):
-            return await self._ask(question_networks(gateway.said.uuid), (gateway.address,), offers)
+        async with _no_answer_after(self._timeouts.networks, "a list of networks"):
+            request = encode_list_networks(gateway.announcement.uuid)
+            return await self._request(request, (gateway.address,), find_networks)
 
     async def join(
         self,
-        gateway: FoundGateway,
-        offer: Offer,
+        gateway: DiscoveredGateway,
+        network: NetworkEntry,
         passphrase: str,
-        joined: Callable[[Announced], None] = lambda _said: None,
+        on_joined: Callable[[Announcement], None] = lambda _announcement: None,
     ) -> JoinOutcome:
-        """Have `gateway` join `offer`, the passphrase sealed where it has a key; `joined` hears of the 200601.
+        """Have `gateway` join `network`; the passphrase is sealed where the gateway has a key.
 
-        Raises NothingHeardError (it may have moved to a network that is not heard from here), RefusedByGatewayError.
+        `on_joined` is called with the 200601, before the firmware is looked up. Raises RefusedByGatewayError, and
+        NoAnswerError, also where the gateway has moved to a network that this machine is not on.
         """
-        fresh = gateway.said if gateway.said.key is None else await self._fresh(gateway)
+        current = gateway.announcement
+        if current.key is not None:
+            current = await self._fresh_announcement(gateway)
         sn = _new_sn()
-        question = question_join(fresh.uuid, sn, offer, sealed_for(fresh, offer, passphrase))
-        said = await self._joined(gateway, fresh, offer, question, sn)
-        joined(said)
-        return JoinOutcome(said.ip, said.access_ssid, await self._is_newest(gateway, said, question))
+        request = encode_join_network(current.uuid, sn, network, seal_for(current, network, passphrase))
+        joined = await self._wait_until_joined(gateway, current, network, request, sn)
+        on_joined(joined)
+        return JoinOutcome(joined.ip, joined.access_ssid, await self._is_firmware_newest(gateway, joined, request))
 
-    async def _fresh(self, gateway: FoundGateway) -> Announced:
-        """The gateway's newest announcement: a nonce is good once."""
+    async def _fresh_announcement(self, gateway: DiscoveredGateway) -> Announcement:
+        """A new announcement of `gateway`: the nonce in the former one may have been used."""
         sn = _new_sn()
+        known = gateway.announcement
 
-        def its_own(heard: Heard, _asker: Requester) -> Announced | None:
-            if not isinstance(heard, Announced) or heard.uuid != gateway.said.uuid or heard.sn != sn:
+        def find_announcement(message: GatewayMessage, _sender: Sender) -> Announcement | None:
+            if not isinstance(message, Announcement) or message.uuid != known.uuid or message.sn != sn:
                 return None
-            if heard.key != gateway.said.key:
+            if message.key != known.key:
                 raise RefusedByGatewayError("the gateway's key is another than a moment ago: somebody poses as it")
-            return heard
+            return message
 
-        async with _waiting(self._patience.announcement, "an announcement"):
-            return await self._ask(question_who(sn), (gateway.address,), its_own)
+        async with _no_answer_after(self._timeouts.announcement, "an announcement"):
+            return await self._request(encode_discover(sn), (gateway.address,), find_announcement)
 
-    async def _joined(
-        self, gateway: FoundGateway, fresh: Announced, offer: Offer, question: bytes, sn: str
-    ) -> Announced:
-        def outcome(heard: Heard, asker: Requester) -> Announced | None:
-            match heard:
-                case Refused(status=UdpStatus.WIFI_JOIN_FAILED) if _is_answer(heard.sn, sn, asker, gateway):
-                    reason = heard.reason or "it says no more"
+    async def _wait_until_joined(
+        self, gateway: DiscoveredGateway, before: Announcement, network: NetworkEntry, request: bytes, sn: str
+    ) -> Announcement:
+        """Send the 200554 until its outcome arrives; `before` is the gateway's announcement before it."""
+
+        def find_outcome(message: GatewayMessage, sender: Sender) -> Announcement | None:
+            match message:
+                case Refusal(status=UdpStatus.WIFI_JOIN_FAILED) if _is_answer(message.sn, sn, sender, gateway):
+                    reason = message.reason or "it says no more"
                     raise RefusedByGatewayError(f"the gateway did not join (400515): {reason}")
-                case Announced(uuid=fresh.uuid, key=fresh.key):
-                    # Who moves to that network after it hears no answer, only that the gateway has got there.
-                    is_there = heard.access_ssid == offer.ssid and (
-                        fresh.key is None or fresh.access_ssid != offer.ssid
+                case Announcement(uuid=before.uuid, key=before.key):
+                    # The answer may get lost while this machine follows the gateway to the new network; then an
+                    # announcement without the request's sn shows that the gateway has arrived there.
+                    is_there = message.access_ssid == network.ssid and (
+                        before.key is None or before.access_ssid != network.ssid
                     )
-                    return heard if heard.sn == sn or is_there else None
+                    return message if message.sn == sn or is_there else None
             return None
 
-        async with _waiting(self._patience.join, "the outcome; the gateway may be on the other network now"):
-            return await self._ask(question, (gateway.address,), outcome)
+        async with _no_answer_after(self._timeouts.join, "the outcome; the gateway may be on the other network now"):
+            return await self._request(request, (gateway.address,), find_outcome)
 
-    async def _is_newest(self, gateway: FoundGateway, said: Announced, question: bytes) -> bool:
-        """Whether 200555 comes. A gateway with our extensions knows a request again, and repeats its whole outcome."""
-        places = {gateway.address, IPv4Address(said.ip)} if said.ip else {gateway.address}
+    async def _is_firmware_newest(self, gateway: DiscoveredGateway, joined: Announcement, request: bytes) -> bool:
+        """Whether 200555 arrives in time.
 
-        def newest(heard: Heard, asker: Requester) -> bool | None:
-            return True if isinstance(heard, FirmwareIsNewest) and asker.address in places else None
+        A gateway with the extensions recognizes the repeated request, and repeats the outcome instead of joining again.
+        """
+        addresses = {gateway.address, IPv4Address(joined.ip)} if joined.ip else {gateway.address}
+
+        def find_confirmation(message: GatewayMessage, sender: Sender) -> bool | None:
+            return True if isinstance(message, FirmwareIsNewest) and sender.address in addresses else None
 
         try:
-            async with asyncio.timeout(self._patience.firmware):
-                return await self._go_on_asking(question, places if said.key else (), newest)
+            async with asyncio.timeout(self._timeouts.firmware):
+                return await self._resend_until(request, addresses if joined.key else (), find_confirmation)
         except TimeoutError:
             return False
 
-    async def _ask(
-        self, question: bytes, places: Iterable[IPv4Address], answer: Callable[[Heard, Requester], Answer | None]
-    ) -> Answer:
-        """Ask at `places`, again and again, until `answer` makes something of what is heard from now on."""
-        while not self._heard.empty():
-            self._heard.get_nowait()
-        return await self._go_on_asking(question, places, answer)
+    async def _request(
+        self,
+        request: bytes,
+        addresses: Iterable[IPv4Address],
+        find: Callable[[GatewayMessage, Sender], Result | None],
+    ) -> Result:
+        """Drop what was received so far; then as `_resend_until`."""
+        while not self._received.empty():
+            self._received.get_nowait()
+        return await self._resend_until(request, addresses, find)
 
-    async def _go_on_asking(
-        self, question: bytes, places: Iterable[IPv4Address], answer: Callable[[Heard, Requester], Answer | None]
-    ) -> Answer:
+    async def _resend_until(
+        self,
+        request: bytes,
+        addresses: Iterable[IPv4Address],
+        find: Callable[[GatewayMessage, Sender], Result | None],
+    ) -> Result:
+        """Send `request` to `addresses` every `resend` seconds until `find` returns a result for a message."""
         while True:
-            for place in places:
-                self._endpoint.send(question, place, self._gateway_port)
+            for address in addresses:
+                self._socket.send(request, address, self._gateway_port)
             try:
-                async with asyncio.timeout(self._patience.again):
+                async with asyncio.timeout(self._timeouts.resend):
                     while True:
-                        if (found := answer(*await self._heard.get())) is not None:
-                            return found
+                        if (result := find(*await self._received.get())) is not None:
+                            return result
             except TimeoutError:
                 continue
 
-    def _received(self, datagram: bytes, asker: Requester) -> None:
+    def _on_datagram(self, datagram: bytes, sender: Sender) -> None:
         try:
-            heard = decode_answer(datagram)
+            message = decode_message(datagram)
         except MalformedError as error:
-            log.debug("answer_not_read", gateway=str(asker.address), reason=str(error))
+            log.debug("datagram_not_read", sender=str(sender.address), reason=str(error))
             return
-        if not self._heard.full():
-            self._heard.put_nowait((heard, asker))
+        if not self._received.full():
+            self._received.put_nowait((message, sender))
 
 
-def sealed_for(gateway: Announced, offer: Offer, passphrase: str) -> str | Sealed:
-    """`passphrase` as `gateway` can take it. Raises MalformedError for a key that is none."""
+def seal_for(gateway: Announcement, network: NetworkEntry, passphrase: str) -> str | SealedPassphrase:
+    """`passphrase` in the form that `gateway` takes: sealed if it announces a key. Raises MalformedError where that is
+    not an X25519 key.
+    """
     if not passphrase or gateway.key is None or gateway.nonce is None:
         return passphrase
-    bound = Bound(gateway.uuid, offer.ssid, offer.auth, offer.encryption, gateway.nonce)
-    return Sealed(gateway.nonce, seal(passphrase, gateway.key, bound))
+    context = SealContext(gateway.uuid, network.ssid, network.auth, network.encryption, gateway.nonce)
+    return SealedPassphrase(gateway.nonce, seal(passphrase, gateway.key, context))
 
 
-def _is_answer(said: str | None, sn: str, asker: Requester, gateway: FoundGateway) -> bool:
-    """A gateway without the extensions gives no sn back; then it is one if it comes from there."""
-    return said == sn or (said is None and asker.address == gateway.address)
+def _is_answer(answer_sn: str | None, sn: str, sender: Sender, gateway: DiscoveredGateway) -> bool:
+    """True where the sn is the request's; a gateway without the extensions sends none, then its address decides."""
+    return answer_sn == sn or (answer_sn is None and sender.address == gateway.address)
 
 
 def _new_sn() -> str:
@@ -242,9 +270,10 @@ def _new_sn() -> str:
 
 
 @asynccontextmanager
-async def _waiting(seconds: float, what: str) -> AsyncIterator[None]:
+async def _no_answer_after(seconds: float, expected: str) -> AsyncIterator[None]:
+    """Raises NoAnswerError where the block takes longer than `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise NothingHeardError(f"no answer within {seconds:g} s: waited for {what}") from error
+        raise NoAnswerError(f"no answer within {seconds:g} s: waited for {expected}") from error

@@ -1,4 +1,7 @@
-"""A phone's side of §10 and §13: questions encoded, answers decoded. Pure; the gateway's is `datagrams`."""
+"""The phone's side of the datagrams of §10 and §13: encodes requests, decodes what gateways send. Pure.
+
+The gateway's side is `provisioning.datagrams`.
+"""
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
@@ -11,13 +14,13 @@ from gatewayd.model.errors import MalformedError
 from gatewayd.model.ids import Category
 from gatewayd.model.status import OperationStatus, UdpStatus
 from gatewayd.model.wifi import Auth, Encryption
-from gatewayd.provisioning.datagrams import Sealed
+from gatewayd.provisioning.datagrams import SealedPassphrase
 
-_MEANINGS: Final = {meaning.value[0]: meaning for meaning in UdpStatus}
+_STATUSES: Final = {status.value[0]: status for status in UdpStatus}
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class Announcement:
     """200601. `key` and `nonce` are None from a gateway without the extension."""
 
     uuid: str
@@ -32,8 +35,11 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """One network of a list, strongest first. `signal` in per cent, where the gateway says it."""
+class NetworkEntry:
+    """A network as a 200554 names it: a row of a 200553, or a hidden one that the user names.
+
+    `signal` in per cent; None where the gateway does not send it.
+    """
 
     ssid: str
     auth: Auth
@@ -42,15 +48,17 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """200553."""
+class NetworkList:
+    """200553: the networks, strongest first."""
 
-    offers: tuple[Offer, ...]
+    networks: tuple[NetworkEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """400514 (`status` WIFI_LIST_FAILED) or 400515, and why where the gateway says it."""
+class Refusal:
+    """400514 (`status` WIFI_LIST_FAILED) or 400515 (WIFI_JOIN_FAILED). `reason` is empty where the gateway gives none,
+    `sn` is None where it does not repeat the request's.
+    """
 
     status: UdpStatus
     reason: str
@@ -62,21 +70,21 @@ class FirmwareIsNewest:
     """200555."""
 
 
-Heard = Announced | Listed | Refused | FirmwareIsNewest
+GatewayMessage = Announcement | NetworkList | Refusal | FirmwareIsNewest
 
 
-class _Row(msgspec.Struct, frozen=True):
+class _RowWire(msgspec.Struct, frozen=True):
     auth: Auth
     encry: Encryption
     ssid: str
 
 
-class _Param(msgspec.Struct, frozen=True):
+class _ParamWire(msgspec.Struct, frozen=True):
     ip: str | None = None
     access_ssid: str | None = None
 
 
-class _Msg(msgspec.Struct, frozen=True):
+class _MsgWire(msgspec.Struct, frozen=True):
     uuid: str
     category: str
     sn: str | int | None = None
@@ -84,13 +92,13 @@ class _Msg(msgspec.Struct, frozen=True):
     type_sub: str | None = None
     type: str | None = None
     ver: str | None = None
-    param: _Param | None = None
+    param: _ParamWire | None = None
 
 
-class _AnswerDatagram(msgspec.Struct, frozen=True):
+class _MessageWire(msgspec.Struct, frozen=True):
     status: int
-    msg: _Msg | None = None
-    data: tuple[_Row, ...] = ()
+    msg: _MsgWire | None = None
+    data: tuple[_RowWire, ...] = ()
     signals: tuple[int, ...] = ()
     desc: str | None = None
     sn: str | int | None = None
@@ -98,38 +106,37 @@ class _AnswerDatagram(msgspec.Struct, frozen=True):
     nonce: str | None = None
 
 
-def decode_answer(datagram: bytes) -> Heard:
-    """What a gateway says in `datagram`. Raises MalformedError."""
+def decode_message(datagram: bytes) -> GatewayMessage:
+    """What a gateway sent. Raises MalformedError with the reason."""
     try:
-        wire = msgspec.json.decode(datagram, type=_AnswerDatagram)
-        return _meaning(wire)
+        return _message(msgspec.json.decode(datagram, type=_MessageWire))
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise MalformedError(f"answer: {error}") from error
 
 
-def _meaning(wire: _AnswerDatagram) -> Heard:
-    match _MEANINGS.get(wire.status):
+def _message(wire: _MessageWire) -> GatewayMessage:
+    match _STATUSES.get(wire.status):
         case UdpStatus.AVAILABLE_DEVICE:
-            return _announced(wire)
+            return _announcement(wire)
         case UdpStatus.WIFI_LIST:
             signals = wire.signals if len(wire.signals) == len(wire.data) else (None,) * len(wire.data)
-            offers = zip(wire.data, signals, strict=True)
-            return Listed(tuple(Offer(row.ssid, row.auth, row.encry, signal) for row, signal in offers))
+            rows = zip(wire.data, signals, strict=True)
+            return NetworkList(tuple(NetworkEntry(row.ssid, row.auth, row.encry, signal) for row, signal in rows))
         case (UdpStatus.WIFI_LIST_FAILED | UdpStatus.WIFI_JOIN_FAILED) as status:
-            return Refused(status, wire.desc or "", None if wire.sn is None else str(wire.sn))
+            return Refusal(status, wire.desc or "", None if wire.sn is None else str(wire.sn))
         case UdpStatus.FIRMWARE_IS_NEWEST:
             return FirmwareIsNewest()
         case _:
-            raise ValueError(f"status {wire.status} is no gateway's")
+            raise ValueError(f"status {wire.status}: no gateway sends it")
 
 
-def _announced(wire: _AnswerDatagram) -> Announced:
+def _announcement(wire: _MessageWire) -> Announcement:
     msg = wire.msg
     if msg is None or msg.category != Category.GATEWAY:
         raise ValueError("200601 without a gateway's record")
-    param = msg.param or _Param()
+    param = msg.param or _ParamWire()
     ip = None if not param.ip else str(IPv4Address(param.ip))
-    return Announced(
+    return Announcement(
         uuid=msg.uuid,
         sn=str(msg.sn or ""),
         title=msg.title or "",
@@ -142,21 +149,22 @@ def _announced(wire: _AnswerDatagram) -> Announced:
     )
 
 
-def question_who(sn: str) -> bytes:
-    """Who is there? A §10 envelope for `category` "gw"."""
+def encode_discover(sn: str) -> bytes:
+    """A §10 envelope for `category` "gw", which gateways answer with 200601 and the same `sn`."""
     return msgspec.json.encode({"msg": {"sn": sn, "category": Category.GATEWAY}, "status": OperationStatus.OFF.code})
 
 
-def question_networks(uuid: str) -> bytes:
-    """200552, to the gateway `uuid`."""
+def encode_list_networks(uuid: str) -> bytes:
+    """200552 to the gateway `uuid`."""
     return msgspec.json.encode({"status": UdpStatus.WIFI_LIST_REQUESTED.value[0], "uuid": uuid})
 
 
-def question_join(uuid: str, sn: str, offer: Offer, passphrase: str | Sealed) -> bytes:
-    """200554, to the gateway `uuid`."""
-    if isinstance(passphrase, Sealed):
-        pwd: object = {"nonce": b64encode(passphrase.nonce).decode(), "sealed": b64encode(passphrase.box).decode()}
+def encode_join_network(uuid: str, sn: str, network: NetworkEntry, passphrase: str | SealedPassphrase) -> bytes:
+    """200554 to the gateway `uuid`."""
+    if isinstance(passphrase, SealedPassphrase):
+        nonce, ciphertext = b64encode(passphrase.nonce).decode(), b64encode(passphrase.ciphertext).decode()
+        pwd: object = {"nonce": nonce, "sealed": ciphertext}
     else:
         pwd = passphrase
-    data = {"auth": offer.auth, "encry": offer.encryption, "ssid": offer.ssid, "pwd": pwd}
+    data = {"auth": network.auth, "encry": network.encryption, "ssid": network.ssid, "pwd": pwd}
     return msgspec.json.encode({"status": UdpStatus.WIFI_JOIN_REQUESTED.value[0], "uuid": uuid, "sn": sn, "data": data})

@@ -1,1 +1,1 @@
-"""Wi-Fi through NetworkManager's D-Bus interface: the only place that knows either of the two."""
+"""Wi-Fi through NetworkManager's D-Bus API; no other package uses NetworkManager or D-Bus."""

@@ -1,14 +1,14 @@
-"""Wi-Fi by NetworkManager: lists what is in the air, joins, and says what is joined.
+"""The Protocol `Wifi` on NetworkManager: lists networks, joins one, reads what is joined.
 
-One question to NetworkManager at a time, each over a connection of its own (see bus.py); §13's words are words.py's.
+Each task has a connection to the bus of its own (see `bus`). The steps of a join are left to `join`, §13's values to
+`security`.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
@@ -25,20 +25,24 @@ from gatewayd.provisioning.networkmanager.objects import (
     UnusableError,
     WirelessDevice,
 )
-from gatewayd.provisioning.networkmanager.security import check_choice, networks
+from gatewayd.provisioning.networkmanager.security import check_credentials, joinable_networks
 
 log = structlog.get_logger()
 
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
+_NOT_ALLOWED_SUFFIX: Final = ".NotAllowed"  # NMDeviceError
 
 
 def boottime_ms() -> int:
-    """The clock that NetworkManager stamps scans with."""
+    """CLOCK_BOOTTIME, by which NetworkManager dates scans."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 class NetworkManagerWifi:
-    """The Wi-Fi radio of `interface` (None: the first that can be used); `address` is the bus (None: the system's)."""
+    """The Wi-Fi radio of `interface` (None: the first that can be used). Fits the Protocol `Wifi`.
+
+    `address` is the D-Bus address of the bus (None: the system bus).
+    """
 
     def __init__(
         self,
@@ -55,63 +59,60 @@ class NetworkManagerWifi:
         self._clock_ms = clock_ms
         self._new_uuid = new_uuid
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        return None
-
     async def scan(self) -> tuple[WifiNetwork, ...]:
-        """A fresh list, strongest first, each ssid once. Raises ScanError."""
+        """Scan now; return the networks, strongest first, each ssid once. Raises ScanError."""
         try:
             async with self._bus() as bus:
                 await self._scan(bus)
-                found = (await self._radio(bus)).access_points
+                access_points = (await self._device(bus)).access_points
         except (BusError, DbusCallError, UnusableError) as error:
             raise ScanError(f"Wi-Fi networks cannot be listed: {error}") from error
-        listed = networks(found.values())
-        log.debug("wifi_scanned", heard=len(found), listed=len(listed))
-        return listed
+        networks = joinable_networks(access_points.values())
+        log.debug("wifi_scanned", access_points=len(access_points), networks=len(networks))
+        return networks
 
-    async def join(self, choice: WifiCredentials) -> WifiLink:
-        """Join, and return once there is an IPv4 address. Raises JoinError, with the former network back.
+    async def join(self, credentials: WifiCredentials) -> WifiLink:
+        """Join, and return once there is an IPv4 address. Raises JoinError, with the former network connected again.
 
-        Where it is cancelled, the former network is on its way back when the cancellation goes on.
+        Where this is cancelled, NetworkManager has been told to connect the former network before CancelledError
+        propagates.
         """
-        check_choice(choice)
+        check_credentials(credentials)
         try:
             async with self._bus() as bus:
-                radio = await self._radio(bus)
-                return await NetworkManagerJoin(bus, radio, choice, uuid=self._new_uuid(), limits=self._limits).run()
+                device = await self._device(bus)
+                join = NetworkManagerJoin(bus, device, credentials, uuid=self._new_uuid(), limits=self._limits)
+                return await join.run()
         except (BusError, DbusCallError, UnusableError) as error:
             raise JoinError(f"Wi-Fi cannot be used: {error}", JoinFailure.UNAVAILABLE) from error
 
     async def link(self) -> WifiLink | None:
-        """What is joined now; None too where NetworkManager or the radio cannot be asked.
+        """The network that is joined now; None also where NetworkManager or the radio cannot be read.
 
-        A network counts once it has given an address: the kernel tells of that before NetworkManager is all done.
+        A network counts from IP_CONFIG on, as soon as there is an address: the kernel reports the address before
+        NetworkManager reaches ACTIVATED.
         """
         try:
             async with self._bus() as bus:
-                radio = await self._radio(bus)
-                if not NmDeviceState.IP_CONFIG <= radio.state <= NmDeviceState.ACTIVATED or radio.address is None:
+                device = await self._device(bus)
+                if not NmDeviceState.IP_CONFIG <= device.state <= NmDeviceState.ACTIVATED or device.address is None:
                     return None
-                ssid = (await profiles.profile_at(bus, radio.profile)).ssid
+                ssid = (await profiles.profile_at(bus, device.profile)).ssid
         except (BusError, DbusCallError, UnusableError) as error:
-            log.debug("wifi_link_not_known", reason=str(error))
+            log.debug("wifi_link_not_read", reason=str(error))
             return None
-        return None if ssid is None else WifiLink(radio.interface, ssid, radio.address)
+        return None if ssid is None else WifiLink(device.interface, ssid, device.address)
 
     async def _scan(self, bus: Bus) -> None:
-        radio = await self._radio(bus)
-        async with bus.listening(SignalMatch(_PROPERTIES, "PropertiesChanged", radio.path)) as signals:
+        device = await self._device(bus)
+        async with bus.subscribed(SignalMatch(_PROPERTIES, "PropertiesChanged", device.path)) as signals:
             try:
-                await bus.call(radio.path, WIRELESS, "RequestScan", "a{sv}", {})
+                await bus.call(device.path, WIRELESS, "RequestScan", "a{sv}", {})
             except DbusCallError as error:
-                # So it says while a scan runs already, and right after one.
-                if not error.name.endswith(".NotAllowed"):
+                # NetworkManager refuses a scan while one runs, and for a while after one.
+                if not error.name.endswith(_NOT_ALLOWED_SUFFIX):
                     raise
-                if self._clock_ms() - radio.last_scan <= self._limits.still_fresh * 1000:
+                if self._clock_ms() - device.last_scan <= self._limits.scan_max_age * 1000:
                     return
             try:
                 async with asyncio.timeout(self._limits.scan):
@@ -120,12 +121,10 @@ class NetworkManagerWifi:
                         if interface == WIRELESS and "LastScan" in changed:
                             return
             except TimeoutError:
-                raise UnusableError(f"{radio.interface} did not finish a scan in {self._limits.scan:g} s") from None
+                raise UnusableError(f"{device.interface} did not finish a scan in {self._limits.scan:g} s") from None
 
-    async def _radio(self, bus: Bus) -> WirelessDevice:
-        return (await NetworkManagerObjects.read(bus)).radio(self._interface)
+    async def _device(self, bus: Bus) -> WirelessDevice:
+        return (await NetworkManagerObjects.read(bus)).wifi_device(self._interface)
 
-    @asynccontextmanager
-    async def _bus(self) -> AsyncIterator[Bus]:
-        async with open_bus(self._address, timeout_s=self._limits.call) as bus:
-            yield bus
+    def _bus(self) -> AbstractAsyncContextManager[Bus]:
+        return open_bus(self._address, timeout_s=self._limits.call)

@@ -1,6 +1,6 @@
-"""Why a join failed, read from what NetworkManager says of its device and of the connection being activated.
+"""Why a join failed: NetworkManager's reasons, for a device or an active connection, as a JoinFailure. Pure.
 
-Pure. The numbers are NMDeviceStateReason and NMActiveConnectionStateReason.
+When a join has failed is left to `join`.
 """
 
 from enum import IntEnum
@@ -10,8 +10,8 @@ from gatewayd.model.wifi import JoinFailure
 from gatewayd.provisioning.networkmanager.objects import NmDeviceState
 
 
-class Reason(IntEnum):
-    """NMDeviceStateReason, as far as a Wi-Fi device gives it."""
+class NmDeviceStateReason(IntEnum):
+    """NMDeviceStateReason, those that a Wi-Fi device gives."""
 
     NONE = 0
     UNKNOWN = 1
@@ -43,74 +43,91 @@ class Reason(IntEnum):
     IP_METHOD_UNSUPPORTED = 65
 
 
-_MEANING: Final = {
-    Reason.CONFIG_FAILED: JoinFailure.UNAVAILABLE,
-    Reason.IP_CONFIG_UNAVAILABLE: JoinFailure.NO_ADDRESS,
-    Reason.IP_CONFIG_EXPIRED: JoinFailure.NO_ADDRESS,
-    Reason.NO_SECRETS: JoinFailure.WRONG_PASSPHRASE,
-    Reason.SUPPLICANT_DISCONNECT: JoinFailure.WRONG_PASSPHRASE,
-    Reason.SUPPLICANT_CONFIG_FAILED: JoinFailure.UNAVAILABLE,
-    Reason.SUPPLICANT_FAILED: JoinFailure.UNAVAILABLE,
-    Reason.SUPPLICANT_TIMEOUT: JoinFailure.WRONG_PASSPHRASE,
-    Reason.DHCP_START_FAILED: JoinFailure.NO_ADDRESS,
-    Reason.DHCP_ERROR: JoinFailure.NO_ADDRESS,
-    Reason.DHCP_FAILED: JoinFailure.NO_ADDRESS,
-    Reason.AUTOIP_START_FAILED: JoinFailure.NO_ADDRESS,
-    Reason.AUTOIP_ERROR: JoinFailure.NO_ADDRESS,
-    Reason.AUTOIP_FAILED: JoinFailure.NO_ADDRESS,
-    Reason.FIRMWARE_MISSING: JoinFailure.UNAVAILABLE,
-    Reason.REMOVED: JoinFailure.UNAVAILABLE,
-    Reason.SLEEPING: JoinFailure.UNAVAILABLE,
-    Reason.CONNECTION_REMOVED: JoinFailure.UNAVAILABLE,
-    Reason.USER_REQUESTED: JoinFailure.UNAVAILABLE,
-    Reason.NEW_ACTIVATION: JoinFailure.UNAVAILABLE,
-    Reason.CARRIER: JoinFailure.LOST,
-    Reason.SSID_NOT_FOUND: JoinFailure.NOT_FOUND,
-    Reason.IP_ADDRESS_DUPLICATE: JoinFailure.NO_ADDRESS,
-    Reason.IP_METHOD_UNSUPPORTED: JoinFailure.NO_ADDRESS,
+class NmActiveConnectionStateReason(IntEnum):
+    """NMActiveConnectionStateReason, those that say more than that the connection ended."""
+
+    USER_DISCONNECTED = 2
+    IP_CONFIG_INVALID = 5
+    CONNECT_TIMEOUT = 6
+    NO_SECRETS = 9
+    LOGIN_FAILED = 10
+    CONNECTION_REMOVED = 11
+    DEVICE_REMOVED = 14
+
+
+_FAILURES: Final[dict[int, JoinFailure]] = {
+    NmDeviceStateReason.CONFIG_FAILED: JoinFailure.UNAVAILABLE,
+    NmDeviceStateReason.IP_CONFIG_UNAVAILABLE: JoinFailure.NO_ADDRESS,
+    NmDeviceStateReason.IP_CONFIG_EXPIRED: JoinFailure.NO_ADDRESS,
+    NmDeviceStateReason.NO_SECRETS: JoinFailure.WRONG_PASSPHRASE,
+    NmDeviceStateReason.SUPPLICANT_DISCONNECT: JoinFailure.WRONG_PASSPHRASE,
+    NmDeviceStateReason.SUPPLICANT_CONFIG_FAILED: JoinFailure.UNAVAILABLE,
+    NmDeviceStateReason.SUPPLICANT_FAILED: JoinFailure.UNAVAILABLE,
+    NmDeviceStateReason.SUPPLICANT_TIMEOUT: JoinFailure.WRONG_PASSPHRASE,
+    NmDeviceStateReason.DHCP_START_FAILED: JoinFailure.NO_ADDRESS,
+    NmDeviceStateReason.DHCP_ERROR: JoinFailure.NO_ADDRESS,
+    NmDeviceStateReason.DHCP_FAILED: JoinFailure.NO_ADDRESS,
+    NmDeviceStateReason.AUTOIP_START_FAILED: JoinFailure.NO_ADDRESS,
+    NmDeviceStateReason.AUTOIP_ERROR: JoinFailure.NO_ADDRESS,
+    NmDeviceStateReason.AUTOIP_FAILED: JoinFailure.NO_ADDRESS,
+    NmDeviceStateReason.FIRMWARE_MISSING: JoinFailure.UNAVAILABLE,
+    NmDeviceStateReason.REMOVED: JoinFailure.UNAVAILABLE,
+    NmDeviceStateReason.SLEEPING: JoinFailure.UNAVAILABLE,
+    NmDeviceStateReason.CONNECTION_REMOVED: JoinFailure.UNAVAILABLE,
+    NmDeviceStateReason.USER_REQUESTED: JoinFailure.UNAVAILABLE,
+    NmDeviceStateReason.NEW_ACTIVATION: JoinFailure.UNAVAILABLE,
+    NmDeviceStateReason.CARRIER: JoinFailure.LOST,
+    NmDeviceStateReason.SSID_NOT_FOUND: JoinFailure.NOT_FOUND,
+    NmDeviceStateReason.IP_ADDRESS_DUPLICATE: JoinFailure.NO_ADDRESS,
+    NmDeviceStateReason.IP_METHOD_UNSUPPORTED: JoinFailure.NO_ADDRESS,
 }
 
-# The active connection's own reasons are vaguer; those that are missing here say no more than that it ended.
-_ACTIVE_MEANING: Final = {
-    2: Reason.USER_REQUESTED,
-    5: Reason.IP_CONFIG_UNAVAILABLE,
-    6: Reason.SUPPLICANT_TIMEOUT,
-    9: Reason.NO_SECRETS,
-    10: Reason.NO_SECRETS,  # login failed
-    11: Reason.CONNECTION_REMOVED,
-    14: Reason.REMOVED,
+_DEVICE_REASONS: Final[dict[int, NmDeviceStateReason]] = {
+    NmActiveConnectionStateReason.USER_DISCONNECTED: NmDeviceStateReason.USER_REQUESTED,
+    NmActiveConnectionStateReason.IP_CONFIG_INVALID: NmDeviceStateReason.IP_CONFIG_UNAVAILABLE,
+    NmActiveConnectionStateReason.CONNECT_TIMEOUT: NmDeviceStateReason.SUPPLICANT_TIMEOUT,
+    NmActiveConnectionStateReason.NO_SECRETS: NmDeviceStateReason.NO_SECRETS,
+    NmActiveConnectionStateReason.LOGIN_FAILED: NmDeviceStateReason.NO_SECRETS,
+    NmActiveConnectionStateReason.CONNECTION_REMOVED: NmDeviceStateReason.CONNECTION_REMOVED,
+    NmActiveConnectionStateReason.DEVICE_REMOVED: NmDeviceStateReason.REMOVED,
 }
 
 
-def failure_of(reason: int, stage: int, *, is_secured: bool, was_heard: bool) -> JoinFailure:
-    """The failure behind a device's `reason`, given the furthest State that it came to."""
-    meaning = _MEANING.get(Reason(reason)) if reason in set(Reason) else None
-    match meaning:
-        case JoinFailure.WRONG_PASSPHRASE if stage >= NmDeviceState.IP_CONFIG:
-            return JoinFailure.LOST  # the passphrase had been good enough by then
-        case JoinFailure.WRONG_PASSPHRASE if not is_secured or (reason == Reason.SUPPLICANT_TIMEOUT and not was_heard):
-            return _gone(was_heard=was_heard)
+def failure_of(reason: int, furthest_state: int, *, is_secured: bool, is_in_range: bool) -> JoinFailure:
+    """The failure that a device's `reason` (NMDeviceStateReason) stands for.
+
+    `furthest_state` is the furthest NmDeviceState that the activation reached. `is_secured`: the network takes a
+    passphrase. `is_in_range`: the last scan found it.
+    """
+    failure = _FAILURES.get(reason)
+    match failure:
+        case JoinFailure.WRONG_PASSPHRASE if furthest_state >= NmDeviceState.IP_CONFIG:
+            return JoinFailure.LOST  # the passphrase was accepted before
+        case JoinFailure.WRONG_PASSPHRASE if not is_secured:
+            return _lost_or_not_found(is_in_range=is_in_range)
+        case JoinFailure.WRONG_PASSPHRASE if reason == NmDeviceStateReason.SUPPLICANT_TIMEOUT and not is_in_range:
+            return JoinFailure.NOT_FOUND
         case JoinFailure.NOT_FOUND:
-            return _gone(was_heard=was_heard)
+            return _lost_or_not_found(is_in_range=is_in_range)
         case None:
             return JoinFailure.LOST
-    return meaning
+    return failure
 
 
-def failure_at(stage: int) -> JoinFailure:
-    """The failure when time is up and NetworkManager has not said why, at the furthest State that it came to."""
-    return JoinFailure.NO_ADDRESS if stage >= NmDeviceState.IP_CONFIG else JoinFailure.LOST
+def failure_at_timeout(furthest_state: int) -> JoinFailure:
+    """The failure where NetworkManager gave no reason in time."""
+    return JoinFailure.NO_ADDRESS if furthest_state >= NmDeviceState.IP_CONFIG else JoinFailure.LOST
 
 
 def device_reason(active_reason: int) -> int:
-    """The device's reason that an active connection's reason amounts to."""
-    return _ACTIVE_MEANING.get(active_reason, Reason.UNKNOWN)
+    """The device's reason that corresponds to an active connection's (NMActiveConnectionStateReason)."""
+    return _DEVICE_REASONS.get(active_reason, NmDeviceStateReason.UNKNOWN)
 
 
-def name_of(reason: int) -> str:
-    """For the log and the error."""
-    return Reason(reason).name if reason in set(Reason) else f"reason {reason}"
+def reason_name(reason: int) -> str:
+    """The name of a device's reason, or its number where it has none here; for the log and the error."""
+    return NmDeviceStateReason(reason).name if reason in set(NmDeviceStateReason) else f"reason {reason}"
 
 
-def _gone(*, was_heard: bool) -> JoinFailure:
-    return JoinFailure.LOST if was_heard else JoinFailure.NOT_FOUND
+def _lost_or_not_found(*, is_in_range: bool) -> JoinFailure:
+    return JoinFailure.LOST if is_in_range else JoinFailure.NOT_FOUND

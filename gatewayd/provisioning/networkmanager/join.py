@@ -1,11 +1,11 @@
-"""One attempt to join a network. It leaves the board as it found it, unless it succeeds.
+"""One attempt to join a network with NetworkManager. Unless it succeeds, the former network is connected again.
 
-The profile is volatile until there is an address: NetworkManager drops it, passphrase and all, when its activation
-ends, even where gatewayd was killed in between.
+The new profile is volatile until there is an address: NetworkManager drops it, passphrase included, when its
+activation ends, even where gatewayd was killed meanwhile. What a failure means is left to `failure_reasons`.
 """
 
 import asyncio
-from typing import Final
+from typing import Final, NoReturn
 from uuid import UUID
 
 import structlog
@@ -15,14 +15,21 @@ from gatewayd.model.errors import GatewayError
 from gatewayd.model.wifi import JoinError, JoinFailure, WifiCredentials, WifiLink, is_secured
 from gatewayd.provisioning.networkmanager import profiles
 from gatewayd.provisioning.networkmanager.bus import NM, Bus, BusError, DbusCallError, Signal, SignalMatch, Signals
-from gatewayd.provisioning.networkmanager.failure_reasons import Reason, device_reason, failure_at, failure_of, name_of
+from gatewayd.provisioning.networkmanager.failure_reasons import (
+    NmDeviceStateReason,
+    device_reason,
+    failure_at_timeout,
+    failure_of,
+    reason_name,
+)
 from gatewayd.provisioning.networkmanager.limits import JoinTimeouts
 from gatewayd.provisioning.networkmanager.objects import (
-    ACTIVE,
+    ACTIVE_CONNECTION,
     DEVICE,
     MANAGER,
-    NOTHING,
+    NO_OBJECT,
     NetworkManagerObjects,
+    NmActiveConnectionState,
     NmDeviceState,
     UnusableError,
     WirelessDevice,
@@ -31,157 +38,174 @@ from gatewayd.provisioning.networkmanager.security import settings_for
 
 log = structlog.get_logger()
 
-_DEACTIVATED: Final = 4  # NMActiveConnectionState
-_UNDER_WAY: Final = range(NmDeviceState.PREPARE, NmDeviceState.ACTIVATED + 1)
+_ACTIVATING: Final = range(NmDeviceState.PREPARE, NmDeviceState.ACTIVATED + 1)
 
 
 class NetworkManagerJoin:
-    """Joins `choice` over `radio`, whose state is that of before. `uuid` names the profile that is made."""
+    """Joins with `credentials` over `device`, as read just before. `uuid` names the new profile."""
 
     def __init__(
-        self, bus: Bus, radio: WirelessDevice, choice: WifiCredentials, *, uuid: UUID, limits: JoinTimeouts
+        self, bus: Bus, device: WirelessDevice, credentials: WifiCredentials, *, uuid: UUID, limits: JoinTimeouts
     ) -> None:
         self._bus = bus
-        self._radio = radio
-        self._choice = choice
+        self._device = device
+        self._credentials = credentials
         self._uuid = uuid
         self._limits = limits
-        self._spot = next((path for path, ap in radio.access_points.items() if ap.ssid == choice.ssid), NOTHING)
-        self._stage = 0
-        self._active = NOTHING
+        self._access_point = next(
+            (path for path, found in device.access_points.items() if found.ssid == credentials.ssid), NO_OBJECT
+        )
+        self._furthest_state: int = NmDeviceState.UNKNOWN
+        self._active_connection = NO_OBJECT
 
     async def run(self) -> WifiLink:
-        """Join, and keep the profile. Raises JoinError, BusError, RefusedError, UnusableError, with all as before."""
-        states = SignalMatch(DEVICE, "StateChanged", self._radio.path), SignalMatch(ACTIVE, "StateChanged")
-        async with self._bus.listening(*states) as signals:
-            known = await profiles.profiles_for(self._bus, self._choice.ssid, self._radio.interface)
+        """Join, and save the profile. Raises JoinError, BusError, DbusCallError, UnusableError, each after the former
+        network was restored.
+        """
+        states = (
+            SignalMatch(DEVICE, "StateChanged", self._device.path),
+            SignalMatch(ACTIVE_CONNECTION, "StateChanged"),
+        )
+        async with self._bus.subscribed(*states) as signals:
+            old_profiles = await profiles.profiles_for(self._bus, self._credentials.ssid, self._device.interface)
             try:
-                path = await self._activate(known)
-                link = await self._arrive(signals)
-                await profiles.keep(self._bus, path)
+                profile = await self._activate(old_profiles)
+                link = await self._wait_for_address(signals)
+                await profiles.save(self._bus, profile)
             except asyncio.CancelledError:
                 await self._undo()
                 raise
             except GatewayError:
                 await self._undo()
-                await self._see_former_back(signals)
+                await self._wait_for_former_network(signals)
                 raise
-            await self._replace(known)
+            await self._delete(old_profiles)
             return link
 
-    async def _activate(self, known: tuple[profiles.Profile, ...]) -> str:
+    async def _activate(self, old_profiles: tuple[profiles.Profile, ...]) -> str:
+        """Add a volatile profile and activate it; return its path."""
         settings = settings_for(
-            self._choice,
-            self._radio.interface,
+            self._credentials,
+            self._device.interface,
             self._uuid,
-            is_hidden=self._spot == NOTHING,
-            former=known[0].settings if known else {},
+            is_hidden=self._access_point == NO_OBJECT,
+            former=old_profiles[0].settings if old_profiles else {},
         )
         try:
-            path, self._active, _ = await self._bus.call(
+            path, self._active_connection, _ = await self._bus.call(
                 MANAGER,
                 NM,
                 "AddAndActivateConnection2",
                 "a{sa{sv}}ooa{sv}",
                 settings,
-                self._radio.path,
-                self._spot,
+                self._device.path,
+                self._access_point,
                 {"persist": Variant("s", "volatile")},
             )
         except DbusCallError as error:
-            # Without its text and its cause: what NetworkManager says of a setting might quote it.
+            # Without the error's text and cause, since NetworkManager may quote a setting in it.
             reason = f"NetworkManager refuses it: {error.name}"
-            raise JoinError(self._about(reason), JoinFailure.UNAVAILABLE) from None
+            raise JoinError(self._message(reason), JoinFailure.UNAVAILABLE) from None
         return str(path)
 
-    async def _arrive(self, signals: Signals) -> WifiLink:
+    async def _wait_for_address(self, signals: Signals) -> WifiLink:
         try:
             async with asyncio.timeout(self._limits.join):
                 while True:
                     signal = await signals.next()
                     if signal.interface == DEVICE:
-                        self._heed_device(signal)
-                    elif signal.path == self._active and signal.body[0] == _DEACTIVATED:
-                        await self._ended(signals, device_reason(signal.body[1]))
-                    link = await self._link() if self._stage == NmDeviceState.ACTIVATED else None
-                    if link is not None:
+                        self._on_device_state(signal)
+                    elif signal.path == self._active_connection:
+                        await self._on_active_connection_state(signal, signals)
+                    if self._furthest_state == NmDeviceState.ACTIVATED and (link := await self._read_link()):
                         return link
         except TimeoutError:
             reason = f"no outcome within {self._limits.join:g} s"
-            raise JoinError(self._about(reason), failure_at(self._stage)) from None
+            raise JoinError(self._message(reason), failure_at_timeout(self._furthest_state)) from None
 
-    def _heed_device(self, signal: Signal) -> None:
+    def _on_device_state(self, signal: Signal) -> None:
+        """Note the progress. Raises JoinError where the state means that the join has failed."""
         state, _, reason = signal.body
-        if state in _UNDER_WAY:
-            self._stage = max(self._stage, state)
-        elif reason == Reason.NEW_ACTIVATION:
-            return  # the network of before being left
+        if state in _ACTIVATING:
+            self._furthest_state = max(self._furthest_state, state)
+        elif reason == NmDeviceStateReason.NEW_ACTIVATION:
+            return  # the device leaves the former network
         elif state in {NmDeviceState.UNMANAGED, NmDeviceState.UNAVAILABLE}:
-            raise JoinError(self._about(f"the radio went away ({name_of(reason)})"), JoinFailure.UNAVAILABLE)
-        elif state == NmDeviceState.FAILED or self._stage:
+            message = self._message(f"the radio went away ({reason_name(reason)})")
+            raise JoinError(message, JoinFailure.UNAVAILABLE)
+        elif state == NmDeviceState.FAILED or self._furthest_state:
             self._fail(reason)
 
-    async def _ended(self, signals: Signals, reason: int) -> None:
-        """The connection has ended; the device may say better why, just after."""
+    async def _on_active_connection_state(self, signal: Signal, signals: Signals) -> None:
+        """Raises JoinError where the connection has ended, with the device's reason if it gives one just after."""
+        state, reason = signal.body
+        if state != NmActiveConnectionState.DEACTIVATED:
+            return
         try:
             async with asyncio.timeout(self._limits.reason):
                 while True:
-                    signal = await signals.next()
-                    if signal.interface == DEVICE:
-                        self._heed_device(signal)
+                    later = await signals.next()
+                    if later.interface == DEVICE:
+                        self._on_device_state(later)
         except TimeoutError:
-            self._fail(reason)
+            self._fail(device_reason(reason))
 
-    def _fail(self, reason: int) -> None:
-        was_heard = self._spot != NOTHING
-        secured = is_secured(self._choice.auth, self._choice.encryption)
-        failure = failure_of(reason, self._stage, is_secured=secured, was_heard=was_heard)
-        raise JoinError(self._about(f"{failure.value} ({name_of(reason)})"), failure)
+    def _fail(self, reason: int) -> NoReturn:
+        failure = failure_of(
+            reason,
+            self._furthest_state,
+            is_secured=is_secured(self._credentials.auth, self._credentials.encryption),
+            is_in_range=self._access_point != NO_OBJECT,
+        )
+        raise JoinError(self._message(f"{failure.value} ({reason_name(reason)})"), failure)
 
-    async def _link(self) -> WifiLink | None:
-        radio = await self._now()
-        if radio.active != self._active or radio.state != NmDeviceState.ACTIVATED or radio.address is None:
+    async def _read_link(self) -> WifiLink | None:
+        device = await self._read_device()
+        is_joined = device.active_connection == self._active_connection and device.state == NmDeviceState.ACTIVATED
+        if not is_joined or device.address is None:
             return None
-        return WifiLink(radio.interface, self._choice.ssid, radio.address)
+        return WifiLink(device.interface, self._credentials.ssid, device.address)
 
-    async def _replace(self, known: tuple[profiles.Profile, ...]) -> None:
-        """Forget what is known of the network from before; the join has succeeded, whatever comes of this."""
+    async def _delete(self, old_profiles: tuple[profiles.Profile, ...]) -> None:
+        """Delete the network's old profiles. A failure is logged only: the join has succeeded all the same."""
         try:
-            for profile in known:
-                await profiles.forget(self._bus, profile.path)
+            for profile in old_profiles:
+                await profiles.delete(self._bus, profile.path)
         except BusError as error:
-            log.warning("former_profile_not_forgotten", interface=self._radio.interface, reason=str(error))
+            log.warning("former_profile_not_deleted", interface=self._device.interface, reason=str(error))
 
     async def _undo(self) -> None:
-        """Drop the profile and go back to the network of before, without waiting for it."""
-        former = self._radio.profile
+        """Delete the new profile and have the former network activated, without waiting until it is connected."""
+        former = self._device.profile
         try:
-            await profiles.forget_uuid(self._bus, self._uuid)
-            if former == NOTHING or _is_on(await self._now(), former):
+            await profiles.delete_by_uuid(self._bus, self._uuid)
+            if former == NO_OBJECT or _is_on(await self._read_device(), former):
                 return
-            await self._bus.call(MANAGER, NM, "ActivateConnection", "ooo", former, self._radio.path, NOTHING)
+            await self._bus.call(MANAGER, NM, "ActivateConnection", "ooo", former, self._device.path, NO_OBJECT)
         except (BusError, DbusCallError, UnusableError) as error:
-            log.warning("former_network_not_restored", interface=self._radio.interface, reason=str(error))
+            log.warning("former_network_not_restored", interface=self._device.interface, reason=str(error))
 
-    async def _see_former_back(self, signals: Signals) -> None:
-        former = self._radio.profile
-        if former == NOTHING:
+    async def _wait_for_former_network(self, signals: Signals) -> None:
+        former = self._device.profile
+        if former == NO_OBJECT:
             return
         try:
             async with asyncio.timeout(self._limits.restore):
-                while not (_is_on(radio := await self._now(), former) and radio.state == NmDeviceState.ACTIVATED):
+                while not (
+                    _is_on(device := await self._read_device(), former) and device.state == NmDeviceState.ACTIVATED
+                ):
                     await signals.next()
-        except TimeoutError:
-            log.warning("former_network_not_back_yet", interface=self._radio.interface)
-        except (BusError, UnusableError) as error:
-            log.warning("former_network_not_back_yet", interface=self._radio.interface, reason=str(error))
+        except (TimeoutError, BusError, UnusableError) as error:
+            reason = str(error) or f"not connected within {self._limits.restore:g} s"
+            log.warning("former_network_not_connected", interface=self._device.interface, reason=reason)
 
-    async def _now(self) -> WirelessDevice:
-        return (await NetworkManagerObjects.read(self._bus)).radio(self._radio.interface)
+    async def _read_device(self) -> WirelessDevice:
+        return (await NetworkManagerObjects.read(self._bus)).wifi_device(self._device.interface)
 
-    def _about(self, reason: str) -> str:
-        return f"{self._choice.ssid.decode('utf-8', 'backslashreplace')} over {self._radio.interface}: {reason}"
+    def _message(self, reason: str) -> str:
+        ssid = self._credentials.ssid.decode("utf-8", "backslashreplace")
+        return f"{ssid} over {self._device.interface}: {reason}"
 
 
-def _is_on(radio: WirelessDevice, profile: str) -> bool:
-    return radio.profile == profile and radio.state in _UNDER_WAY
+def _is_on(device: WirelessDevice, profile: str) -> bool:
+    return device.profile == profile and device.state in _ACTIVATING

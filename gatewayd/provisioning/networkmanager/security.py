@@ -1,10 +1,10 @@
-"""§13's words for Wi-Fi security: from what an access point says of itself, and into NetworkManager's settings.
+"""Wi-Fi security: from an access point's flags to §13's auth and encry, and from there to NetworkManager's settings.
 
-Pure. What each flag means is NetworkManager's NM80211ApFlags and NM80211ApSecurityFlags.
+Pure. Reading the flags and using the settings is left to `objects` and `join`.
 """
 
 from collections.abc import Iterable, Mapping
-from enum import IntFlag
+from enum import IntEnum, IntFlag
 from string import hexdigits
 from typing import Final
 from uuid import UUID
@@ -22,19 +22,20 @@ from gatewayd.model.wifi import (
     is_secured,
     is_wep,
 )
+from gatewayd.provisioning.ssid import MAX_SSID_BYTES
 
 Settings = dict[str, dict[str, Variant]]
-"""A connection's settings as they travel: setting → property → value (a{sa{sv}})."""
+"""A profile's settings as D-Bus carries them (a{sa{sv}}): setting → property → value."""
 
 
 class ApFlags(IntFlag):
-    """NM80211ApFlags, as far as it is asked for."""
+    """NM80211ApFlags, the one that is used."""
 
     PRIVACY = 0x1
 
 
-class Security(IntFlag):
-    """NM80211ApSecurityFlags: what the WPA or the RSN element of a beacon offers."""
+class ApSecurityFlags(IntFlag):
+    """NM80211ApSecurityFlags: what the WPA or the RSN element of a beacon offers, without the WEP ciphers."""
 
     PAIR_TKIP = 0x4
     PAIR_CCMP = 0x8
@@ -47,51 +48,60 @@ class Security(IntFlag):
     OWE_TRANSITION = 0x1000
 
 
-INFRASTRUCTURE: Final = 2  # NM80211Mode; peers and hotspots of our own are not to be joined
+class ApMode(IntEnum):
+    """NM80211Mode, the one that is used: an access point, rather than an ad-hoc peer or a hotspot of this machine."""
+
+    INFRASTRUCTURE = 2
 
 
-class AccessPointSecurity(msgspec.Struct, frozen=True, rename="pascal"):
-    """org.freedesktop.NetworkManager.AccessPoint, as far as it is read here."""
+class _WepKeyType(IntEnum):
+    """NMWepKeyType, the one that is used: the key itself in hex or ASCII, rather than a passphrase to hash."""
+
+    KEY = 1
+
+
+class AccessPoint(msgspec.Struct, frozen=True, rename="pascal"):
+    """The properties of org.freedesktop.NetworkManager.AccessPoint that are used."""
 
     ssid: bytes
-    strength: int
+    strength: int  # per cent
     flags: int = 0
     wpa_flags: int = 0
     rsn_flags: int = 0
-    mode: int = INFRASTRUCTURE
+    mode: int = ApMode.INFRASTRUCTURE
 
 
-def security_of(access_point: AccessPointSecurity) -> tuple[Auth, Encryption] | None:
-    """§13's pair of words; None where §13 has none: WPA3 without WPA2, enterprise, OWE without an open twin."""
-    wpa, rsn = Security(access_point.wpa_flags), Security(access_point.rsn_flags)
-    match bool(wpa & Security.PSK), bool(rsn & Security.PSK):
+def security_of(access_point: AccessPoint) -> tuple[Auth, Encryption] | None:
+    """§13's auth and encry; None where it has no value: WPA3 without WPA2, enterprise, OWE without an open network."""
+    wpa, rsn = ApSecurityFlags(access_point.wpa_flags), ApSecurityFlags(access_point.rsn_flags)
+    match bool(wpa & ApSecurityFlags.PSK), bool(rsn & ApSecurityFlags.PSK):
         case True, True:
             return Auth.WPAPSK_WPA2PSK, _cipher(wpa | rsn, Encryption.TKIP_AES)
         case False, True:
             return Auth.WPA2PSK, _cipher(rsn, Encryption.AES)
         case True, False:
             return Auth.WPAPSK, _cipher(wpa, Encryption.TKIP)
-    if (wpa | rsn) & ~Security.OWE_TRANSITION:
+    if (wpa | rsn) & ~ApSecurityFlags.OWE_TRANSITION:
         return None
-    # A beacon does not say which of WEP's two authentications it takes; open is what nearly all do.
+    # A beacon does not state which of WEP's two authentications is used; nearly all networks use OPEN.
     return Auth.OPEN, Encryption.WEP if access_point.flags & ApFlags.PRIVACY else Encryption.NONE
 
 
-def _cipher(security: Security, unsaid: Encryption) -> Encryption:
-    match bool(security & Security.PAIR_TKIP), bool(security & Security.PAIR_CCMP):
+def _cipher(security: ApSecurityFlags, default: Encryption) -> Encryption:
+    match bool(security & ApSecurityFlags.PAIR_TKIP), bool(security & ApSecurityFlags.PAIR_CCMP):
         case True, True:
             return Encryption.TKIP_AES
         case True, False:
             return Encryption.TKIP
         case False, True:
             return Encryption.AES
-    return unsaid
+    return default
 
 
-def networks(access_points: Iterable[AccessPointSecurity]) -> tuple[WifiNetwork, ...]:
-    """What can be joined, strongest first, each ssid once.
+def joinable_networks(access_points: Iterable[AccessPoint]) -> tuple[WifiNetwork, ...]:
+    """The networks that can be joined, strongest first, each ssid once.
 
-    Of several with one name the safest kind counts, so that a louder open twin cannot stand in for the real one.
+    Of access points with one ssid the best secured counts, so that a stronger open one cannot impersonate the network.
     """
     best: dict[bytes, WifiNetwork] = {}
     for access_point in access_points:
@@ -101,15 +111,15 @@ def networks(access_points: Iterable[AccessPointSecurity]) -> tuple[WifiNetwork,
     return tuple(sorted(best.values(), key=lambda network: (-network.signal, network.ssid)))
 
 
-def _network(access_point: AccessPointSecurity) -> WifiNetwork | None:
-    is_hidden = not access_point.ssid.strip(b"\0")
+def _network(access_point: AccessPoint) -> WifiNetwork | None:
+    is_name_hidden = not access_point.ssid.strip(b"\0")
     security = security_of(access_point)
-    if is_hidden or access_point.mode != INFRASTRUCTURE or security is None:
+    if is_name_hidden or access_point.mode != ApMode.INFRASTRUCTURE or security is None:
         return None
     return WifiNetwork(access_point.ssid, *security, min(access_point.strength, 100))
 
 
-_SAFEST_LAST: Final = (
+_BEST_SECURED_LAST: Final = (
     (Auth.OPEN, False),
     (Auth.OPEN, True),
     (Auth.WPAPSK, True),
@@ -121,25 +131,28 @@ _SAFEST_LAST: Final = (
 def _rank(network: WifiNetwork | None) -> tuple[int, int]:
     if network is None:
         return (-1, -1)
-    return (_SAFEST_LAST.index((network.auth, network.encryption is not Encryption.NONE)), network.signal)
+    return (_BEST_SECURED_LAST.index((network.auth, network.encryption is not Encryption.NONE)), network.signal)
 
 
-def check_choice(choice: WifiCredentials) -> None:
-    """Refuse what no radio could join, before anything is disturbed for it. Raises JoinError(BAD_PASSPHRASE)."""
-    if not 1 <= len(choice.ssid) <= 32:
-        raise JoinError(f"ssid of {len(choice.ssid)} bytes: a network's name has 1 to 32", JoinFailure.NOT_FOUND)
-    if not is_secured(choice.auth, choice.encryption):
+def check_credentials(credentials: WifiCredentials) -> None:
+    """Check ssid and passphrase before the radio leaves its network for them.
+
+    Raises JoinError: NOT_FOUND for an ssid of the wrong length, BAD_PASSPHRASE for a passphrase of the wrong form.
+    """
+    ssid, passphrase = credentials.ssid, credentials.passphrase
+    if not 1 <= len(ssid) <= MAX_SSID_BYTES:
+        reason = f"ssid of {len(ssid)} bytes: a network's name has 1 to {MAX_SSID_BYTES}"
+        raise JoinError(reason, JoinFailure.NOT_FOUND)
+    if not is_secured(credentials.auth, credentials.encryption):
         return
-    if is_wep(choice.auth, choice.encryption):
-        fits, wanted = _is_wep_key(choice.passphrase), "5 or 13 characters, or 10 or 26 hexadecimal digits"
+    if is_wep(credentials.auth, credentials.encryption):
+        is_valid, form = _is_wep_key(passphrase), "5 or 13 characters, or 10 or 26 hexadecimal digits"
     else:
-        fits, wanted = _is_psk(choice.passphrase), "8 to 63 printable ASCII characters, or 64 hexadecimal digits"
-    if not fits:
-        raise JoinError(
-            f"passphrase of {len(choice.passphrase)} characters for {choice.auth.name} {choice.encryption.name}: "
-            f"takes {wanted}",
-            JoinFailure.BAD_PASSPHRASE,
-        )
+        is_valid, form = _is_psk(passphrase), "8 to 63 printable ASCII characters, or 64 hexadecimal digits"
+    if not is_valid:
+        kind = f"{credentials.auth.name} {credentials.encryption.name}"
+        reason = f"passphrase of {len(passphrase)} characters for {kind}: takes {form}"
+        raise JoinError(reason, JoinFailure.BAD_PASSPHRASE)
 
 
 def _is_psk(text: str) -> bool:
@@ -159,36 +172,41 @@ def _is_hex(text: str) -> bool:
 
 
 def settings_for(
-    choice: WifiCredentials, interface: str, uuid: UUID, *, is_hidden: bool, former: Mapping[str, Mapping[str, Variant]]
+    credentials: WifiCredentials,
+    interface: str,
+    uuid: UUID,
+    *,
+    is_hidden: bool,
+    former: Mapping[str, Mapping[str, Variant]],
 ) -> Settings:
-    """The connection to activate. Of a `former` profile of the same network its address settings are taken over."""
-    wireless = {"ssid": Variant("ay", choice.ssid), "mode": Variant("s", "infrastructure")}
+    """The settings of a new profile named `uuid`; IP settings are taken over from the `former` profile's settings."""
+    wireless = {"ssid": Variant("ay", credentials.ssid), "mode": Variant("s", "infrastructure")}
     if is_hidden:
         wireless["hidden"] = Variant("b", True)
     settings: Settings = {
         "connection": {
-            "id": Variant("s", choice.ssid.decode("utf-8", "replace").replace("\0", "")),
+            "id": Variant("s", credentials.ssid.decode("utf-8", "replace").replace("\0", "")),
             "uuid": Variant("s", str(uuid)),
             "type": Variant("s", "802-11-wireless"),
             "interface-name": Variant("s", interface),
         },
         "802-11-wireless": wireless,
-        # The join has succeeded when there is an IPv4 address, not when there is IPv6 alone.
+        # `may-fail` is False because a join needs an IPv4 address; IPv6 alone is not enough.
         "ipv4": {"method": Variant("s", "auto"), **former.get("ipv4", {}), "may-fail": Variant("b", False)},
         "ipv6": {"method": Variant("s", "auto"), **former.get("ipv6", {})},
     }
-    if is_secured(choice.auth, choice.encryption):
-        settings["802-11-wireless-security"] = _security(choice)
+    if is_secured(credentials.auth, credentials.encryption):
+        settings["802-11-wireless-security"] = _security(credentials)
     return settings
 
 
-def _security(choice: WifiCredentials) -> dict[str, Variant]:
-    if is_wep(choice.auth, choice.encryption):
+def _security(credentials: WifiCredentials) -> dict[str, Variant]:
+    if is_wep(credentials.auth, credentials.encryption):
         return {
             "key-mgmt": Variant("s", "none"),
-            "auth-alg": Variant("s", "shared" if choice.auth is Auth.SHARED else "open"),
-            "wep-key0": Variant("s", choice.passphrase),
-            "wep-key-type": Variant("u", 1),  # the key itself, in hex or ASCII
+            "auth-alg": Variant("s", "shared" if credentials.auth is Auth.SHARED else "open"),
+            "wep-key0": Variant("s", credentials.passphrase),
+            "wep-key-type": Variant("u", int(_WepKeyType.KEY)),
         }
-    # WPA or WPA2, TKIP or AES is left to the two radios: a phone's choice may be older than the access point.
-    return {"key-mgmt": Variant("s", "wpa-psk"), "psk": Variant("s", choice.passphrase)}
+    # Whether WPA or WPA2, TKIP or AES, the radios negotiate: what the phone names may be out of date.
+    return {"key-mgmt": Variant("s", "wpa-psk"), "psk": Variant("s", credentials.passphrase)}

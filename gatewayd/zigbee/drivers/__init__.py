@@ -1,4 +1,4 @@
-"""One module a kind of device, each with its rows; the catalogue names them."""
+"""The drivers: one module per kind of device. The rows of the catalogue name them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,6 +1,6 @@
-"""What a driver is: data that says what a kind of device reports, and what it is told to do. Nothing here does I/O.
+"""What a driver is: data about one kind of device, and a pure function that turns an operation into ZCL commands.
 
-A driver's module in `drivers/` holds its rows; `device.Hosted` reads them.
+Each module of `drivers/` holds one driver; `device.ZigbeeDevice` applies it and does the I/O.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,36 +8,40 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from zlib import crc32
 
+from zigpy.zcl.clusters.general import PowerConfiguration
+
 from gatewayd.model.change import Change, Scalar
 from gatewayd.model.ids import Category
 from gatewayd.model.record import Param
 from gatewayd.model.request import Operate
 
+HOUR: Final = 3600
+
 Convert = Callable[[int], Scalar]
-"""A raw ZCL value as the record shows it; None for ZCL's own "invalid"."""
+"""Turns a raw ZCL value into the record's; None for ZCL's "invalid"."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeReport:
-    """An attribute that is bound and reported: how it becomes a field, and how often it may come.
+    """An attribute that is bound and reported, and the field of the record's param that shows it.
 
-    `minimum` and `maximum` are seconds, `change` is in the attribute's own unit (ZCL 2.5.7). With `per_channel` the
-    field is the channel's whose endpoint reported.
+    Intervals are seconds, `change` is the reportable change in the attribute's own unit (ZCL 2.5.7). With
+    `per_channel` the field is that of the channel whose endpoint reported.
     """
 
     cluster: int
     attribute: int
     field: str
     convert: Convert
-    minimum: int
-    maximum: int
+    min_interval_s: int
+    max_interval_s: int
     change: int
     per_channel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StatusNotification:
-    """A command by which a device tells unasked what an attribute tells: `argument` is that attribute's raw value."""
+    """A command with which a device sends the value of `attribute` unasked; `argument` names it in the command."""
 
     cluster: int
     command: int
@@ -47,21 +51,23 @@ class StatusNotification:
 
 @dataclass(frozen=True, slots=True)
 class ZoneEnrollment:
-    """A command that a device waits for before it tells anything; with `asked_by` it asks for it."""
+    """A command that a device needs before it sends notifications (IAS Zone Enroll Response). It is sent after joining
+    and whenever the device sends the command `requested_by`.
+    """
 
     cluster: int
     command: int
     args: tuple[Any, ...]
-    asked_by: int
+    requested_by: int
 
 
 class CoordinatorAddress:
-    """Stands, in what is written, for the coordinator's own address."""
+    """Stands for the coordinator's IEEE address among the values of `Driver.writes`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZclCommand:
-    """One ZCL command to one endpoint, and what is known of the device once it has said yes."""
+    """One ZCL command to one endpoint. `effect` is what the record shows once the device has confirmed it."""
 
     endpoint: int
     cluster: int
@@ -72,57 +78,69 @@ class ZclCommand:
 
 @dataclass(frozen=True, slots=True)
 class DeviceState:
-    """What a driver may look at when it decides: the record's param, and which endpoint is which channel."""
+    """What `build_commands` may depend on: the record's param, and which endpoint is which channel."""
 
     param: Param
     channels: Mapping[int, int]  # channel: endpoint
 
 
 BuildCommands = Callable[[Operate, DeviceState], tuple[ZclCommand, ...]]
-"""The commands that carry out an `Operate`. Raises RefusedError for what the device does not have."""
+"""Builds the commands that carry out an operation. Raises RefusedError for one that the device does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """One kind of device. `write` are attributes that are set once after joining: (cluster, attribute, value).
+    """One kind of device. Several reports may be of one attribute: each shows a part of its value.
 
-    Several readings may be of one attribute: each takes its part of it.
+    `make_param` makes the param of a new record from the number of channels. `writes` are attributes that are set at
+    set-up: (cluster, attribute, value). `extra_bindings` are clusters that are bound and have no reports.
     """
 
     category: Category
-    readings: tuple[AttributeReport, ...]
+    reports: tuple[AttributeReport, ...]
     build_commands: BuildCommands
-    make_param: Callable[[int], Param]  # from the number of channels
-    write: tuple[tuple[int, int, Any], ...] = ()
-    notices: tuple[StatusNotification, ...] = ()
-    greetings: tuple[ZoneEnrollment, ...] = ()
+    make_param: Callable[[int], Param]
+    writes: tuple[tuple[int, int, Any], ...] = ()
+    notifications: tuple[StatusNotification, ...] = ()
+    enrollments: tuple[ZoneEnrollment, ...] = ()
     extra_bindings: tuple[int, ...] = ()
     has_lock_events: bool = False
-    by_attribute: Mapping[tuple[int, int], tuple[AttributeReport, ...]] = field(init=False)
-    setup: bytes = field(init=False)
-    """What a device of this kind is told, in short: whoever was told otherwise is told anew."""
+    reports_by_attribute: Mapping[tuple[int, int], tuple[AttributeReport, ...]] = field(init=False)
+    setup_digest: bytes = field(init=False)
+    """Stored for each device that was set up: one with another digest is set up anew after an update."""
 
     def __post_init__(self) -> None:
         table: dict[tuple[int, int], tuple[AttributeReport, ...]] = {}
-        for reading in self.readings:
-            place = reading.cluster, reading.attribute
-            table[place] = (*table.get(place, ()), reading)
-        object.__setattr__(self, "by_attribute", table)
-        reports = [(one.cluster, one.attribute, one.minimum, one.maximum, one.change) for one in self.readings]
-        told = repr((reports, self.write, self.greetings, self.extra_bindings))
-        object.__setattr__(self, "setup", f"{crc32(told.encode()):08x}".encode())
+        for report in self.reports:
+            key = report.cluster, report.attribute
+            table[key] = (*table.get(key, ()), report)
+        object.__setattr__(self, "reports_by_attribute", table)
+        object.__setattr__(self, "setup_digest", self._digest_setup())
 
     @property
     def clusters(self) -> frozenset[int]:
-        """Every cluster that this driver listens to."""
-        return frozenset(reading.cluster for reading in self.readings) | frozenset(self.extra_bindings)
+        """Every cluster that is bound."""
+        return frozenset(report.cluster for report in self.reports) | frozenset(self.extra_bindings)
 
-
-HOUR: Final = 3600
+    def _digest_setup(self) -> bytes:
+        """A checksum of all that a device is sent at set-up: of numbers alone, so that renaming does not change it."""
+        reports = [
+            (int(one.cluster), int(one.attribute), one.min_interval_s, one.max_interval_s, one.change)
+            for one in self.reports
+        ]
+        writes = tuple(
+            (int(cluster), int(attribute), "coordinator" if value is CoordinatorAddress else value)
+            for cluster, attribute, value in self.writes
+        )
+        enrollments = tuple(
+            (int(one.cluster), int(one.command), one.args, int(one.requested_by)) for one in self.enrollments
+        )
+        sent = repr((reports, writes, enrollments, tuple(map(int, self.extra_bindings))))
+        return f"{crc32(sent.encode()):08x}".encode()
 
 
 def scaled(divisor: float, *, digits: int, invalid: frozenset[int]) -> Convert:
-    """A conversion by division, rounded; None for the type's invalid values."""
+    """A conversion by division, rounded to `digits`; None for the `invalid` values of the attribute's type."""
 
     def convert(raw: int) -> Scalar:
         return None if raw in invalid else round(raw / divisor, digits)
@@ -130,9 +148,17 @@ def scaled(divisor: float, *, digits: int, invalid: frozenset[int]) -> Convert:
     return convert
 
 
-def battery(raw: int) -> Scalar:
-    """Power Configuration 0x0021: half per cents, 0xFF invalid."""
+def battery_percent(raw: int) -> Scalar:
+    """Battery Percentage Remaining: half per cents; above 200 invalid."""
     return None if raw > 200 else raw // 2
 
 
-BATTERY: Final = AttributeReport(0x0001, 0x0021, "battery", battery, HOUR, 6 * HOUR, 2)
+BATTERY: Final = AttributeReport(
+    PowerConfiguration.cluster_id,
+    PowerConfiguration.AttributeDefs.battery_percentage_remaining.id,
+    "battery",
+    battery_percent,
+    min_interval_s=HOUR,
+    max_interval_s=6 * HOUR,
+    change=2,
+)

@@ -1,4 +1,4 @@
-"""Curtains (ZCL Window Covering 0x0102). ZCL counts how far it is closed, the record how far it is open."""
+"""Curtains (ZCL Window Covering 0x0102). ZCL gives the position as per cent closed, the record as per cent open."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -14,9 +14,7 @@ from gatewayd.model.request import CurtainOperation, Operate, OperateCurtain
 from gatewayd.model.status import OperationStatus
 from gatewayd.zigbee.drivers.base import AttributeReport, DeviceState, Driver, ZclCommand
 
-COVERING: Final = 0x0102
-_GO_TO_LIFT: Final = WindowCovering.ServerCommandDefs.go_to_lift_percentage.id
-
+_LARGEST_PERCENTAGE: Final = 100
 _COMMANDS: Final[Mapping[CurtainOperation, int]] = MappingProxyType(
     {
         CurtainOperation.CLOSE: WindowCovering.ServerCommandDefs.down_close.id,
@@ -27,8 +25,8 @@ _COMMANDS: Final[Mapping[CurtainOperation, int]] = MappingProxyType(
 
 
 def position(raw: int) -> Scalar:
-    """Current Position Lift Percentage 0x0008: 0 open, 100 closed, 0xFF unknown."""
-    return None if raw > 100 else 100 - raw
+    """Current Position Lift Percentage (0 open, 100 closed, 0xFF unknown) as per cent open."""
+    return None if raw > _LARGEST_PERCENTAGE else _LARGEST_PERCENTAGE - raw
 
 
 def build_commands(action: Operate, state: DeviceState) -> tuple[ZclCommand, ...]:
@@ -38,13 +36,25 @@ def build_commands(action: Operate, state: DeviceState) -> tuple[ZclCommand, ...
     endpoint = state.channels[1]
     effect = (Change("operate", action.operation.value),)
     if action.position is not None:
-        return (ZclCommand(endpoint, COVERING, _GO_TO_LIFT, (100 - action.position,), effect),)
-    return (ZclCommand(endpoint, COVERING, _COMMANDS[action.operation], effect=effect),)
+        go_to = WindowCovering.ServerCommandDefs.go_to_lift_percentage.id
+        closed = _LARGEST_PERCENTAGE - action.position
+        return (ZclCommand(endpoint, WindowCovering.cluster_id, go_to, (closed,), effect),)
+    return (ZclCommand(endpoint, WindowCovering.cluster_id, _COMMANDS[action.operation], effect=effect),)
 
 
 DRIVER: Final = Driver(
     category=Category.CURTAIN,
-    readings=(AttributeReport(COVERING, 0x0008, "position", position, 0, 600, 1),),
+    reports=(
+        AttributeReport(
+            WindowCovering.cluster_id,
+            WindowCovering.AttributeDefs.current_position_lift_percentage.id,
+            "position",
+            position,
+            min_interval_s=0,
+            max_interval_s=600,
+            change=1,
+        ),
+    ),
     build_commands=build_commands,
     make_param=lambda count: CurtainParam(),
 )

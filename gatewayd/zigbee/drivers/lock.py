@@ -1,10 +1,11 @@
-"""Door locks (ZCL Door Lock 0x0101). Its events, log and PIN slots are `lock_device`'s business."""
+"""Door locks (ZCL Door Lock 0x0101). `door_lock` receives their events, reads their log and programs PIN codes."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from zigpy.zcl.clusters.closures import DoorLock as ZclDoorLock
+from zigpy.zcl.clusters.closures import DoorLock
+from zigpy.zcl.clusters.general import Alarms
 
 from gatewayd.model.change import Change, Scalar
 from gatewayd.model.errors import RefusedError
@@ -12,24 +13,30 @@ from gatewayd.model.ids import Category
 from gatewayd.model.record import LockParam
 from gatewayd.model.request import LockOperation, Operate, OperateLock
 from gatewayd.model.status import OperationStatus
-from gatewayd.zigbee.drivers.base import BATTERY, AttributeReport, DeviceState, Driver, ZclCommand
+from gatewayd.zigbee.drivers.base import BATTERY, HOUR, AttributeReport, DeviceState, Driver, ZclCommand
 
-DOOR_LOCK: Final = 0x0101
-ALARMS: Final = 0x0009
-_UNLOCK_WITH_TIMEOUT: Final = ZclDoorLock.ServerCommandDefs.unlock_with_timeout.id
-_HELD_OPEN_S: Final = 0xFFFF  # ZCL's longest; the lock relocks after it, or when it is told to
+_HOLD_OPEN_TIMEOUT_S: Final = 0xFFFF  # ZCL's longest; the lock locks after it, or when it receives Lock Door
+_ALL_ALARMS: Final = 0xFFFF
 
 _COMMANDS: Final[Mapping[LockOperation, int]] = MappingProxyType(
     {
-        LockOperation.LOCK: ZclDoorLock.ServerCommandDefs.lock_door.id,
-        LockOperation.UNLOCK: ZclDoorLock.ServerCommandDefs.unlock_door.id,
+        LockOperation.LOCK: DoorLock.ServerCommandDefs.lock_door.id,
+        LockOperation.UNLOCK: DoorLock.ServerCommandDefs.unlock_door.id,
+    }
+)
+_STATES: Final[Mapping[int, LockOperation]] = MappingProxyType(
+    {
+        DoorLock.LockState.Not_fully_locked: LockOperation.UNLOCK,
+        DoorLock.LockState.Locked: LockOperation.LOCK,
+        DoorLock.LockState.Unlocked: LockOperation.UNLOCK,
     }
 )
 
 
 def lock_state(raw: int) -> Scalar:
-    """Lock State 0x0000 as `operate`: 1 locked → 0, 2 unlocked → 1; 0 not fully locked → 1."""
-    return {0: 1, 1: 0, 2: 1}.get(raw)
+    """Lock State as the record's `operate`; None where it is undefined."""
+    state = _STATES.get(raw)
+    return None if state is None else state.value
 
 
 def build_commands(action: Operate, state: DeviceState) -> tuple[ZclCommand, ...]:
@@ -40,19 +47,31 @@ def build_commands(action: Operate, state: DeviceState) -> tuple[ZclCommand, ...
     pin = () if action.pin is None else (action.pin,)
     effect = (Change("operate", action.operation.value),)
     if action.operation is LockOperation.HOLD_OPEN:
-        return (ZclCommand(endpoint, DOOR_LOCK, _UNLOCK_WITH_TIMEOUT, (_HELD_OPEN_S, *pin), effect),)
-    return (ZclCommand(endpoint, DOOR_LOCK, _COMMANDS[action.operation], pin, effect),)
+        command, args = DoorLock.ServerCommandDefs.unlock_with_timeout.id, (_HOLD_OPEN_TIMEOUT_S, *pin)
+        return (ZclCommand(endpoint, DoorLock.cluster_id, command, args, effect),)
+    return (ZclCommand(endpoint, DoorLock.cluster_id, _COMMANDS[action.operation], pin, effect),)
 
 
 DRIVER: Final = Driver(
     category=Category.LOCK,
-    readings=(AttributeReport(DOOR_LOCK, 0x0000, "operate", lock_state, 0, 3600, 1), BATTERY),
+    reports=(
+        AttributeReport(
+            DoorLock.cluster_id,
+            DoorLock.AttributeDefs.lock_state.id,
+            "operate",
+            lock_state,
+            min_interval_s=0,
+            max_interval_s=HOUR,
+            change=1,
+        ),
+        BATTERY,
+    ),
     build_commands=build_commands,
     make_param=lambda count: LockParam(),
-    write=(
-        (DOOR_LOCK, 0x0020, True),  # enable logging: what happens while the gateway is away can be read later
-        (DOOR_LOCK, 0x0040, 0xFFFF),  # alarm mask: all of them
+    writes=(
+        (DoorLock.cluster_id, DoorLock.AttributeDefs.enable_logging.id, True),  # read after an absence of the gateway
+        (DoorLock.cluster_id, DoorLock.AttributeDefs.alarm_mask.id, _ALL_ALARMS),
     ),
-    extra_bindings=(ALARMS,),
+    extra_bindings=(Alarms.cluster_id,),
     has_lock_events=True,
 )

@@ -1,8 +1,16 @@
-"""Sensors: temperature (ZCL 0x0402), humidity (0x0405), illuminance (0x0400), occupancy (0x0406), and whatever gives
-alarm (IAS Zone 0x0500: doors, windows, motion, smoke, water).
+"""Sensors: temperature (ZCL 0x0402), humidity (0x0405), illuminance (0x0400), occupancy (0x0406), and IAS zones
+(0x0500: doors, windows, motion, smoke, water).
 """
 
 from typing import Final
+
+from zigpy.zcl.clusters.measurement import (
+    IlluminanceMeasurement,
+    OccupancySensing,
+    RelativeHumidity,
+    TemperatureMeasurement,
+)
+from zigpy.zcl.clusters.security import IasZone
 
 from gatewayd.model.change import Scalar
 from gatewayd.model.errors import RefusedError
@@ -12,6 +20,7 @@ from gatewayd.model.request import Operate
 from gatewayd.model.status import OperationStatus
 from gatewayd.zigbee.drivers.base import (
     BATTERY,
+    HOUR,
     AttributeReport,
     Convert,
     CoordinatorAddress,
@@ -23,26 +32,40 @@ from gatewayd.zigbee.drivers.base import (
     scaled,
 )
 
-ZONE: Final = 0x0500
-_STATUS, _CONTROLLER = 0x0002, 0x0010
-_STATUS_CHANGED, _ENROL = 0x00, 0x01
-_ENROLLED: Final = (0x00, 0)  # success, and the zone's number
+_INVALID_S16: Final = frozenset({-0x8000})
+_INVALID_U16: Final = frozenset({0xFFFF})
+_ALARM: Final = IasZone.ZoneStatus.Alarm_1 | IasZone.ZoneStatus.Alarm_2
+_ZONE_ID: Final = 0  # given to every zone: the device's address identifies it
+_ENROLLED: Final = (int(IasZone.EnrollResponse.Success), _ZONE_ID)
 
 
 def lux(raw: int) -> Scalar:
-    """Illuminance 0x0000: 10,000 × log10(lux) + 1; 0 is too dark to measure, 0xFFFF invalid."""
-    if raw == 0xFFFF:
+    """Illuminance's Measured Value, 10,000 × log10(lux) + 1, as lux; 0 is too dark to measure, 0xFFFF invalid."""
+    if raw in _INVALID_U16:
         return None
     return 0.0 if raw == 0 else round(10 ** ((raw - 1) / 10_000), 1)
 
 
-def bit(mask: int) -> Convert:
-    """Whether one of these bits is set."""
-    return lambda raw: bool(raw & mask)
+def any_bit(mask: int) -> Convert:
+    """A conversion to whether one of the bits of `mask` is set."""
+    bits = int(mask)  # zigpy's flags would make a flag of each result
+    return lambda raw: bool(raw & bits)
 
 
-def _zone(field: str, mask: int) -> AttributeReport:
-    return AttributeReport(ZONE, _STATUS, field, bit(mask), 0, 3600, 1)
+def _measured(
+    cluster: type[TemperatureMeasurement | RelativeHumidity | IlluminanceMeasurement],
+    field: str,
+    convert: Convert,
+    change: int,
+) -> AttributeReport:
+    attribute = cluster.AttributeDefs.measured_value.id
+    return AttributeReport(cluster.cluster_id, attribute, field, convert, 5, 600, change)
+
+
+def _zone_status(field: str, mask: int) -> AttributeReport:
+    return AttributeReport(
+        IasZone.cluster_id, IasZone.AttributeDefs.zone_status.id, field, any_bit(mask), 0, HOUR, change=1
+    )
 
 
 def _refuse(_action: Operate, _state: DeviceState) -> tuple[ZclCommand, ...]:
@@ -51,19 +74,41 @@ def _refuse(_action: Operate, _state: DeviceState) -> tuple[ZclCommand, ...]:
 
 DRIVER: Final = Driver(
     category=Category.SENSOR,
-    readings=(
-        AttributeReport(0x0402, 0x0000, "temperature", scaled(100, digits=2, invalid=frozenset({-0x8000})), 5, 600, 10),
-        AttributeReport(0x0405, 0x0000, "humidity", scaled(100, digits=2, invalid=frozenset({0xFFFF})), 5, 600, 100),
-        AttributeReport(0x0400, 0x0000, "illuminance", lux, 5, 600, 500),
-        AttributeReport(0x0406, 0x0000, "occupancy", bit(1), 0, 600, 1),
-        _zone("alarm", 0x0003),
-        _zone("tamper", 0x0004),
-        _zone("low_battery", 0x0008),
+    reports=(
+        _measured(TemperatureMeasurement, "temperature", scaled(100, digits=2, invalid=_INVALID_S16), change=10),
+        _measured(RelativeHumidity, "humidity", scaled(100, digits=2, invalid=_INVALID_U16), change=100),
+        _measured(IlluminanceMeasurement, "illuminance", lux, change=500),
+        AttributeReport(
+            OccupancySensing.cluster_id,
+            OccupancySensing.AttributeDefs.occupancy.id,
+            "occupancy",
+            any_bit(OccupancySensing.Occupancy.Occupied),
+            min_interval_s=0,
+            max_interval_s=600,
+            change=1,
+        ),
+        _zone_status("alarm", _ALARM),
+        _zone_status("tamper", IasZone.ZoneStatus.Tamper),
+        _zone_status("low_battery", IasZone.ZoneStatus.Battery),
         BATTERY,
     ),
-    notices=(StatusNotification(ZONE, _STATUS_CHANGED, "zone_status", _STATUS),),
-    write=((ZONE, _CONTROLLER, CoordinatorAddress),),  # whom it tells
-    greetings=(ZoneEnrollment(ZONE, 0x00, _ENROLLED, asked_by=_ENROL),),
+    notifications=(
+        StatusNotification(
+            IasZone.cluster_id,
+            IasZone.ClientCommandDefs.status_change_notification.id,
+            "zone_status",
+            IasZone.AttributeDefs.zone_status.id,
+        ),
+    ),
+    writes=((IasZone.cluster_id, IasZone.AttributeDefs.cie_addr.id, CoordinatorAddress),),
+    enrollments=(
+        ZoneEnrollment(
+            IasZone.cluster_id,
+            IasZone.ServerCommandDefs.enroll_response.id,
+            _ENROLLED,
+            requested_by=IasZone.ClientCommandDefs.enroll.id,
+        ),
+    ),
     build_commands=_refuse,
     make_param=lambda count: SensorParam(),
 )

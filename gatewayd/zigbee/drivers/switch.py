@@ -1,4 +1,4 @@
-"""Switches (ZCL On/Off 0x0006), one channel an endpoint."""
+"""Switches (ZCL On/Off 0x0006): each endpoint with that cluster is a channel."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -14,19 +14,27 @@ from gatewayd.model.request import Operate, OperateSwitch, SwitchOperation
 from gatewayd.model.status import OperationStatus
 from gatewayd.zigbee.drivers.base import AttributeReport, DeviceState, Driver, ZclCommand
 
-ON_OFF: Final = 0x0006
 _ON_VALUE: Final = 100
 _COMMANDS: Final[Mapping[SwitchOperation, int]] = MappingProxyType(
     {SwitchOperation.OFF: OnOff.ServerCommandDefs.off.id, SwitchOperation.ON: OnOff.ServerCommandDefs.on.id}
 )
 
 
-def value(raw: int) -> Scalar:
-    """§12.4 `channel.value`: 0 off, 100 on."""
+def channel_value(raw: int) -> Scalar:
+    """OnOff, or the operation OFF or ON, as §12.4 `channel.value`: 0 off, 100 on."""
     return _ON_VALUE if raw else 0
 
 
-ON_OFF_READING: Final = AttributeReport(ON_OFF, 0x0000, "value", value, 0, 600, 1, per_channel=True)
+ON_OFF_REPORT: Final = AttributeReport(
+    OnOff.cluster_id,
+    OnOff.AttributeDefs.on_off.id,
+    "value",
+    channel_value,
+    min_interval_s=0,
+    max_interval_s=600,
+    change=1,
+    per_channel=True,
+)
 
 
 def build_commands(action: Operate, state: DeviceState) -> tuple[ZclCommand, ...]:
@@ -65,21 +73,21 @@ def _resolved(operation: SwitchOperation, channel: int, param: Param) -> SwitchO
 
 def _command(channel: int, endpoint: int, operation: SwitchOperation) -> ZclCommand:
     effect = (
-        Change("value", value(operation), channel),
+        Change("value", channel_value(operation), channel),
         Change("operate", operation.value),
         Change("operate_channel_id", channel),
     )
-    return ZclCommand(endpoint, ON_OFF, _COMMANDS[operation], effect=effect)
+    return ZclCommand(endpoint, OnOff.cluster_id, _COMMANDS[operation], effect=effect)
 
 
-def channels(count: int) -> tuple[Channel, ...]:
+def new_channels(count: int) -> tuple[Channel, ...]:
     """The channels of a device that has just joined."""
     return tuple(Channel(id=number, status=1) for number in range(1, count + 1))
 
 
 DRIVER: Final = Driver(
     category=Category.SWITCH,
-    readings=(ON_OFF_READING,),
+    reports=(ON_OFF_REPORT,),
     build_commands=build_commands,
-    make_param=lambda count: SwitchParam(channel=channels(count)),
+    make_param=lambda count: SwitchParam(channel=new_channels(count)),
 )

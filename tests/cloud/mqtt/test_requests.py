@@ -10,12 +10,12 @@ from gatewayd.cloud.mqtt.envelope import MAX_PAYLOAD
 from gatewayd.commands.executor import MIN_REMAINING_S
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.ids import Category, ExecType, Uuid
+from gatewayd.model.outbox_items import Route
 from gatewayd.model.record import SwitchParam
 from gatewayd.model.request import Query, Request
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient, ReceivedMessage
 from gatewayd.simulator.broker import Broker
-from gatewayd.store.outbox import Route
 from tests.common.cloud import GATEWAY, GUEST, LOCK, OWNER, PASSWORD, SWITCH, Gateway, running
 
 ON = {"operate": 1, "operate_channel_id": 1}
@@ -92,7 +92,7 @@ async def test_executed_request_is_answered_when_the_journal_cannot_be_written(
     gateway: Gateway, phone: AppClient
 ) -> None:
     async def let_write(allowed: bool) -> None:
-        await gateway.store._database.read(lambda raw: raw.execute(f"PRAGMA query_only = {not allowed}"))
+        await gateway.store.database.read(lambda raw: raw.execute(f"PRAGMA query_only = {not allowed}"))
 
     gateway.bench.gate.clear()
     sn = await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, param=ON)

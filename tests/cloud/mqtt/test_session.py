@@ -1,4 +1,4 @@
-"""The session comes back when the broker does, however often it goes; and stops when it is told to."""
+"""The session reconnects whenever the broker is back, and stops at any moment."""
 
 import asyncio
 import random
@@ -15,7 +15,9 @@ from gatewayd.simulator.broker.amqtt import Amqtt
 from tests.common.cloud import GATEWAY, OWNER, PASSWORD, SWITCH, Gateway, running
 
 
-async def test_it_comes_back_after_each_kill(gateway: Gateway, broker: Broker, phone: AppClient) -> None:
+async def test_session_reconnects_after_each_kill_of_the_broker(
+    gateway: Gateway, broker: Broker, phone: AppClient
+) -> None:
     for number in range(2, 5):
         await broker.kill()
         await broker.restart()
@@ -25,39 +27,37 @@ async def test_it_comes_back_after_each_kill(gateway: Gateway, broker: Broker, p
         await phone.expect(lambda seen: SWITCH in seen.topic)
 
 
-async def test_a_broker_that_is_away_at_the_start_is_waited_for(
-    broker: Broker, phone: AppClient, tmp_path: Path
-) -> None:
+async def test_session_connects_when_a_missing_broker_starts(broker: Broker, phone: AppClient, tmp_path: Path) -> None:
     await broker.kill()
-    async with running(broker, tmp_path / "house.db") as gateway:
+    async with running(broker, tmp_path / "gateway.db") as gateway:
         async with asyncio.timeout(20):
-            while "refused" not in str(gateway.session.trouble):
+            while "refused" not in str(gateway.session.disconnect_reason):
                 await asyncio.sleep(0.02)
         await broker.restart()
         await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=20)
 
 
-async def test_a_wrong_password_is_said_and_tried_again(broker: Broker, tmp_path: Path) -> None:
-    async with running(broker, tmp_path / "house.db", password="wrong") as gateway:
+async def test_wrong_password_is_reported_without_being_shown(broker: Broker, tmp_path: Path) -> None:
+    async with running(broker, tmp_path / "gateway.db", password="wrong") as gateway:
         async with asyncio.timeout(20):
-            while "uthor" not in str(gateway.session.trouble):
+            while "uthor" not in str(gateway.session.disconnect_reason):
                 await asyncio.sleep(0.02)
-        assert "wrong" not in str(gateway.session.trouble)
+        assert "wrong" not in str(gateway.session.disconnect_reason)
         assert not gateway.session.connected.is_set()
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.001, 0.005, 0.01, 0.02])
-async def test_it_stops_whatever_it_is_doing(broker: Broker, tmp_path: Path, after_s: float) -> None:
-    async with asyncio.timeout(10), running(broker, tmp_path / "house.db"):
+async def test_session_stops_at_any_moment(broker: Broker, tmp_path: Path, after_s: float) -> None:
+    async with asyncio.timeout(10), running(broker, tmp_path / "gateway.db"):
         await asyncio.sleep(after_s)
     async with AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as phone:
         assert phone.user == OWNER
 
 
-async def test_a_broker_that_ignores_mqtt_5_is_spoken_to_in_3_1_1(tmp_path: Path) -> None:
+async def test_broker_without_mqtt_5_is_used_with_3_1_1(tmp_path: Path) -> None:
     async with (
         Broker.start({OWNER: PASSWORD}, kinds=[Amqtt()]) as old,
-        running(old, tmp_path / "house.db"),
+        running(old, tmp_path / "gateway.db"),
         AppClient.connect(old.host, old.port, OWNER, PASSWORD) as phone,
     ):
         await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=30)
@@ -72,7 +72,7 @@ async def test_session_stops_when_broker_dies_at_the_same_moment(broker: Broker,
 
     async def listen(connection: MqttConnection) -> None:
         try:
-            async for _ in connection.arriving():
+            async for _ in connection.messages():
                 pass
         finally:
             lost.set()

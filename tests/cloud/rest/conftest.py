@@ -1,4 +1,4 @@
-"""A simulated cloud on loopback, and clients of it."""
+"""The simulated cloud on loopback with a few accounts, and a client of one of them."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ import pytest
 
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.common.rest import ADMIN, FRIEND, GUEST, PASSWORD, USER, connected
+from tests.common.rest import ADMIN, FRIEND, GUEST, PASSWORD, USER, connect_client
 
 
 @pytest.fixture
@@ -21,5 +21,5 @@ async def cloud() -> AsyncIterator[SimulatedCloud]:
 
 @pytest.fixture
 async def client(cloud: SimulatedCloud) -> AsyncIterator[CloudClient]:
-    async with connected(cloud) as client:
+    async with connect_client(cloud) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Whatever the cloud answers, to whatever endpoint: one clear error that names the call, and the next call works."""
+"""Unexpected answers to every endpoint: one clear error that names the call, and the next call works."""
 
 import json
 import re
@@ -24,33 +24,33 @@ from gatewayd.cloud.rest.errors import (
 from gatewayd.model.errors import CloudError
 from gatewayd.model.rest_status import STATUSES
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.common.rest import PASSWORD, USER, connected
-from tests.common.rest_calls import CALLS, SAYS_ONLY_WHETHER
-from tests.common.tls import authority
+from tests.common.rest import PASSWORD, USER, connect_client
+from tests.common.rest_calls import CALLS, WITHOUT_CONTENT
+from tests.common.tls import private_ca
 
-TEN_MEGABYTES = 10 << 20
+TOO_LARGE = 10 << 20
 
 
-def test_there_is_a_call_for_every_endpoint_of_the_table() -> None:
+def test_every_endpoint_has_a_call() -> None:
     assert CALLS.keys() == ENDPOINTS.keys()
 
 
 @pytest.fixture
-async def ready(client: CloudClient) -> CloudClient:
-    """A client that has its token, so that the next call is the one under test."""
+async def logged_in(client: CloudClient) -> CloudClient:
+    """A client with a token, so that the next request is the call under test."""
     await client.log_in()
     return client
 
 
 async def outcome(call: Awaitable[Any]) -> Any:
-    """What a call gave or raised."""
+    """The result of a call, or the CloudError that it raised."""
     try:
         return await call
     except CloudError as error:
         return error
 
 
-def fixed_part(endpoint: RestEndpoint) -> str:
+def path_before_id(endpoint: RestEndpoint) -> str:
     return endpoint.path.partition("{")[0]
 
 
@@ -58,128 +58,126 @@ def answer(status: Any, msg: Any) -> str:
     return json.dumps({"msg": msg, "status": status, "desc": "…"})
 
 
-def of_another_call(endpoint: RestEndpoint) -> int:
-    """A success that the API documents, of another call."""
+def success_of_another_call(endpoint: RestEndpoint) -> int:
+    """A success status that the API documents for another call."""
     return next(row.code for row in STATUSES if row.is_success and row.code not in endpoint.success)
 
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize(
     "body",
-    ["<html><h1>Bad Gateway</h1></html>", "", "[1, 2]", '{"msg": {}}', answer("ok", {}), "x" * TEN_MEGABYTES],
+    ["<html><h1>Bad Gateway</h1></html>", "", "[1, 2]", '{"msg": {}}', answer("ok", {}), "x" * TOO_LARGE],
     ids=["html", "empty", "list", "no status", "status of letters", "ten megabytes"],
 )
-async def test_what_is_no_answer_is_an_error_that_names_the_call(
-    cloud: SimulatedCloud, ready: CloudClient, name: str, body: str
+async def test_unreadable_answer_to_any_call_is_an_error_that_names_it(
+    cloud: SimulatedCloud, logged_in: CloudClient, name: str, body: str
 ) -> None:
     endpoint = ENDPOINTS[name]
-    cloud.faults.answer(fixed_part(endpoint), body, times=3)
-    with pytest.raises(CloudUnavailableError, match=f"{endpoint.method} {re.escape(fixed_part(endpoint))}") as error:
-        await CALLS[name](ready)
-    if len(body) < TEN_MEGABYTES:
+    cloud.faults.answer(path_before_id(endpoint), body, times=3)
+    with pytest.raises(
+        CloudUnavailableError, match=f"{endpoint.method} {re.escape(path_before_id(endpoint))}"
+    ) as error:
+        await CALLS[name](logged_in)
+    if len(body) < TOO_LARGE:
         assert isinstance(error.value, UncertainError) == (not endpoint.is_repeatable)
     cloud.faults.clear()
-    assert await ready.service.timestamp() > 0
+    assert await logged_in.service.timestamp() > 0
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_status_that_does_not_fit_is_refused_and_shown(
-    cloud: SimulatedCloud, ready: CloudClient, name: str
+async def test_status_of_another_call_is_refused_and_shown(
+    cloud: SimulatedCloud, logged_in: CloudClient, name: str
 ) -> None:
     endpoint = ENDPOINTS[name]
-    for status in (of_another_call(endpoint), 299999, 499999):
-        cloud.faults.answer(fixed_part(endpoint), answer(status, {}))
+    for status in (success_of_another_call(endpoint), 299999, 499999):
+        cloud.faults.answer(path_before_id(endpoint), answer(status, {}))
         with pytest.raises(RefusedByCloudError, match=str(status)):
-            await CALLS[name](ready)
+            await CALLS[name](logged_in)
 
 
-@pytest.mark.parametrize("name", sorted(CALLS.keys() - SAYS_ONLY_WHETHER))
+@pytest.mark.parametrize("name", sorted(CALLS.keys() - WITHOUT_CONTENT))
 @pytest.mark.parametrize("msg", [None, 7, "text", [7], {}, {"data": 7}, {"data": [7]}, {"data": {"id": "seven"}}],
                          ids=str)  # fmt: skip
-async def test_a_success_with_something_else_in_it_is_an_error_that_names_the_place(
-    cloud: SimulatedCloud, ready: CloudClient, name: str, msg: Any
+async def test_success_with_wrong_content_is_an_error_that_names_the_place(
+    cloud: SimulatedCloud, logged_in: CloudClient, name: str, msg: Any
 ) -> None:
     endpoint = ENDPOINTS[name]
-    cloud.faults.answer(fixed_part(endpoint), answer(endpoint.success[0], msg), times=3)
-    came = await outcome(CALLS[name](ready))
-    assert isinstance(came, CloudError)
-    assert fixed_part(endpoint) in str(came)
-    assert "msg" in str(came) or name == "accounts.avatar"
-    assert isinstance(came, UncertainError) == (not endpoint.is_repeatable)  # a success all the same
+    cloud.faults.answer(path_before_id(endpoint), answer(endpoint.success[0], msg), times=3)
+    result = await outcome(CALLS[name](logged_in))
+    assert isinstance(result, CloudError)
+    assert path_before_id(endpoint) in str(result)
+    assert "msg" in str(result) or name == "accounts.avatar"
+    assert isinstance(result, UncertainError) == (not endpoint.is_repeatable)  # the call succeeded all the same
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_redirect_is_not_followed_and_the_token_stays(
-    cloud: SimulatedCloud, ready: CloudClient, name: str
-) -> None:
-    async with elsewhere() as (address, visits):
-        cloud.faults.redirect(fixed_part(ENDPOINTS[name]), address, times=3)
+async def test_redirect_is_not_followed(cloud: SimulatedCloud, logged_in: CloudClient, name: str) -> None:
+    async with other_host() as (address, tokens):
+        cloud.faults.redirect(path_before_id(ENDPOINTS[name]), address, times=3)
         with pytest.raises(CloudUnavailableError, match="redirect"):
-            await CALLS[name](ready)
-        assert visits == []
+            await CALLS[name](logged_in)
+        assert tokens == []
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_cut_in_mid_answer_is_made_again_where_that_does_no_harm_and_is_uncertain_elsewhere(
-    cloud: SimulatedCloud, ready: CloudClient, name: str
+async def test_call_cut_off_in_its_answer_is_repeated_only_when_repeatable(
+    cloud: SimulatedCloud, logged_in: CloudClient, name: str
 ) -> None:
     endpoint = ENDPOINTS[name]
     before = len(cloud.requests)
-    cloud.faults.cut_within(fixed_part(endpoint), times=1)
-    came = await outcome(CALLS[name](ready))
-    assert isinstance(came, UncertainError) == (not endpoint.is_repeatable)
+    cloud.faults.cut_within(path_before_id(endpoint), times=1)
+    result = await outcome(CALLS[name](logged_in))
+    assert isinstance(result, UncertainError) == (not endpoint.is_repeatable)
     assert len(cloud.requests) - before == (2 if endpoint.is_repeatable else 1)
 
 
-async def test_a_page_that_promises_more_and_gives_nothing_ends(cloud: SimulatedCloud, ready: CloudClient) -> None:
+async def test_empty_page_ends_the_list(cloud: SimulatedCloud, logged_in: CloudClient) -> None:
     page = {"page": {"total_page": 9_999, "current_page": 1}, "data": []}
     cloud.faults.answer("/api/iot/keys/", answer(200033, page))
-    assert [key async for key in ready.keys.list()] == []
+    assert [key async for key in logged_in.keys.list()] == []
 
 
 @pytest.mark.parametrize("page", [{"total_page": "many"}, 7])
-async def test_a_page_that_cannot_be_counted_is_an_error(
-    cloud: SimulatedCloud, ready: CloudClient, page: object
-) -> None:
+async def test_malformed_page_info_is_an_error(cloud: SimulatedCloud, logged_in: CloudClient, page: object) -> None:
     cloud.faults.answer("/api/iot/keys/", answer(200033, {"page": page, "data": [{"id": 1}]}))
     with pytest.raises(UnreadableAnswerError, match=r"msg\.page"):
-        [key async for key in ready.keys.list()]
+        [key async for key in logged_in.keys.list()]
 
 
-async def test_a_cloud_that_hangs_is_left(cloud: SimulatedCloud) -> None:
+async def test_hanging_cloud_times_out(cloud: SimulatedCloud) -> None:
     cloud.faults.hang("/api/accounts/login/", times=3)
-    async with connected(cloud, timeout=aiohttp.ClientTimeout(total=0.05)) as client:
+    async with connect_client(cloud, timeout=aiohttp.ClientTimeout(total=0.05)) as client:
         with pytest.raises(CloudUnavailableError, match="no answer"):
             await client.log_in()
 
 
-async def test_a_certificate_that_is_not_trusted_is_refused_and_a_private_one_taken(tmp_path: Path) -> None:
-    ca, server = authority(tmp_path)
+async def test_certificate_of_a_private_ca_is_accepted_only_with_that_ca(tmp_path: Path) -> None:
+    ca, server = private_ca(tmp_path)
     async with SimulatedCloud(now=lambda: datetime.now(UTC)).serve(tls=server) as cloud:
         cloud.register(USER, PASSWORD)
-        async with connected(cloud) as client:
+        async with connect_client(cloud) as client:
             with pytest.raises(CloudUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
                 await client.service.timestamp()
         assert cloud.requests == []
-        async with connected(cloud, tls=ssl.create_default_context(cafile=ca)) as client:
+        async with connect_client(cloud, tls=ssl.create_default_context(cafile=ca)) as client:
             assert await client.service.timestamp() > 0
 
 
 @asynccontextmanager
-async def elsewhere() -> AsyncIterator[tuple[str, list[str]]]:
-    """Another host, and who came there with which token."""
-    visits: list[str] = []
+async def other_host() -> AsyncIterator[tuple[str, list[str]]]:
+    """Another host: its address, and the tokens of the requests that it received."""
+    tokens: list[str] = []
 
-    async def visited(request: web.Request) -> web.Response:
-        visits.append(request.headers.get("Authorization", "nobody"))
+    async def record_token(request: web.Request) -> web.Response:
+        tokens.append(request.headers.get("Authorization", "none"))
         return web.Response(text="{}")
 
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", visited)
+    app.router.add_route("*", "/{path:.*}", record_token)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/", visits
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/", tokens
     finally:
         await runner.cleanup()

@@ -1,4 +1,4 @@
-"""The client reads the API's own answers, taken from the text, and gives back every key of them."""
+"""The client decodes the API's own examples, and encodes them again with every key."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -15,9 +15,9 @@ from gatewayd.cloud.rest.errors import BadParametersError
 from gatewayd.cloud.rest.keys import CloudKey
 from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.rest.messages import CloudMessage, SmsAlarm
-from gatewayd.cloud.rest.passwords import TemporaryPassword
-from gatewayd.cloud.rest.rows import ApiRow, write_row
+from gatewayd.cloud.rest.objects import ApiObject, encode_object
 from gatewayd.cloud.rest.spaces import Space
+from gatewayd.cloud.rest.temporary_passwords import TemporaryPassword
 from gatewayd.model.record import Record
 from gatewayd.model.record_wire import from_wire, to_wire
 from gatewayd.simulator.cloud import SimulatedCloud
@@ -26,15 +26,15 @@ from tests.common.rest import GATEWAY, LOCK
 
 
 class Case(NamedTuple):
-    """The `answer`th answer of the endpoint's section, and the call that it answers."""
+    """The number of an example answer in the section of the endpoint `name`, and the call that it answers."""
 
     name: str
     answer: int
     call: Callable[[CloudClient], Awaitable[Any]]
 
 
-async def first(found: Any) -> Any:
-    return await anext(found)
+async def first(objects: Any) -> Any:
+    return await anext(objects)
 
 
 CASES = [
@@ -55,7 +55,7 @@ CASES = [
     Case("keys.update", 0, lambda c: c.keys.update(CloudKey(id=5))),
     Case("keys.create", 1, lambda c: c.keys.create(CloudKey())),
     Case("messages.create", 0, lambda c: c.messages.create(CloudMessage())),
-    Case("passwords.create", 0, lambda c: c.passwords.create(TemporaryPassword())),
+    Case("temporary_passwords.create", 0, lambda c: c.temporary_passwords.create(TemporaryPassword())),
     Case("versions.latest", 0, lambda c: c.versions.latest(1)),
     Case("service.send_feedback", 1, lambda c: c.service.send_feedback(1, "x")),
     Case("service.send_sms", 0, lambda c: c.service.send_sms(LOCK)),
@@ -63,22 +63,22 @@ CASES = [
 ]
 
 
-def said_again(value: Any) -> dict[str, Any]:
-    wire: dict[str, Any] = msgspec.json.decode(
-        msgspec.json.encode(to_wire(value) if isinstance(value, Record) else write_row(value))
+def encode(value: Any) -> dict[str, Any]:
+    encoded: dict[str, Any] = msgspec.json.decode(
+        msgspec.json.encode(to_wire(value) if isinstance(value, Record) else encode_object(value))
     )
-    return wire
+    return encoded
 
 
-def same(theirs: Any, ours: Any) -> bool:
-    """Equal, but for the quotes around §2.2's level, and what §11 leaves out of a `param`."""
-    if isinstance(theirs, str):
-        return theirs == str(ours)
-    return bool(theirs == ours) or (theirs == {} and isinstance(ours, dict))
+def is_same(example: Any, encoded: Any) -> bool:
+    """Equal, but for the quotes around §2.2's level, and for what §11 leaves out of `param`."""
+    if isinstance(example, str):
+        return example == str(encoded)
+    return bool(example == encoded) or (example == {} and isinstance(encoded, dict))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_an_example_is_read_and_given_back_to_the_key(
+async def test_example_is_decoded_and_encoded_without_loss(
     cloud: SimulatedCloud, client: CloudClient, case: Case
 ) -> None:
     endpoint = ENDPOINTS[case.name]
@@ -87,26 +87,28 @@ async def test_an_example_is_read_and_given_back_to_the_key(
         example["status"] = endpoint.success[0]
     await client.log_in()
     cloud.faults.answer(endpoint.path.partition("{")[0], json.dumps(example))
-    read = await case.call(client)
-    theirs = example["msg"].get("data", example["msg"])
-    theirs = theirs[0] if isinstance(theirs, list) else theirs
-    again = said_again(read)
-    also = read.ALSO if isinstance(read, ApiRow) else {"type": "type_sub"}
-    missing = {key: value for key, value in theirs.items() if not same(value, again.get(also.get(key, key), "…"))}
+    decoded = await case.call(client)
+    content = example["msg"].get("data", example["msg"])
+    content = content[0] if isinstance(content, list) else content
+    encoded = encode(decoded)
+    aliases = decoded.ALIASES if isinstance(decoded, ApiObject) else {"type": "type_sub"}
+    missing = {
+        key: value for key, value in content.items() if not is_same(value, encoded.get(aliases.get(key, key), "…"))
+    }
     assert missing == {}
 
 
-async def test_the_batch_example_is_read_part_by_part(cloud: SimulatedCloud, client: CloudClient) -> None:
+async def test_batch_example_is_decoded_per_part(cloud: SimulatedCloud, client: CloudClient) -> None:
     await client.log_in()
     cloud.faults.answer("/api/iot/patch/", json.dumps(answers("2.5")[0]))
     space = Space(type="unit", title="房间7")
-    made, refused = await client.batch.send([BatchPart(name="spaces.create", about=space)] * 2)
-    assert made.data["id"] == 32
+    created, refused = await client.batch.send([BatchPart(name="spaces.create", body=space)] * 2)
+    assert created.data["id"] == 32
     assert isinstance(refused.error, BadParametersError)
     assert refused.error.reason == "if space type is room,param 'superior_id' is needed"
 
 
-async def test_the_short_answers_are_read(cloud: SimulatedCloud, client: CloudClient) -> None:
+async def test_short_answers_are_decoded(cloud: SimulatedCloud, client: CloudClient) -> None:
     await client.log_in()
     cloud.faults.answer("/api/iot/get_timestamp/", json.dumps(answers("2.13")[0]))
     cloud.faults.answer("/api/iot/share/", json.dumps(answers("2.15")[0]))
@@ -118,31 +120,31 @@ async def test_the_short_answers_are_read(cloud: SimulatedCloud, client: CloudCl
 
 
 @pytest.mark.parametrize("section", ["12.1", "12.2", "12.3", "12.4"])
-def test_a_record_of_the_api_goes_there_and_back_to_the_key_and_the_null(section: str) -> None:
-    (wire,) = [one.value for one in examples() if one.section == section]
-    again = said_again(from_wire(wire))
-    assert {key: again[key] for key in wire} == wire
-    # `icon` and the like are null where the example leaves them out; nothing else is added.
-    assert {key for key in again if key not in wire} <= {"cluster", "authorization_id"}
-    assert again["param"].keys() == wire["param"].keys()
+def test_record_example_is_decoded_and_encoded_without_loss(section: str) -> None:
+    (example,) = [one.value for one in examples() if one.section == section]
+    encoded = encode(from_wire(example))
+    assert {key: encoded[key] for key in example} == example
+    # `icon` and the like are null where the example leaves them out; no other key is added.
+    assert {key for key in encoded if key not in example} <= {"cluster", "authorization_id"}
+    assert encoded["param"].keys() == example["param"].keys()
 
 
 @pytest.mark.parametrize(
-    ("name", "nth"),
+    ("name", "number"),
     [
         ("accounts.request_code", 0), ("accounts.register", 0), ("accounts.log_in", 0),
         ("accounts.change_password", 0), ("accounts.request_reset_code", 0), ("accounts.reset_password", 0),
         ("accounts.update_profile", 0), ("accounts.update_avatar", 0), ("records.update", 0), ("records.create", 1),
         ("authorizations.create", 0), ("authorizations.update", 1), ("spaces.create", 0),
         ("accounts.register_gateway", 0), ("messages.send_alarm", 0), ("members.update", 0), ("members.create", 1),
-        ("keys.update", 0), ("keys.create", 1), ("messages.create", 0), ("passwords.create", 0),
+        ("keys.update", 0), ("keys.create", 1), ("messages.create", 0), ("temporary_passwords.create", 0),
         ("service.send_feedback", 0), ("service.share", 0), ("releases.create", 0), ("service.send_sms", 0),
         ("service.send_push", 0),
     ],
 )  # fmt: skip
-def test_the_table_knows_every_parameter_that_the_examples_say(name: str, nth: int) -> None:
+def test_table_has_every_parameter_of_the_examples(name: str, number: int) -> None:
     endpoint = ENDPOINTS[name]
-    request = requests(endpoint.section)[nth]
-    said = request.get("data", request)
-    assert said.keys() - set(endpoint.known) == set()
-    assert set(endpoint.needed) - said.keys() == set()
+    request = requests(endpoint.section)[number]
+    params = request.get("data", request)
+    assert params.keys() - set(endpoint.params_known) == set()
+    assert set(endpoint.params_required) - params.keys() == set()

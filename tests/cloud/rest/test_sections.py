@@ -1,4 +1,4 @@
-"""Every section of the API, the client on one end and the simulated cloud with its documented rules on the other."""
+"""Every section of the API, called by the client and answered by the simulated cloud with its documented rules."""
 
 import base64
 import re
@@ -11,22 +11,22 @@ from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.batch import BatchPart
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import (
-    AlreadyThereError,
+    AlreadyExistsError,
     BadParametersError,
     ForbiddenError,
-    NotThereError,
+    NotFoundError,
     RefusedByCloudError,
 )
 from gatewayd.cloud.rest.keys import CloudKey
 from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.rest.messages import CloudMessage, SmsAlarm
-from gatewayd.cloud.rest.passwords import TemporaryPassword
 from gatewayd.cloud.rest.releases import Release
-from gatewayd.cloud.rest.service import Picture
+from gatewayd.cloud.rest.service import FeedbackImage
 from gatewayd.cloud.rest.spaces import Space
+from gatewayd.cloud.rest.temporary_passwords import TemporaryPassword
 from gatewayd.model.permission import Permission
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.common.rest import ADMIN, FRIEND, GATEWAY, GUEST, LOCK, PASSWORD, USER, connected, created
+from tests.common.rest import ADMIN, FRIEND, GATEWAY, GUEST, LOCK, PASSWORD, USER, connect_client, create_record
 
 
 def code_of(refused: pytest.ExceptionInfo[RefusedByCloudError]) -> int:
@@ -36,15 +36,15 @@ def code_of(refused: pytest.ExceptionInfo[RefusedByCloudError]) -> int:
 # §1.
 
 
-async def test_a_phone_registers_by_sms_and_logs_in(cloud: SimulatedCloud, client: CloudClient) -> None:
+async def test_registered_user_logs_in(cloud: SimulatedCloud, client: CloudClient) -> None:
     await client.accounts.request_code("13825182430")
     ((receiver, code),) = cloud.sent("code")
     assert receiver == "13825182430"
-    newcomer = Registration(username="13825182430", password="longer-than-8", sms_code="000000x")
+    registration = Registration(username="13825182430", password="longer-than-8", sms_code="000000x")
     with pytest.raises(RefusedByCloudError) as wrong:
-        await client.accounts.register(newcomer)
+        await client.accounts.register(registration)
     assert code_of(wrong) == 400009
-    await client.accounts.register(replace(newcomer, sms_code=code))
+    await client.accounts.register(replace(registration, sms_code=code))
     user = await client.accounts.log_in("13825182430", "longer-than-8", devtype="android", language="en")
     assert (user.username, user.language, user.is_active) == ("13825182430", "en", True)
     assert user.token
@@ -55,20 +55,20 @@ async def test_a_phone_registers_by_sms_and_logs_in(cloud: SimulatedCloud, clien
     assert code_of(known) == 400001
 
 
-async def test_a_user_of_another_service_registers_and_finds_his_account(
-    cloud: SimulatedCloud, client: CloudClient
-) -> None:
-    with pytest.raises(RefusedByCloudError) as nobody:
+async def test_wechat_user_is_found_after_registration(cloud: SimulatedCloud, client: CloudClient) -> None:
+    with pytest.raises(RefusedByCloudError) as unknown:
         await client.accounts.external_username("open/id 1")
-    assert code_of(nobody) == 400038
+    assert code_of(unknown) == 400038
     await client.accounts.request_code("13825182430")
     ((_, code),) = cloud.sent("code")
-    newcomer = Registration(username="13825182430", password="longer-than-8", sms_code=code, wechat_service="open/id 1")
-    await client.accounts.register(newcomer)
+    registration = Registration(
+        username="13825182430", password="longer-than-8", sms_code=code, wechat_service="open/id 1"
+    )
+    await client.accounts.register(registration)
     assert (await client.accounts.external_username("open/id 1")).username == "13825182430"
 
 
-async def test_passwords_are_changed_and_reset_and_the_old_ones_refused(
+async def test_password_is_changed_and_reset_and_the_old_one_refused(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
     await client.accounts.change_password(GUEST, PASSWORD, "another-1")
@@ -84,7 +84,7 @@ async def test_passwords_are_changed_and_reset_and_the_old_ones_refused(
     assert (await client.accounts.log_in(GUEST, "another-3")).username == GUEST
 
 
-async def test_a_profile_and_its_picture_are_read_and_changed(client: CloudClient) -> None:
+async def test_profile_and_avatar_are_read_and_updated(client: CloudClient) -> None:
     before = await client.accounts.profile()
     assert (before.username, before.signature) == (USER, "")
     after = await client.accounts.update_profile(profile={"signature": "你好"}, user={"first_name": "向"})
@@ -93,69 +93,71 @@ async def test_a_profile_and_its_picture_are_read_and_changed(client: CloudClien
         await client.accounts.avatar(before.id)
     assert code_of(none_set) == 400036
     data = base64.b64encode(b"\xff\xd8 a face").decode()
-    face = Avatar(image_type="jpg", image_size="9", image_name="me", data_type="base64", image_data=data)
-    assert (await client.accounts.update_avatar(face)).avatar_url
+    avatar = Avatar(image_type="jpg", image_size="9", image_name="me", data_type="base64", image_data=data)
+    assert (await client.accounts.update_avatar(avatar)).avatar_url
     assert await client.accounts.avatar(before.id) == b"\xff\xd8 a face"
-    with pytest.raises(RefusedByCloudError) as format_:
-        await client.accounts.update_avatar(replace(face, image_type="gif"))
-    assert code_of(format_) == 400031
+    with pytest.raises(RefusedByCloudError) as wrong_format:
+        await client.accounts.update_avatar(replace(avatar, image_type="gif"))
+    assert code_of(wrong_format) == 400031
 
 
-async def test_a_gateway_gets_an_account(cloud: SimulatedCloud, client: CloudClient) -> None:
+async def test_gateway_registers_an_account(cloud: SimulatedCloud, client: CloudClient) -> None:
     account = await client.accounts.register_gateway("gw-7", "its-own-secret")
     assert (account.id > 0, bool(account.token)) == (True, True)
     assert cloud.mqtt_accounts()["gw-7"] == "its-own-secret"
 
 
-# §2.1 and §2.2: whose the devices are.
+# §2.1 and §2.2.
 
 
-async def test_a_room_that_is_none_is_said_so(client: CloudClient) -> None:
-    with pytest.raises(NotThereError, match="空间不存在"):
+async def test_record_with_unknown_room_is_refused(client: CloudClient) -> None:
+    with pytest.raises(NotFoundError, match="空间不存在"):
         await client.records.create(replace(LOCK, param=replace(LOCK.param, room_id=4711)))
 
 
 @pytest.mark.parametrize("level", list(Permission))
-async def test_a_guest_may_with_a_device_what_his_level_says(
-    cloud: SimulatedCloud, client: CloudClient, level: Permission
-) -> None:
-    id_ = await created(client, LOCK)
-    async with connected(cloud, username=GUEST) as guest:
+async def test_guest_is_limited_to_his_level(cloud: SimulatedCloud, client: CloudClient, level: Permission) -> None:
+    id_ = await create_record(client, LOCK)
+    async with connect_client(cloud, username=GUEST) as guest:
         with pytest.raises(ForbiddenError):
             await guest.records.get(id_)
         guest_id = (await guest.accounts.profile()).id
-        given = await client.authorizations.create(Authorization(info_id=id_, authorized_id=guest_id, perm=level))
-        assert given.perm == level
+        authorization = await client.authorizations.create(
+            Authorization(info_id=id_, authorized_id=guest_id, perm=level)
+        )
+        assert authorization.perm == level
 
-        async def can(call: object) -> bool:
+        async def is_permitted(call: object) -> bool:
             try:
                 await call  # type: ignore[misc]
             except ForbiddenError:
                 return False
             return True
 
-        seen = [record async for record in guest.records.list()]
-        assert [(one.id, one.perm, one.authorization_id) for one in seen] == (
-            [(id_, level, given.id)] if level >= Permission.QUERY else []
+        listed = [record async for record in guest.records.list()]
+        assert [(one.id, one.perm, one.authorization_id) for one in listed] == (
+            [(id_, level, authorization.id)] if level >= Permission.QUERY else []
         )
-        told = CloudMessage(info_id=id_, message_type="operation_info", flag="card_unlock")
+        message = CloudMessage(info_id=id_, message_type="operation_info", flag="card_unlock")
         key = CloudKey(info_id=id_, key_type=2, key_name="卡", key_number=7)
-        assert await can(guest.messages.create(told)) == (level >= Permission.CONTROL)
-        assert await can(guest.records.update(replace(LOCK, id=id_, title="新"))) == (level >= Permission.UPDATE)
-        assert await can(guest.keys.create(key)) == (level >= Permission.CREATE)
-        assert await can(guest.records.delete(id_)) == (level >= Permission.DELETE)
+        assert await is_permitted(guest.messages.create(message)) == (level >= Permission.CONTROL)
+        assert await is_permitted(guest.records.update(replace(LOCK, id=id_, title="新"))) == (
+            level >= Permission.UPDATE
+        )
+        assert await is_permitted(guest.keys.create(key)) == (level >= Permission.CREATE)
+        assert await is_permitted(guest.records.delete(id_)) == (level >= Permission.DELETE)
 
 
-async def test_an_authorization_goes_two_hands_far_and_is_taken_back_with_what_was_given_on(
+async def test_authorization_is_passed_on_once_and_revoked_with_its_dependents(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
-    id_ = await created(client, LOCK)
-    async with connected(cloud, username=GUEST) as guest, connected(cloud, username=FRIEND) as friend:
+    id_ = await create_record(client, LOCK)
+    async with connect_client(cloud, username=GUEST) as guest, connect_client(cloud, username=FRIEND) as friend:
         guest_id, friend_id = (await guest.accounts.profile()).id, (await friend.accounts.profile()).id
         first = await client.authorizations.create(Authorization(info_id=id_, authorized_id=guest_id, perm=5))
-        with pytest.raises(AlreadyThereError, match="授权条目已存在"):
+        with pytest.raises(AlreadyExistsError, match="授权条目已存在"):
             await client.authorizations.create(Authorization(info_id=id_, authorized_id=guest_id, perm=3))
-        with pytest.raises(ForbiddenError):  # more than he has himself
+        with pytest.raises(ForbiddenError):  # a higher level than his own
             await guest.authorizations.create(Authorization(info_id=id_, authorized_id=friend_id, perm=6))
         second = await guest.authorizations.create(Authorization(info_id=id_, authorized_id=friend_id, perm=5))
         admin_id = (await client.accounts.log_in(ADMIN, PASSWORD)).id
@@ -168,16 +170,16 @@ async def test_an_authorization_goes_two_hands_far_and_is_taken_back_with_what_w
         assert (await guest.authorizations.get(first.id)).perm == 6
         await client.authorizations.delete(first.id)
         assert [one async for one in friend.authorizations.list()] == []
-    with pytest.raises(NotThereError, match="授权对象不存在"):
+    with pytest.raises(NotFoundError, match="授权对象不存在"):
         await client.authorizations.create(Authorization(info_id=id_, authorized_id=4711, perm=2))
-    with pytest.raises(NotThereError, match="授权条目不存在"):
+    with pytest.raises(NotFoundError, match="授权条目不存在"):
         await client.authorizations.get(4711)
 
 
 # §2.3 and §2.11.
 
 
-async def test_spaces_stand_in_one_another_and_default_ones_stay(client: CloudClient) -> None:
+async def test_spaces_are_nested_and_default_spaces_cannot_be_deleted(client: CloudClient) -> None:
     defaults = [space async for space in client.spaces.list()]
     assert [(one.type, one.is_default) for one in defaults] == [("unit", True), ("floor", True), ("room", True)]
     assert defaults[0].id is not None
@@ -189,7 +191,7 @@ async def test_spaces_stand_in_one_another_and_default_ones_stay(client: CloudCl
     with pytest.raises(BadParametersError, match="if space type is room,param 'superior_id' is needed"):
         await client.spaces.create(Space(type="room", title="杂物间3"))
     unit = await client.spaces.create(Space(type="unit", title="地下室14"))
-    with pytest.raises(AlreadyThereError, match="空间已存在"):
+    with pytest.raises(AlreadyExistsError, match="空间已存在"):
         await client.spaces.create(Space(type="unit", title="地下室14"))
     room = await client.spaces.create(Space(type="room", title="杂物间3", superior_id=unit.id))
     assert room.id is not None
@@ -197,13 +199,13 @@ async def test_spaces_stand_in_one_another_and_default_ones_stay(client: CloudCl
     assert (await client.spaces.update(replace(room, title="书房"))).title == "书房"
     assert unit.id is not None
     await client.spaces.delete(unit.id)
-    with pytest.raises(NotThereError, match="空间不存在"):
+    with pytest.raises(NotFoundError, match="空间不存在"):
         await client.spaces.get(room.id)
-    with pytest.raises(NotThereError, match="家庭不存在"):
+    with pytest.raises(NotFoundError, match="家庭不存在"):
         await client.spaces.create(Space(type="unit", title="x", home_id=4711))
 
 
-async def test_a_home_is_renamed(client: CloudClient) -> None:
+async def test_home_is_renamed(client: CloudClient) -> None:
     (home,) = [one async for one in client.homes.list()]
     assert (await client.homes.update(replace(home, title="新家"))).title == "新家"
     with pytest.raises(ForbiddenError):
@@ -213,61 +215,61 @@ async def test_a_home_is_renamed(client: CloudClient) -> None:
 # §2.5.
 
 
-async def test_a_batch_has_an_outcome_for_each_part(cloud: SimulatedCloud, client: CloudClient) -> None:
+async def test_batch_has_an_outcome_per_part(cloud: SimulatedCloud, client: CloudClient) -> None:
     parts = [
-        BatchPart(name="spaces.create", about=Space(type="unit", title="房间7")),
-        BatchPart(name="spaces.create", about=Space(type="room", title="杂物间3")),
-        BatchPart(name="records.create", about=GATEWAY),
-        BatchPart(name="records.create", about=GATEWAY),
-        BatchPart(name="records.update", about=replace(GATEWAY, title="新"), id=1),
+        BatchPart(name="spaces.create", body=Space(type="unit", title="房间7")),
+        BatchPart(name="spaces.create", body=Space(type="room", title="杂物间3")),
+        BatchPart(name="records.create", body=GATEWAY),
+        BatchPart(name="records.create", body=GATEWAY),
+        BatchPart(name="records.update", body=replace(GATEWAY, title="新"), id=1),
         BatchPart(name="keys.delete", id=4711),
     ]
-    done = await client.batch.send(parts)
-    assert [one.part for one in done] == parts
-    assert [type(one.error) for one in done] == [
-        type(None), BadParametersError, type(None), AlreadyThereError, type(None), NotThereError,
+    outcomes = await client.batch.send(parts)
+    assert [one.part for one in outcomes] == parts
+    assert [type(one.error) for one in outcomes] == [
+        type(None), BadParametersError, type(None), AlreadyExistsError, type(None), NotFoundError,
     ]  # fmt: skip
-    assert done[0].data["superior_id"] is None
-    assert "superior_id" in str(done[1].error)
+    assert outcomes[0].data["superior_id"] is None
+    assert "superior_id" in str(outcomes[1].error)
     assert [record["title"] for record in cloud.records(USER)] == ["新"]
 
 
-async def test_a_batch_that_fails_as_a_whole_says_why_part_by_part(client: CloudClient) -> None:
-    done = await client.batch.send([BatchPart(name="keys.delete", id=1), BatchPart(name="keys.delete", id=2)])
-    assert [type(one.error) for one in done] == [NotThereError, NotThereError]
+async def test_failed_batch_has_an_error_per_part(client: CloudClient) -> None:
+    outcomes = await client.batch.send([BatchPart(name="keys.delete", id=1), BatchPart(name="keys.delete", id=2)])
+    assert [type(one.error) for one in outcomes] == [NotFoundError, NotFoundError]
 
 
 # §2.7 and §2.8.
 
 
-async def test_members_hold_keys(client: CloudClient) -> None:
-    (me,) = [member async for member in client.members.list()]
+async def test_member_lists_his_keys(client: CloudClient) -> None:
+    (me,) = [one async for one in client.members.list()]
     assert (me.username, me.keys) == (USER, [])
-    monkey = await client.members.create(Member(home_id=me.home_id, title="小猴子", icon="local:5011"))
-    with pytest.raises(AlreadyThereError, match="家庭成员已存在"):
+    member = await client.members.create(Member(home_id=me.home_id, title="小猴子", icon="local:5011"))
+    with pytest.raises(AlreadyExistsError, match="家庭成员已存在"):
         await client.members.create(Member(home_id=me.home_id, title="小猴子"))
-    lock = await created(client, LOCK)
+    lock = await create_record(client, LOCK)
     key = await client.keys.create(
-        CloudKey(info_id=lock, key_type=1, key_name="36586", key_number=1, member_id=monkey.id)
+        CloudKey(info_id=lock, key_type=1, key_name="36586", key_number=1, member_id=member.id)
     )
     assert (key.title, key.icon) == ("小猴子", "local:5011")
-    assert monkey.id is not None
-    (held,) = (await client.members.get(monkey.id)).held()
-    assert (held.id, held.key_number, held.extra["is_remind"]) == (key.id, 1, False)
-    changed = await client.members.update(replace(monkey, is_remind=True, remind_time_start="08:30"))
+    assert member.id is not None
+    (listed,) = (await client.members.get(member.id)).decode_keys()
+    assert (listed.id, listed.key_number, listed.extra["is_remind"]) == (key.id, 1, False)
+    changed = await client.members.update(replace(member, is_remind=True, remind_time_start="08:30"))
     assert (changed.is_remind, changed.remind_time_start) == (True, "08:30")
-    await client.members.delete(monkey.id)
+    await client.members.delete(member.id)
     assert key.id is not None
     assert (await client.keys.get(key.id)).member_id is None
-    with pytest.raises(NotThereError, match="家庭成员不存在"):
-        await client.members.delete(monkey.id)
+    with pytest.raises(NotFoundError, match="家庭成员不存在"):
+        await client.members.delete(member.id)
 
 
-async def test_a_key_is_created_found_renamed_and_deleted_and_its_twin_refused(client: CloudClient) -> None:
-    info_id = await created(client, LOCK)
+async def test_key_is_created_listed_updated_and_deleted_and_a_duplicate_refused(client: CloudClient) -> None:
+    info_id = await create_record(client, LOCK)
     key = await client.keys.create(CloudKey(info_id=info_id, key_type=0, key_name="小红", key_number="12345678"))
-    with pytest.raises(AlreadyThereError, match="钥匙已存在"):
-        await client.keys.create(CloudKey(info_id=info_id, key_type=0, key_name="twin", key_number="12345678"))
+    with pytest.raises(AlreadyExistsError, match="钥匙已存在"):
+        await client.keys.create(CloudKey(info_id=info_id, key_type=0, key_name="duplicate", key_number="12345678"))
     await client.keys.update(replace(key, key_name="小明"))
     found = [one.key_name async for one in client.keys.list(info_id=info_id, key_type=0, key_number="12345678")]
     assert found == ["小明"]
@@ -281,7 +283,7 @@ async def test_a_key_is_created_found_renamed_and_deleted_and_its_twin_refused(c
 
 
 async def test_messages_are_filtered_and_paged(client: CloudClient) -> None:
-    lock, gateway = await created(client, LOCK), await created(client)
+    lock, gateway = await create_record(client, LOCK), await create_record(client)
     for number in range(120):
         await client.messages.create(
             CloudMessage(
@@ -292,9 +294,9 @@ async def test_messages_are_filtered_and_paged(client: CloudClient) -> None:
                 occur_time=f"2026-11-{1 + number // 24:02} {number % 24:02}:00:00",
             )
         )
-    every = [one async for one in client.messages.list()]
-    assert len({one.id for one in every}) == 120
-    assert every[0].content == "您有家人使用指纹开锁，已到家。"
+    messages = [one async for one in client.messages.list()]
+    assert len({one.id for one in messages}) == 120
+    assert messages[0].content == "您有家人使用指纹开锁，已到家。"
     assert len([one async for one in client.messages.list(info_id=lock)]) == 60
     assert len([one async for one in client.messages.list(category="lock", level_gte=2, level_lte=2)]) == 20
     assert len([one async for one in client.messages.list(level=3)]) == 40
@@ -307,47 +309,47 @@ async def test_messages_are_filtered_and_paged(client: CloudClient) -> None:
         await client.messages.get(day[0].id)
 
 
-async def test_an_alarm_goes_out_as_sms(cloud: SimulatedCloud, client: CloudClient) -> None:
+async def test_alarm_is_sent_by_sms(cloud: SimulatedCloud, client: CloudClient) -> None:
     serial = await client.messages.send_alarm(SmsAlarm.HIJACK, device="门锁", name="向先生", receiver="13825182430")
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", serial)
-    ((receiver, said),) = cloud.sent("alarm")
-    assert (receiver, said["msg_type"]) == ("13825182430", "hijack")
+    ((receiver, params),) = cloud.sent("alarm")
+    assert (receiver, params["msg_type"]) == ("13825182430", "hijack")
 
 
 # §2.10.
 
 
-async def test_a_temporary_password_goes_to_the_phone_and_is_shown_to_nobody(
+async def test_temporary_password_is_sent_to_the_phone_and_never_shown(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
     me = (await client.accounts.profile()).id
-    wanted = TemporaryPassword(
+    password = TemporaryPassword(
         authorizer_id=me,
-        info_id=await created(client, LOCK),
+        info_id=await create_record(client, LOCK),
         phone="16620039353",
         start_time="2018-07-06 10:30",
         end_time="2018-07-06 11:30",
         duration=60,
         temporary_password="234567",
     )
-    given = await client.passwords.create(wanted)
-    assert (given.authorizer_id, given.description, given.temporary_password) == (me, "1.0小时", None)
+    created = await client.temporary_passwords.create(password)
+    assert (created.authorizer_id, created.description, created.temporary_password) == (me, "1.0小时", None)
     assert cloud.sent("temporary_password") == [("16620039353", "234567")]
-    assert [one async for one in client.passwords.list()] == [given]
-    assert "234567" not in repr(wanted)
-    with pytest.raises(NotThereError, match="授权人不存在"):
-        await client.passwords.create(replace(wanted, authorizer_id=4711))
+    assert [one async for one in client.temporary_passwords.list()] == [created]
+    assert "234567" not in repr(password)
+    with pytest.raises(NotFoundError, match="授权人不存在"):
+        await client.temporary_passwords.create(replace(password, authorizer_id=4711))
     with pytest.raises(BadParametersError, match="参数错误"):
-        await client.passwords.create(replace(wanted, end_time="2018-07-06 10:30"))
+        await client.temporary_passwords.create(replace(password, end_time="2018-07-06 10:30"))
 
 
 # §2.13 to §3.2, §11.
 
 
-async def test_feedback_and_share_arrive(cloud: SimulatedCloud, client: CloudClient) -> None:
-    pictures = (Picture(code="d2Vy", image_type="jpg"), Picture(code="dGV0", image_type="png"))
-    said = await client.service.send_feedback(2, "开锁有问题", contact=13825132345, images=pictures)
-    assert (said.content, said.contact, [name[-3:] for name in said.images]) == (
+async def test_feedback_and_share_are_sent(cloud: SimulatedCloud, client: CloudClient) -> None:
+    images = (FeedbackImage(code="d2Vy", image_type="jpg"), FeedbackImage(code="dGV0", image_type="png"))
+    feedback = await client.service.send_feedback(2, "开锁有问题", contact=13825132345, images=images)
+    assert (feedback.content, feedback.contact, [name[-3:] for name in feedback.images]) == (
         "开锁有问题", 13825132345, ["jpg", "png"],
     )  # fmt: skip
     assert await client.service.share("13825182430", "ios") == "send success"
@@ -356,21 +358,21 @@ async def test_feedback_and_share_arrive(cloud: SimulatedCloud, client: CloudCli
         await client.service.share("13825182430", "symbian")
 
 
-async def test_sms_and_push_speak_of_a_device(cloud: SimulatedCloud, client: CloudClient) -> None:
+async def test_sms_and_push_carry_the_device_record(cloud: SimulatedCloud, client: CloudClient) -> None:
     assert await client.service.send_sms(LOCK) == LOCK
     assert await client.service.send_push(GATEWAY) == GATEWAY
-    assert [said["title"] for _, said in cloud.sent("sms") + cloud.sent("push")] == ["门锁", "网关"]
+    assert [params["title"] for _, params in cloud.sent("sms") + cloud.sent("push")] == ["门锁", "网关"]
 
 
-async def test_releases_are_the_administrators(cloud: SimulatedCloud, client: CloudClient) -> None:
+async def test_release_is_managed_by_administrators_only(cloud: SimulatedCloud, client: CloudClient) -> None:
     app = Release(type="app", name="智联", platform="android", package_name="com.zj", version="1.0")
     with pytest.raises(ForbiddenError):
         await client.releases.create(app)
-    async with connected(cloud, username=ADMIN) as admin:
-        made = await admin.releases.create(app)
-        assert (made.type, made.down_count) == ("app", 0)
-        assert (await admin.releases.update(replace(made, version="1.1"))).version == "1.1"
-        assert made.id is not None
-        await admin.releases.delete(made.id)
+    async with connect_client(cloud, username=ADMIN) as admin:
+        created = await admin.releases.create(app)
+        assert (created.type, created.down_count) == ("app", 0)
+        assert (await admin.releases.update(replace(created, version="1.1"))).version == "1.1"
+        assert created.id is not None
+        await admin.releases.delete(created.id)
         with pytest.raises(RefusedByCloudError):
-            await admin.releases.delete(made.id)
+            await admin.releases.delete(created.id)

@@ -1,16 +1,16 @@
-"""A gateway's mirror and outbox on disk, the simulated cloud over HTTP, and what brings the two to agree."""
+"""A gateway and the simulated cloud, in agreement."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.common.sync import Both, both_ends
+from tests.common.sync import GatewayAndCloud, gateway_and_cloud
 
 
 @pytest.fixture
-async def both(tmp_path: Path) -> AsyncIterator[Both]:
-    async with both_ends(tmp_path) as both:
-        await both.drained()
-        await both.synced()
+async def both(tmp_path: Path) -> AsyncIterator[GatewayAndCloud]:
+    async with gateway_and_cloud(tmp_path) as both:
+        await both.wait_until_sent()
+        await both.run_sync()
         yield both

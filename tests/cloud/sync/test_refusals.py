@@ -1,4 +1,4 @@
-"""What the cloud refuses: whose fault it is, what becomes of it, and that everything else goes on."""
+"""Refused calls: what becomes of the item, and that all others are still sent."""
 
 import asyncio
 import json
@@ -13,102 +13,103 @@ from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.outbox_items import MessageItem, NoticeItem, RecordItem
 from gatewayd.model.record import Channel, Record, SwitchParam
 from tests.common.small_disk import fill, four_megabytes, needs_root
-from tests.common.sync import AIR, DOOR, OWNER, Both, both_ends, now
+from tests.common.sync import LOCK, OWNER, SENSOR, GatewayAndCloud, gateway_and_cloud, now
 
-LAMP = Uuid("00158d0005000001")
-OPENED = MessageItem(uuid=DOOR, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
+SWITCH = Uuid("00158d0005000001")
+OPENED = MessageItem(uuid=LOCK, message_type="t", flag="card_unlock", level=1, occur_time="2026-11-24 08:00:00")
 
 
-async def test_nothing_is_given_up_while_the_cloud_does_not_let_the_gateway_in(both: Both) -> None:
+async def test_refused_login_makes_no_dead_letter_and_unlinks_nothing(both: GatewayAndCloud) -> None:
     both.cloud.state.db.all("UPDATE accounts SET password = 'another', token = '' WHERE username = ?", OWNER)
     await both.store.outbox.add(OPENED)
-    errors = await both.synced()
+    errors = await both.run_sync()
     assert all("Invalid credentials" in str(error) or "not tried" in str(error) for error in errors.values())
     assert not any(record.unlinked for record in both.store.mirror.all())
-    assert [row.due for row in await both.store.outbox.rows()] == [OPENED]
+    assert [row.item for row in await both.store.outbox.rows()] == [OPENED]
     assert await both.store.outbox.dead_letters() == ()
     assert sum("login" in path for _, path, _ in both.cloud.requests) == 2  # the one at start, and one refused
 
 
-async def in_a_room_that_is_none(both: Both) -> None:
-    door = both.mine(DOOR)
-    moved = replace(door, param=replace(door.param, room_id=4711), edited=("param.room_id",))
-    await both.store.mirror.put(moved, RecordItem(uuid=DOOR))
+async def move_to_unknown_room(both: GatewayAndCloud) -> None:
+    lock = both.local(LOCK)
+    moved = replace(lock, param=replace(lock.param, room_id=4711), edited=("param.room_id",))
+    await both.store.mirror.put(moved, RecordItem(uuid=LOCK))
 
 
-async def reported(both: Both, battery: int) -> None:
-    both.store.mirror.report(DOOR, (Change("battery", battery),), now())
+async def report_battery(both: GatewayAndCloud, battery: int) -> None:
+    both.store.mirror.report(LOCK, (Change("battery", battery),), now())
     await both.store.mirror.flush()
-    await both.drained()
+    await both.wait_until_sent()
 
 
-async def test_a_change_that_the_cloud_refuses_is_taken_back_and_readings_go_on(both: Both) -> None:
-    await in_a_room_that_is_none(both)
-    await both.drained()
-    await reported(both, 42)
-    param = both.theirs(DOOR)["param"]
-    assert isinstance(param, dict)
+async def test_refused_change_is_taken_back_and_reports_are_still_sent(both: GatewayAndCloud) -> None:
+    await move_to_unknown_room(both)
+    await both.wait_until_sent()
+    await report_battery(both, 42)
+    param = both.remote(LOCK)["param"]
     assert (param["battery"], param["room_id"]) == (42, None)
-    assert both.mine(DOOR).edited == ()
-    await both.synced()
-    assert both.mine(DOOR).param.room_id is None
-    (letter,) = await both.store.outbox.dead_letters()
-    assert "空间不存在" in letter.reason
+    assert both.local(LOCK).edited == ()
+    await both.run_sync()
+    assert both.local(LOCK).param.room_id is None
+    (dead_letter,) = await both.store.outbox.dead_letters()
+    assert "空间不存在" in dead_letter.reason
 
 
-async def test_a_device_whose_room_is_gone_is_made_known_without_it_and_its_messages_arrive(both: Both) -> None:
-    door = both.mine(DOOR)
-    assert door.id is not None
-    await both.client.records.delete(door.id)
-    await both.store.mirror.put(replace(door, id=None, param=replace(door.param, room_id=4711)))
+async def test_device_with_a_deleted_room_is_created_without_it_and_its_messages_are_sent(
+    both: GatewayAndCloud,
+) -> None:
+    lock = both.local(LOCK)
+    assert lock.id is not None
+    await both.client.records.delete(lock.id)
+    await both.store.mirror.put(replace(lock, id=None, param=replace(lock.param, room_id=4711)))
     await both.store.outbox.add(OPENED)
-    await both.drained()
-    assert both.theirs(DOOR)["id"] == both.mine(DOOR).id
+    await both.wait_until_sent()
+    assert both.remote(LOCK)["id"] == both.local(LOCK).id
     assert [message["flag"] for message in both.cloud.messages()] == [OPENED.flag]
 
 
-async def test_a_record_that_is_refused_again_and_again_is_kept_once(both: Both) -> None:
+async def test_repeatedly_refused_record_is_one_dead_letter(both: GatewayAndCloud) -> None:
     refused = json.dumps({"msg": {}, "status": 400042, "desc": ""})
-    both.cloud.faults.answer(f"/api/iot/iot_manage_view/{both.mine(DOOR).id}/", refused, times=3)
+    both.cloud.faults.answer(f"/api/iot/iot_manage_view/{both.local(LOCK).id}/", refused, times=3)
     for battery in (41, 42, 43):
-        await reported(both, battery)
-    (letter,) = await both.store.outbox.dead_letters()
-    assert "权限不足" in letter.reason
-    await reported(both, 44)
-    param = both.theirs(DOOR)["param"]
-    assert isinstance(param, dict)
-    assert param["battery"] == 44
+        await report_battery(both, battery)
+    (dead_letter,) = await both.store.outbox.dead_letters()
+    assert "权限不足" in dead_letter.reason
+    await report_battery(both, 44)
+    assert both.remote(LOCK)["param"]["battery"] == 44
 
 
-async def test_a_switch_that_the_cloud_has_no_longer_is_unlinked_like_any_other(both: Both) -> None:
-    lamp = Record(uuid=LAMP, category=Category.SWITCH, title="灯", param=SwitchParam(channel=(Channel(id=1, value=0),)))
-    await both.store.mirror.put(lamp, RecordItem(uuid=LAMP))
-    await both.drained()
-    id_ = both.mine(LAMP).id
+async def test_switch_deleted_in_the_cloud_is_unlinked(both: GatewayAndCloud) -> None:
+    switch = Record(
+        uuid=SWITCH, category=Category.SWITCH, title="灯", param=SwitchParam(channel=(Channel(id=1, value=0),))
+    )
+    await both.store.mirror.put(switch, RecordItem(uuid=SWITCH))
+    await both.wait_until_sent()
+    id_ = both.local(SWITCH).id
     assert id_ is not None
     await both.client.records.delete(id_)
-    await both.store.outbox.add(RecordItem(uuid=LAMP))
-    await both.drained()
-    assert both.mine(LAMP).unlinked
+    await both.store.outbox.add(RecordItem(uuid=SWITCH))
+    await both.wait_until_sent()
+    assert both.local(SWITCH).unlinked
     assert await both.store.outbox.dead_letters() == ()
 
 
 @pytest.mark.parametrize("status", [None, 400400, 400089])
-async def test_a_cloud_that_fails_at_batches_is_told_everything_in_order(both: Both, status: int | None) -> None:
+async def test_messages_are_sent_in_order_when_batches_fail(both: GatewayAndCloud, status: int | None) -> None:
     answer = "<html>" if status is None else json.dumps({"msg": {}, "status": status, "desc": ""})
     both.cloud.faults.answer("/api/iot/patch/", answer, times=10_000)
-    both.cloud.faults.hang("/api/iot/iot_manage_view/", seconds=0.3)  # the others gather meanwhile
-    await both.store.outbox.add(RecordItem(uuid=DOOR))
+    both.cloud.faults.hang("/api/iot/iot_manage_view/", seconds=0.3)  # the others are queued meanwhile
+    await both.store.outbox.add(RecordItem(uuid=LOCK))
     openings = [replace(OPENED, occur_time=f"2026-11-24 08:00:{second:02}") for second in range(20)]
     await both.store.outbox.add(*openings)
-    await both.drained()
+    await both.wait_until_sent()
     assert [message["occur_time"] for message in both.cloud.messages()] == [one.occur_time for one in openings]
 
 
-async def test_rows_that_the_cloud_chokes_on_keep_their_pace_though_a_batch_was_lost_before(both: Both) -> None:
+async def test_failing_records_keep_their_pauses_after_a_lost_batch(both: GatewayAndCloud) -> None:
     both.cloud.faults.cut_after("/api/iot/patch/")
     both.cloud.faults.hang("/api/iot/iot_manage_view/", seconds=0.3)
-    await both.store.outbox.add(RecordItem(uuid=DOOR))
+    await both.store.outbox.add(RecordItem(uuid=LOCK))
     await both.store.outbox.add(*(replace(OPENED, occur_time=f"2026-11-24 08:00:{n:02}") for n in range(20)))
     async with asyncio.timeout(10):
         while not any("patch" in path for _, path, _ in both.cloud.requests):
@@ -117,38 +118,43 @@ async def test_rows_that_the_cloud_chokes_on_keep_their_pace_though_a_batch_was_
     for record in both.store.mirror.all():
         await both.store.outbox.add(RecordItem(uuid=record.uuid))
     await asyncio.sleep(2)
-    asked = [path for method, path, _ in both.cloud.requests if method == "PUT"]
-    assert len(asked) < 40
+    updates = [path for method, path, _ in both.cloud.requests if method == "PUT"]
+    assert len(updates) < 40
     both.cloud.faults.clear()
 
 
 @needs_root
-async def test_what_the_cloud_takes_while_the_disk_is_full_is_neither_lost_nor_told_twice(tmp_path: Path) -> None:
+async def test_record_created_while_the_disk_is_full_is_linked_once(tmp_path: Path) -> None:
     with four_megabytes(tmp_path) as disk:
-        async with both_ends(disk) as both:
-            await both.drained()
+        async with gateway_and_cloud(disk) as both:
+            await both.wait_until_sent()
             both.cloud.faults.fail("/", status=503, times=10_000)
-            lamp = replace(both.mine(AIR), uuid=LAMP, id=None)
-            await both.store.mirror.put(lamp, RecordItem(uuid=LAMP))
+            switch = replace(both.local(SENSOR), uuid=SWITCH, id=None)
+            await both.store.mirror.put(switch, RecordItem(uuid=SWITCH))
             ballast = fill(disk, leave=0)
-            await fill_to_the_last(both)
+            await fill_reserve(both)
             both.cloud.faults.clear()
             async with asyncio.timeout(20):
                 while "disk is full" not in str(both.sender.trouble):
                     await asyncio.sleep(0.01)
             ballast.unlink()
             async with asyncio.timeout(20):
-                while both.mine(LAMP).id is None:
+                while both.local(SWITCH).id is None:
                     await asyncio.sleep(0.01)
-            assert both.mine(LAMP).id == both.theirs(LAMP)["id"]
+            assert both.local(SWITCH).id == both.remote(SWITCH)["id"]
 
 
-async def fill_to_the_last(both: Both) -> None:
-    """Use up what the store keeps in reserve."""
-    air = both.mine(AIR)
+async def fill_reserve(both: GatewayAndCloud) -> None:
+    """Use up the reserve of the store."""
+    sensor = both.local(SENSOR)
     for number in range(100_000):
         notice = NoticeItem(
-            category=air.category, uuid=AIR, exectype=ExecType.UPDATE, sn=f"{number}", status="NORMAL", record=air
+            category=sensor.category,
+            uuid=SENSOR,
+            exectype=ExecType.UPDATE,
+            sn=f"{number}",
+            status="NORMAL",
+            record=sensor,
         )
         try:
             await both.store.outbox.add(notice)

@@ -8,7 +8,14 @@ from contextlib import asynccontextmanager
 from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
-from tests.common.provisioning import LOOPBACK, RECORD, Drawer, free_port, nobody_cares
+from tests.common.provisioning import (
+    LOOPBACK,
+    RECORD,
+    MemorySecretStore,
+    firmware_is_newest,
+    free_udp_port,
+    ignore_addresses,
+)
 
 
 @asynccontextmanager
@@ -19,23 +26,29 @@ async def gateway_on(
     *,
     sealed_only: bool = False,
 ) -> AsyncIterator[int]:
-    """A gateway on that Wi-Fi; gives the port that it hears."""
-
-    async def is_newest() -> bool:
-        return True
+    """A gateway on `wifi`; yields the port that it listens on. `joined` collects the networks joined."""
 
     async def on_joined(link: WifiLink) -> None:
         if joined is not None:
             joined.append(link)
 
-    environment = GatewayContext(
-        lambda: RECORD, lambda: (LOOPBACK,), is_newest, on_joined, nobody_cares, time.monotonic
+    context = GatewayContext(
+        record=lambda: RECORD,
+        read_subnets=lambda: (LOOPBACK,),
+        is_newest=firmware_is_newest,
+        on_joined=on_joined,
+        on_addresses=ignore_addresses,
+        now=time.monotonic,
     )
-    ports = ports or Ports(0, free_port())
     service = await ProvisioningService.load(
-        environment, wifi, Drawer(), ports=ports, announce_interval_s=3600, sealed_only=sealed_only
+        context,
+        wifi,
+        MemorySecretStore(),
+        ports=ports or Ports(0, free_udp_port()),
+        announce_interval_s=3600,
+        sealed_only=sealed_only,
     )
     async with asyncio.TaskGroup() as tasks:
-        part = tasks.create_task(service.run())
+        task = tasks.create_task(service.run())
         yield await service.bound
-        part.cancel()
+        task.cancel()

@@ -1,4 +1,4 @@
-"""A real NetworkManager as on a board: behind the system bus's own policy files, a real polkit, and our rule."""
+"""A real NetworkManager as on a board: with the system bus' policy files, a real polkit, and gatewayd's rule."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.common.networkmanager.private_bus import running
+from tests.common.networkmanager.private_bus import running_process
 from tests.common.networkmanager.real_manager import (
     NAMESPACE,
     RealManager,
@@ -60,20 +60,20 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration
 
 @asynccontextmanager
 async def guarded_network_manager(folder: Path) -> AsyncIterator[RealManager]:
-    """Start all of it; skip where it cannot run."""
+    """Run bus, polkit and NetworkManager for the length of the block; skip the test where they cannot run."""
     need_namespaces()
     if not os.access(POLKITD, os.X_OK):
         pytest.skip("polkit is not installed (Debian: apt-get install polkitd)")
-    _furnish(folder)
+    _write_files(folder)
     address = f"unix:path={folder / 'bus'}"
     env = {"DBUS_SYSTEM_BUS_ADDRESS": address, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "FOLDER": str(folder)}
     command = ("unshare", "--net", "--mount", "sh", "-c", START, *network_manager(folder, polkit=True))
-    async with running(*command, env=env) as process:
+    async with running_process(*command, env=env) as process:
         await asyncio.wait_for(until_ready(address, process), 20)
         yield RealManager(address, folder)
 
 
-def _furnish(folder: Path) -> None:
+def _write_files(folder: Path) -> None:
     folder.chmod(0o755)
     users = "".join(f"{name}:x:{uid}:{uid}::/:/usr/sbin/nologin\n" for name, uid in USERS.items())
     (folder / "passwd").write_text(Path("/etc/passwd").read_text() + users)
@@ -84,7 +84,7 @@ def _furnish(folder: Path) -> None:
 
 @contextmanager
 def as_user(name: str) -> Iterator[None]:
-    """Connections made inside are that user's."""
+    """Act as user `name` for the length of the block: bus connections opened in it are that user's."""
     os.setresuid(USERS[name], USERS[name], 0)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A system bus for one test, and what runs on it: python-dbusmock's NetworkManager."""
+"""A private bus for one test, with python-dbusmock's NetworkManager on it."""
 
 import asyncio
 import shutil
@@ -14,7 +14,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"  # python-dbusmock is Debian's, for Debian's 
 
 
 def need(*programs: str) -> None:
-    """Skip where one is missing, saying how to get it."""
+    """Skip the test where a program is missing, naming its Debian package."""
     packages = {"dbus-daemon": "dbus", "nmcli": "network-manager", "NetworkManager": "network-manager"}
     for program in programs:
         if find(program) is None:
@@ -23,7 +23,7 @@ def need(*programs: str) -> None:
 
 
 def need_dbusmock() -> None:
-    """Skip where there is no python-dbusmock, saying how to get it."""
+    """Skip the test where python-dbusmock is missing, naming its Debian package."""
     need("dbus-daemon")
     found = subprocess.run([SYSTEM_PYTHON, "-c", "import dbusmock"], capture_output=True, check=False)
     if found.returncode != 0:
@@ -31,13 +31,15 @@ def need_dbusmock() -> None:
 
 
 def find(program: str) -> str | None:
-    """Where it is; an ordinary user's PATH leaves out the system's programs."""
+    """The path of `program`, also in /usr/sbin and /sbin, which a user's PATH may leave out."""
     return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
 
 
 @asynccontextmanager
-async def running(*command: str, env: Mapping[str, str] | None = None, stdout: int = DEVNULL) -> AsyncIterator[Process]:
-    """A process that ends with the block."""
+async def running_process(
+    *command: str, env: Mapping[str, str] | None = None, stdout: int = DEVNULL
+) -> AsyncIterator[Process]:
+    """Run `command` for the length of the block."""
     process = await asyncio.create_subprocess_exec(*command, env=env, stdout=stdout, stderr=DEVNULL)
     try:
         yield process
@@ -53,7 +55,7 @@ async def running(*command: str, env: Mapping[str, str] | None = None, stdout: i
 
 @asynccontextmanager
 async def private_bus(folder: Path) -> AsyncIterator[str]:
-    """A bus daemon on a socket of its own; gives its address."""
+    """Run a bus daemon on a socket in `folder`; yields its address."""
     need("dbus-daemon")
     socket = folder / "bus"
     socket.unlink(missing_ok=True)
@@ -65,7 +67,7 @@ async def private_bus(folder: Path) -> AsyncIterator[str]:
         "--print-address",
         f"--address=unix:path={socket}",
     )
-    async with running(*command, stdout=PIPE) as daemon:
+    async with running_process(*command, stdout=PIPE) as daemon:
         assert daemon.stdout is not None
         ready = await asyncio.wait_for(daemon.stdout.readline(), 10)
         assert ready, "dbus-daemon did not start"
@@ -74,7 +76,7 @@ async def private_bus(folder: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def mock_network_manager(address: str) -> AsyncIterator[Process]:
-    """python-dbusmock's NetworkManager; what it logs is dropped, since it logs each call with its arguments."""
+    """Run python-dbusmock's NetworkManager; its log is dropped, since it contains the arguments of each call."""
     command = (SYSTEM_PYTHON, "-m", "dbusmock", "--system", "--template", "networkmanager")
-    async with running(*command, env={"DBUS_SYSTEM_BUS_ADDRESS": address, "PATH": "/usr/bin:/bin"}) as process:
+    async with running_process(*command, env={"DBUS_SYSTEM_BUS_ADDRESS": address, "PATH": "/usr/bin:/bin"}) as process:
         yield process

@@ -1,4 +1,4 @@
-"""A real NetworkManager in a network namespace of its own, with a veth and no radio, on a private bus."""
+"""A real NetworkManager in a network namespace, with a veth and without a radio, on a private bus."""
 
 import asyncio
 import os
@@ -13,9 +13,9 @@ import pytest
 
 from gatewayd.provisioning.networkmanager.bus import BusError, open_bus
 from gatewayd.provisioning.networkmanager.objects import NetworkManagerObjects
-from tests.common.networkmanager.private_bus import find, need, private_bus, running
+from tests.common.networkmanager.private_bus import find, need, private_bus, running_process
 
-# /sys is read-only so that NetworkManager does not wait for a udev that is not there; /run is its own.
+# A read-only /sys keeps NetworkManager from waiting for udev, which does not run; /run is private.
 NAMESPACE = """
 set -e
 ip link set lo up
@@ -41,30 +41,30 @@ path={folder}/profiles
 
 @dataclass(frozen=True)
 class RealManager:
-    """Where it is, and what it has written."""
+    """The address of its bus, and the folder for its files."""
 
     address: str
     folder: Path
 
-    def written(self) -> dict[str, str]:
-        """The profiles on disk: a file's name, and what is in it."""
+    def stored_profiles(self) -> dict[str, str]:
+        """The profiles on disk: each file's name and content."""
         return {file.name: file.read_text() for file in (self.folder / "profiles").iterdir()}
 
 
 @asynccontextmanager
 async def real_network_manager(folder: Path) -> AsyncIterator[RealManager]:
-    """Start it, and wait until it answers; skip where it cannot run."""
+    """Run it for the length of the block, once it answers; skip the test where it cannot run."""
     need_namespaces()
     command = ("unshare", "--net", "--mount", "sh", "-c", START, *network_manager(folder, polkit=False))
     async with private_bus(folder) as address:
         env = {"DBUS_SYSTEM_BUS_ADDRESS": address, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        async with running(*command, env=env) as process:
+        async with running_process(*command, env=env) as process:
             await asyncio.wait_for(until_ready(address, process), 20)
             yield RealManager(address, folder)
 
 
 def network_manager(folder: Path, *, polkit: bool) -> tuple[str, ...]:
-    """The program and its options, with all that it writes in `folder`."""
+    """The command that starts NetworkManager with all its files in `folder`."""
     (folder / "profiles").mkdir(exist_ok=True)
     config = folder / "NetworkManager.conf"
     config.write_text(CONFIG.format(folder=folder, polkit=str(polkit).lower()))
@@ -80,24 +80,24 @@ def network_manager(folder: Path, *, polkit: bool) -> tuple[str, ...]:
 
 
 def need_namespaces() -> None:
-    """Skip where this cannot run, saying why."""
+    """Skip the test where network namespaces or a program are missing, with the reason."""
     need("dbus-daemon", "NetworkManager", "unshare", "ip")
     if os.geteuid() != 0:
-        pytest.skip("a NetworkManager of our own takes a network namespace, and that takes root")
+        pytest.skip("running NetworkManager in a network namespace needs root")
     command = ("unshare", "--net", "--mount", "mount", "-t", "sysfs", "-o", "ro", "sysfs", "/sys")
-    tried = subprocess.run(command, capture_output=True, check=False)
-    if tried.returncode != 0:
-        pytest.skip("this machine permits no network namespaces")
+    result = subprocess.run(command, capture_output=True, check=False)
+    if result.returncode != 0:
+        pytest.skip("network namespaces are not permitted on this machine")
 
 
 async def until_ready(address: str, process: Process) -> None:
-    """Wait until it answers on the bus and has found the veth."""
+    """Wait until NetworkManager answers on the bus and knows the veth; fail where its process ends."""
     while process.returncode is None:
         try:
             async with open_bus(address, timeout_s=10) as bus:
                 if (await NetworkManagerObjects.read(bus)).path_of("gw0") is not None:
                     return
         except BusError:
-            pass  # not there yet
+            pass  # not on the bus yet
         await asyncio.sleep(0.05)
     pytest.fail(f"NetworkManager ended with {process.returncode}")

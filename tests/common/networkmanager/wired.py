@@ -1,6 +1,7 @@
-"""Calls on a real NetworkManager as a join makes them, on a veth in place of a radio."""
+"""The calls of a join, on a real NetworkManager with a veth in place of a radio."""
 
 import asyncio
+from enum import IntFlag
 from uuid import UUID, uuid4
 
 from dbus_fast import Variant
@@ -9,31 +10,36 @@ from gatewayd.provisioning.networkmanager.bus import NM, Bus, SignalMatch, Signa
 from gatewayd.provisioning.networkmanager.objects import DEVICE, MANAGER, NetworkManagerObjects, NmDeviceState
 from gatewayd.provisioning.networkmanager.security import Settings
 
-IN_MEMORY, BLOCK_AUTOCONNECT = 0x2, 0x20
+
+class AddConnection2Flags(IntFlag):
+    """NMSettingsAddConnection2Flags, those that are used."""
+
+    IN_MEMORY = 0x2
+    BLOCK_AUTOCONNECT = 0x20
 
 
 async def add(bus: Bus, settings: Settings) -> str:
-    """As a profile in memory; gives its path."""
-    flags = IN_MEMORY | BLOCK_AUTOCONNECT
+    """Add a profile in memory; returns its path."""
+    flags = int(AddConnection2Flags.IN_MEMORY | AddConnection2Flags.BLOCK_AUTOCONNECT)
     member, signature = "AddConnection2", "a{sa{sv}}ua{sv}"
     path, _ = await bus.call(f"{MANAGER}/Settings", f"{NM}.Settings", member, signature, settings, flags, {})
     return str(path)
 
 
 async def veth(bus: Bus) -> str:
-    """The path of our end of it."""
+    """The path of the device `gw0`."""
     path = (await NetworkManagerObjects.read(bus)).path_of("gw0")
     assert path is not None
     return path
 
 
 async def states(bus: Bus) -> SignalMatch:
-    """Its states alone: NetworkManager brings loopback up as well, when it likes."""
+    """The state changes of the veth only: NetworkManager may activate loopback at any time."""
     return SignalMatch(DEVICE, "StateChanged", await veth(bus))
 
 
 async def activate_wired(bus: Bus, ipv4: dict[str, Variant]) -> tuple[UUID, str]:
-    """A volatile profile on the veth, activated as a Wi-Fi one would be; gives its uuid and path."""
+    """Activate a volatile profile on the veth as a join does; returns its uuid and path."""
     uuid = uuid4()
     connection = {"id": Variant("s", "wired"), "type": Variant("s", "802-3-ethernet"), "uuid": Variant("s", str(uuid))}
     settings = {"connection": connection, "ipv4": ipv4}
@@ -44,7 +50,7 @@ async def activate_wired(bus: Bus, ipv4: dict[str, Variant]) -> tuple[UUID, str]
 
 
 async def until(signals: Signals, state: NmDeviceState) -> int:
-    """Wait for the device to come to a state; gives the reason."""
+    """Wait until the device reaches `state`; returns the reason."""
     async with asyncio.timeout(20):
         while True:
             signal = await signals.next()

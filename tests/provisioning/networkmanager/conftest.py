@@ -1,4 +1,4 @@
-"""A private bus, python-dbusmock's NetworkManager on it, a radio, and the part under test."""
+"""Fixtures: a private bus, python-dbusmock's NetworkManager on it with a simulated radio, and NetworkManagerWifi."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,12 +8,13 @@ import pytest
 
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.networkmanager.limits import JoinTimeouts
-from tests.common.networkmanager.mock_radio import Air, breathing
+from tests.common.networkmanager.mock_radio import MockRadio, mock_radio
 from tests.common.networkmanager.private_bus import mock_network_manager, need_dbusmock, private_bus
 
 
 @pytest.fixture
-def socket_folder() -> Iterator[Path]:  # a socket's path has a bound that pytest's own folders may pass
+def socket_folder() -> Iterator[Path]:
+    """A folder with a short path: the path of a socket is limited, and pytest's may be too long."""
     with TemporaryDirectory(prefix="gw-") as folder:
         yield Path(folder)
 
@@ -26,16 +27,13 @@ async def bus(socket_folder: Path) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def air(bus: str) -> AsyncIterator[Air]:
-    """NetworkManager with one radio, wlan0, that hears nothing yet."""
-    async with mock_network_manager(bus), breathing(bus) as air:
-        await air.add_radio("wlan0")
-        yield air
+async def radio(bus: str) -> AsyncIterator[MockRadio]:
+    """NetworkManager with one radio, wlan0, without any network in range yet."""
+    async with mock_network_manager(bus), mock_radio(bus) as radio:
+        await radio.add_radio("wlan0")
+        yield radio
 
 
 @pytest.fixture
-async def wifi(bus: str) -> AsyncIterator[NetworkManagerWifi]:
-    async with NetworkManagerWifi(
-        "wlan0", address=bus, limits=JoinTimeouts(call=10, scan=10, join=10, restore=10)
-    ) as wifi:
-        yield wifi
+def wifi(bus: str) -> NetworkManagerWifi:
+    return NetworkManagerWifi("wlan0", address=bus, limits=JoinTimeouts(call=10, scan=10, join=10, restore=10))

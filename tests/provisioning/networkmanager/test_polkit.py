@@ -1,4 +1,4 @@
-"""systemd/gatewayd.polkit.rules, against a real polkit and a real NetworkManager behind the system's bus policy."""
+"""systemd/gatewayd.polkit.rules with a real polkit and a real NetworkManager, under the system's bus policy."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.common.networkmanager.guarded_manager import as_user, guarded_network
 from tests.common.networkmanager.real_manager import RealManager
 from tests.common.networkmanager.wired import activate_wired, add, states, until, veth
 
-CHOICE = WifiCredentials(b"home", Auth.WPA2PSK, Encryption.AES, "correct horse battery")
+CREDENTIALS = WifiCredentials(b"home", Auth.WPA2PSK, Encryption.AES, "correct horse battery")
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def guarded(socket_folder: Path) -> AsyncIterator[RealManager]:
         yield manager
 
 
-async def test_the_services_user_may_do_three_things_and_no_more(guarded: RealManager) -> None:
+async def test_service_user_has_three_permissions(guarded: RealManager) -> None:
     with as_user("gatewayd"):
         async with open_bus(guarded.address, timeout_s=10) as bus:
             (permissions,) = await bus.call(MANAGER, NM, "GetPermissions")
@@ -37,43 +37,43 @@ async def test_the_services_user_may_do_three_things_and_no_more(guarded: RealMa
     }
 
 
-async def test_the_services_user_can_make_every_call_that_a_join_takes(guarded: RealManager) -> None:
+async def test_service_user_may_make_every_call_of_a_join(guarded: RealManager) -> None:
     address = {"address": Variant("s", "192.168.7.9"), "prefix": Variant("u", 24)}
     ipv4 = {"method": Variant("s", "manual"), "address-data": Variant("aa{sv}", [address])}
     with as_user("gatewayd"):
         async with (
             open_bus(guarded.address, timeout_s=10) as bus,
-            bus.listening(await states(bus)) as signals,
+            bus.subscribed(await states(bus)) as signals,
         ):
             uuid, path = await activate_wired(bus, ipv4)
             await until(signals, NmDeviceState.ACTIVATED)
-            await profiles.keep(bus, path)
+            await profiles.save(bus, path)
             await bus.call(MANAGER, NM, "ActivateConnection", "ooo", path, await veth(bus), "/")
             await until(signals, NmDeviceState.ACTIVATED)
-    assert str(uuid) in "".join(guarded.written().values())
+    assert str(uuid) in "".join(guarded.stored_profiles().values())
 
     with as_user("gatewayd"):
         async with open_bus(guarded.address, timeout_s=10) as bus:
-            await profiles.forget_uuid(bus, uuid)
-    assert guarded.written() == {}
+            await profiles.delete_by_uuid(bus, uuid)
+    assert guarded.stored_profiles() == {}
 
 
-async def test_a_profile_that_is_another_users_own_is_passed_over(guarded: RealManager) -> None:
-    theirs = settings_for(CHOICE, "wlan0", uuid4(), is_hidden=False, former={})
-    theirs["connection"]["permissions"] = Variant("as", ["user:visitor:"])
+async def test_profile_private_to_another_user_is_skipped(guarded: RealManager) -> None:
+    private = settings_for(CREDENTIALS, "wlan0", uuid4(), is_hidden=False, former={})
+    private["connection"]["permissions"] = Variant("as", ["user:visitor:"])
     async with open_bus(guarded.address, timeout_s=10) as bus:
-        await add(bus, theirs)
+        await add(bus, private)
 
     with as_user("gatewayd"):
         async with open_bus(guarded.address, timeout_s=10) as bus:
-            ours = await add(bus, settings_for(CHOICE, "wlan0", uuid4(), is_hidden=False, former={}))
-            assert [profile.path for profile in await profiles.profiles_for(bus, CHOICE.ssid, "wlan0")] == [ours]
+            path = await add(bus, settings_for(CREDENTIALS, "wlan0", uuid4(), is_hidden=False, former={}))
+            assert [profile.path for profile in await profiles.profiles_for(bus, CREDENTIALS.ssid, "wlan0")] == [path]
 
 
-async def test_another_user_may_not_and_is_told_about_the_rule(guarded: RealManager) -> None:
+async def test_other_user_is_denied_with_a_hint_at_the_rule(guarded: RealManager) -> None:
     with as_user("visitor"):
         async with open_bus(guarded.address, timeout_s=10) as bus:
             with pytest.raises(BusError, match="is the polkit rule installed"):
-                await add(bus, settings_for(CHOICE, "wlan0", uuid4(), is_hidden=False, former={}))
+                await add(bus, settings_for(CREDENTIALS, "wlan0", uuid4(), is_hidden=False, former={}))
 
-    assert guarded.written() == {}
+    assert guarded.stored_profiles() == {}

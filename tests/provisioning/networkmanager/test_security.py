@@ -1,4 +1,4 @@
-"""§13's words for an access point's flags, a passphrase's shape, and the settings made of a choice."""
+"""§13's auth and encry for an access point's flags, and the form of ssid and passphrase: tables."""
 
 import pytest
 from hypothesis import given
@@ -6,28 +6,32 @@ from hypothesis import strategies as st
 
 from gatewayd.model.wifi import Auth, Encryption, JoinError, JoinFailure, WifiCredentials, WifiNetwork
 from gatewayd.provisioning.networkmanager.security import (
-    AccessPointSecurity,
-    Security,
-    check_choice,
-    networks,
+    AccessPoint,
+    ApFlags,
+    ApSecurityFlags,
+    check_credentials,
+    joinable_networks,
     security_of,
 )
 
-TKIP, CCMP = Security.PAIR_TKIP | Security.GROUP_TKIP, Security.PAIR_CCMP | Security.GROUP_CCMP
-PSK, SAE, OWE, EAP = Security.PSK, Security.SAE, Security.OWE, Security.IEEE_802_1X
-PRIVACY = 1
+TKIP, CCMP = (
+    ApSecurityFlags.PAIR_TKIP | ApSecurityFlags.GROUP_TKIP,
+    ApSecurityFlags.PAIR_CCMP | ApSecurityFlags.GROUP_CCMP,
+)
+PSK, SAE, OWE, EAP = ApSecurityFlags.PSK, ApSecurityFlags.SAE, ApSecurityFlags.OWE, ApSecurityFlags.IEEE_802_1X
+PRIVACY = ApFlags.PRIVACY
 
 
 @pytest.mark.parametrize(
-    ("flags", "wpa", "rsn", "words"),
+    ("flags", "wpa", "rsn", "security"),
     [
         (0, 0, 0, (Auth.OPEN, Encryption.NONE)),
         (PRIVACY, 0, 0, (Auth.OPEN, Encryption.WEP)),
         (PRIVACY, PSK | TKIP, 0, (Auth.WPAPSK, Encryption.TKIP)),
         (PRIVACY, PSK | CCMP, 0, (Auth.WPAPSK, Encryption.AES)),
         (PRIVACY, 0, PSK | CCMP, (Auth.WPA2PSK, Encryption.AES)),
-        (PRIVACY, 0, PSK | Security.PAIR_CCMP | TKIP, (Auth.WPA2PSK, Encryption.TKIP_AES)),
-        (PRIVACY, 0, PSK | Security.PAIR_CCMP | Security.GROUP_TKIP, (Auth.WPA2PSK, Encryption.AES)),
+        (PRIVACY, 0, PSK | ApSecurityFlags.PAIR_CCMP | TKIP, (Auth.WPA2PSK, Encryption.TKIP_AES)),
+        (PRIVACY, 0, PSK | ApSecurityFlags.PAIR_CCMP | ApSecurityFlags.GROUP_TKIP, (Auth.WPA2PSK, Encryption.AES)),
         (PRIVACY, PSK | TKIP, PSK | CCMP, (Auth.WPAPSK_WPA2PSK, Encryption.TKIP_AES)),
         (PRIVACY, PSK | CCMP, PSK | CCMP, (Auth.WPAPSK_WPA2PSK, Encryption.AES)),
         (PRIVACY, 0, PSK, (Auth.WPA2PSK, Encryption.AES)),
@@ -38,26 +42,26 @@ PRIVACY = 1
         (PRIVACY, 0, EAP | CCMP, None),
         (PRIVACY, EAP | TKIP, EAP | CCMP, None),
         (PRIVACY, 0, OWE | CCMP, None),
-        (0, 0, Security.OWE_TRANSITION, (Auth.OPEN, Encryption.NONE)),
+        (0, 0, ApSecurityFlags.OWE_TRANSITION, (Auth.OPEN, Encryption.NONE)),
     ],
 )
-def test_an_access_points_flags_become_the_apis_words(
-    flags: int, wpa: int, rsn: int, words: tuple[Auth, Encryption] | None
+def test_auth_and_encry_of_an_access_points_flags(
+    flags: int, wpa: int, rsn: int, security: tuple[Auth, Encryption] | None
 ) -> None:
-    assert security_of(AccessPointSecurity(b"x", 50, flags, wpa, rsn)) == words
+    assert security_of(AccessPoint(b"x", 50, flags, wpa, rsn)) == security
 
 
-def test_a_louder_open_twin_does_not_stand_in_for_the_real_network() -> None:
-    real, twin = AccessPointSecurity(b"home", 20, PRIVACY, 0, PSK | CCMP), AccessPointSecurity(b"home", 99)
+def test_stronger_open_access_point_does_not_replace_the_secured_one() -> None:
+    secured, impostor = AccessPoint(b"home", 20, PRIVACY, 0, PSK | CCMP), AccessPoint(b"home", 99)
 
-    assert networks([twin, real]) == networks([real, twin])
-    assert networks([twin, real]) == (WifiNetwork(b"home", Auth.WPA2PSK, Encryption.AES, 20),)
+    assert joinable_networks([impostor, secured]) == joinable_networks([secured, impostor])
+    assert joinable_networks([impostor, secured]) == (WifiNetwork(b"home", Auth.WPA2PSK, Encryption.AES, 20),)
 
 
 @given(
     st.lists(
         st.builds(
-            AccessPointSecurity,
+            AccessPoint,
             ssid=st.sampled_from([b"", b"\0", b"a", b"b", b"\xff"]),
             strength=st.integers(0, 255),
             flags=st.integers(0, 15),
@@ -67,10 +71,10 @@ def test_a_louder_open_twin_does_not_stand_in_for_the_real_network() -> None:
         )
     )
 )
-def test_whatever_is_in_the_air_each_name_is_listed_once_and_the_strongest_first(
-    heard: list[AccessPointSecurity],
+def test_each_ssid_is_listed_once_and_the_strongest_first(
+    access_points: list[AccessPoint],
 ) -> None:
-    listed = networks(heard)
+    listed = joinable_networks(access_points)
 
     assert len({network.ssid for network in listed}) == len(listed)
     assert [network.signal for network in listed] == sorted((n.signal for n in listed), reverse=True)
@@ -91,8 +95,8 @@ def test_whatever_is_in_the_air_each_name_is_listed_once_and_the_strongest_first
         (Auth.OPEN, Encryption.WEP, "ab" * 13),
     ],
 )
-def test_a_passphrase_that_may_be_one_is_accepted(auth: Auth, encryption: Encryption, passphrase: str) -> None:
-    check_choice(WifiCredentials(b"x", auth, encryption, passphrase))
+def test_passphrase_of_the_right_form_is_accepted(auth: Auth, encryption: Encryption, passphrase: str) -> None:
+    check_credentials(WifiCredentials(b"x", auth, encryption, passphrase))
 
 
 @pytest.mark.parametrize(
@@ -111,17 +115,17 @@ def test_a_passphrase_that_may_be_one_is_accepted(auth: Auth, encryption: Encryp
         (Auth.OPEN, Encryption.AES, ""),
     ],
 )
-def test_a_passphrase_that_cannot_be_one_is_refused_and_not_quoted(
+def test_passphrase_of_the_wrong_form_is_refused_without_quoting_it(
     auth: Auth, encryption: Encryption, passphrase: str
 ) -> None:
     with pytest.raises(JoinError) as raised:
-        check_choice(WifiCredentials(b"x", auth, encryption, passphrase))
+        check_credentials(WifiCredentials(b"x", auth, encryption, passphrase))
 
     assert raised.value.failure is JoinFailure.BAD_PASSPHRASE
     assert not passphrase or passphrase not in str(raised.value)
 
 
 @pytest.mark.parametrize("ssid", [b"", b"x" * 33])
-def test_a_name_that_no_network_has_is_refused(ssid: bytes) -> None:
+def test_ssid_of_the_wrong_length_is_refused(ssid: bytes) -> None:
     with pytest.raises(JoinError, match="1 to 32"):
-        check_choice(WifiCredentials(ssid, Auth.OPEN, Encryption.NONE))
+        check_credentials(WifiCredentials(ssid, Auth.OPEN, Encryption.NONE))

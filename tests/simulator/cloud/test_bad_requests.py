@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatewayd.cloud.rest.endpoints import ENDPOINTS, In, RestEndpoint
+from gatewayd.cloud.rest.endpoints import ENDPOINTS, ParamsIn, RestEndpoint
 from gatewayd.model.rest_status import rest_status
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.simulator.cloud.calls import HttpCall, HttpRoute, StatusError
 from gatewayd.simulator.cloud.routes import ROUTES, find_route
 from tests.common.simulated_cloud import ADMIN, LOCK, PASSWORD, USER, ApiUser, log_in
 
-WITH_BODY = [row for row in ENDPOINTS.values() if row.says in {In.DATA, In.BODY} and row.needed]
+WITH_BODY = [
+    row for row in ENDPOINTS.values() if row.params_in in {ParamsIn.DATA, ParamsIn.BODY} and row.params_required
+]
 VALID: dict[str, Any] = {
     "info_id": 1, "authorized_id": 2, "perm": 3, "type": "unit", "home_id": 1, "member_id": 1, "key_type": 1,
     "key_number": 5, "category": "gw", "authorizer_id": 1, "start_time": "2018-07-06 10:30",
@@ -25,12 +27,12 @@ VALID: dict[str, Any] = {
 
 def valid_fields(endpoint: RestEndpoint) -> dict[str, Any]:
     """A request's fields with every required one."""
-    fields = {name: VALID.get(name, f"some {name}") for name in endpoint.needed}
+    fields = {name: VALID.get(name, f"some {name}") for name in endpoint.params_required}
     return fields | ({"category": 1} if endpoint.name == "service.send_feedback" else {})
 
 
 def body(endpoint: RestEndpoint, fields: object) -> object:
-    return {"data": fields} if endpoint.says is In.DATA else fields
+    return {"data": fields} if endpoint.params_in is ParamsIn.DATA else fields
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ async def caller(cloud: SimulatedCloud, user: ApiUser) -> ApiUser:
 async def test_request_with_missing_or_mistyped_parameter_is_refused(
     caller: ApiUser, endpoint: RestEndpoint, wrong: object
 ) -> None:
-    for name in endpoint.needed:
+    for name in endpoint.params_required:
         fields = {key: value for key, value in valid_fields(endpoint).items() if key != name}
         fields |= {} if wrong is None else {name: wrong}
         answer = await caller.request(endpoint.method, endpoint.path.format(id=1), body(endpoint, fields))
@@ -94,7 +96,7 @@ def code_of(route: HttpRoute, call: HttpCall) -> int:
 
 
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=8)
-names = st.sampled_from(sorted({name for row in ENDPOINTS.values() for name in row.known} | {"data", "x"}))
+names = st.sampled_from(sorted({name for row in ENDPOINTS.values() for name in row.params_known} | {"data", "x"}))
 values = st.recursive(
     scalars | st.sampled_from(list(VALID.values())),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=6),

@@ -1,4 +1,4 @@
--- What else the cloud keeps of the home: spaces, members, authorizations, keys … as it said it last, sealed.
+-- What else the cloud has of the home (spaces, members, authorizations, keys …), as it last answered, sealed.
 CREATE TABLE copy (
     kind TEXT NOT NULL,
     id INTEGER NOT NULL,

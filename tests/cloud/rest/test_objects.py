@@ -1,4 +1,4 @@
-"""The client's decoders: whatever JSON comes, a row or one error with the place; what was read is given back."""
+"""The decoders of the API's objects: any JSON is decoded without loss or refused with its place."""
 
 import json
 import random
@@ -14,28 +14,31 @@ from gatewayd.cloud.rest import (
     keys,
     members,
     messages,
-    passwords,
     releases,
     service,
     spaces,
+    temporary_passwords,
     versions,
 )
+from gatewayd.cloud.rest.api_session import ApiSession
 from gatewayd.cloud.rest.batch import BatchApi, BatchOutcome, BatchPart
-from gatewayd.cloud.rest.caller import Caller
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
 from gatewayd.cloud.rest.errors import UncertainError, UnreadableAnswerError
-from gatewayd.cloud.rest.records import read_record
-from gatewayd.cloud.rest.rows import ApiRow, params_of, read_row, write_row
+from gatewayd.cloud.rest.objects import ApiObject, decode_object, encode_object, params_of
+from gatewayd.cloud.rest.records import decode_record
 from gatewayd.cloud.rest.transport import Transport
 from gatewayd.model.errors import CloudError
 from gatewayd.model.record_wire import to_wire
 
-MODULES = (accounts, authorizations, keys, members, messages, passwords, releases, service, spaces, versions)
+MODULES = (accounts, authorizations, keys, members, messages, temporary_passwords, releases, service, spaces, versions)
 KINDS = [
     kind
     for module in MODULES
     for kind in vars(module).values()
-    if isinstance(kind, type) and issubclass(kind, ApiRow) and kind is not ApiRow and kind.__module__ == module.__name__
+    if isinstance(kind, type)
+    and issubclass(kind, ApiObject)
+    and kind is not ApiObject
+    and kind.__module__ == module.__name__
 ]
 NAMES = sorted({name for kind in KINDS for name in get_type_hints(kind)} | {"superior", "authorizer", "type_id", "新"})
 
@@ -48,20 +51,20 @@ objects = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=6), json_val
 
 
 @settings(max_examples=400, deadline=None)
-@given(kind=st.sampled_from(KINDS), wire=objects | json_values)
-def test_whatever_comes_is_a_row_that_is_given_back_or_an_error_with_the_place(kind: type[ApiRow], wire: Any) -> None:
+@given(kind=st.sampled_from(KINDS), value=objects | json_values)
+def test_any_json_is_decoded_without_loss_or_refused_with_its_place(kind: type[ApiObject], value: Any) -> None:
     try:
-        row = read_row(wire, kind, "the place")
+        decoded = decode_object(value, kind, "the place")
     except UnreadableAnswerError as error:
-        assert "the place" in str(error)  # noqa: PT017  (there are two right outcomes)
+        assert "the place" in str(error)  # noqa: PT017  (both outcomes are right)
         return
-    again = write_row(row)
-    json.dumps(again)
+    encoded = encode_object(decoded)
+    json.dumps(encoded)
     fields = set(get_type_hints(kind))
-    for key, value in wire.items():
-        if key not in fields and key not in kind.ALSO:
-            assert again[key] == value
-    assert read_row(again, kind, "again") == row
+    for key, item in value.items():
+        if key not in fields and key not in kind.ALIASES:
+            assert encoded[key] == item
+    assert decode_object(encoded, kind, "again") == decoded
 
 
 @settings(max_examples=300, deadline=None)
@@ -77,27 +80,27 @@ def test_whatever_comes_is_a_row_that_is_given_back_or_an_error_with_the_place(k
         },
     )
 )  # fmt: skip
-def test_a_record_is_read_and_given_back_or_an_error_with_the_place(wire: dict[str, Any]) -> None:
+def test_any_record_is_decoded_without_loss_or_refused_with_its_place(wire: dict[str, Any]) -> None:
     try:
-        record = read_record(wire, "the place")
+        record = decode_record(wire, "the place")
     except UnreadableAnswerError as error:
         assert "the place" in str(error)  # noqa: PT017  (as above)
         return
-    assert read_record(json.loads(json.dumps(to_wire(record))), "again") == record
+    assert decode_record(json.loads(json.dumps(to_wire(record))), "again") == record
 
 
 def test_no_repr_shows_a_secret() -> None:
     for kind in KINDS:
-        for name in kind.SECRET:
+        for name in kind.SECRET_FIELDS:
             hints = get_type_hints(kind)
             assert name in hints
             value: Any = [{"key_number": "4711-secret"}] if name == "keys" else "4711-secret"
-            needed = {"id": 1, "username": "u", "password": "p", "sms_code": "c"}
-            wire = {key: value for key, value in needed.items() if key in hints} | {name: value}
-            assert "4711-secret" not in repr(read_row(wire, kind, "here"))
+            params_required = {"id": 1, "username": "u", "password": "p", "sms_code": "c"}
+            wire = {key: value for key, value in params_required.items() if key in hints} | {name: value}
+            assert "4711-secret" not in repr(decode_object(wire, kind, "here"))
 
 
-def test_unknown_keys_travel_back_with_a_change_and_what_is_the_clouds_own_does_not() -> None:
+def test_update_sends_unknown_keys_and_no_key_that_the_cloud_sets() -> None:
     wire = {
         "id": 5,
         "info_id": 6,
@@ -107,18 +110,18 @@ def test_unknown_keys_travel_back_with_a_change_and_what_is_the_clouds_own_does_
         "title": "小猴子",
         "未来": [1, None],
     }
-    key = read_row(wire, keys.CloudKey, "here")
-    said = params_of(ENDPOINTS["keys.update"], key)
-    assert said == {"info_id": 6, "key_type": 1, "key_name": "x", "key_number": 1, "未来": [1, None]}
+    key = decode_object(wire, keys.CloudKey, "here")
+    params = params_of(ENDPOINTS["keys.update"], key)
+    assert params == {"info_id": 6, "key_type": 1, "key_name": "x", "key_number": 1, "未来": [1, None]}
 
 
-@pytest.mark.parametrize(("spelled", "kind"), [("superior", spaces.Space), ("superior_id", spaces.Space)])
-def test_both_spellings_are_read(spelled: str, kind: type[spaces.Space]) -> None:
-    assert read_row({spelled: 4}, kind, "here").superior_id == 4
+@pytest.mark.parametrize("spelling", ["superior", "superior_id"])
+def test_both_spellings_are_decoded(spelling: str) -> None:
+    assert decode_object({spelling: 4}, spaces.Space, "here").superior_id == 4
 
 
-class _Told(Transport):
-    """A transport whose answer is given, since it is the decoder that is tested."""
+class FixedTransport(Transport):
+    """A transport that answers every call with the same `msg`, since the decoder is tested here."""
 
     def __init__(self, msg: Any) -> None:
         super().__init__("http://127.0.0.1", chance=random.Random(1))
@@ -128,29 +131,29 @@ class _Told(Transport):
         return self._msg
 
 
-async def outcomes(msg: Any, parts: list[BatchPart]) -> list[BatchOutcome]:
+async def send_batch(msg: Any, parts: list[BatchPart]) -> list[BatchOutcome]:
     async def token() -> str:
         return "t"
 
-    return await BatchApi(Caller(_Told(msg), token)).send(parts)
+    return await BatchApi(ApiSession(FixedTransport(msg), token)).send(parts)
 
 
-async def test_a_batch_that_does_not_speak_of_a_part_leaves_it_uncertain() -> None:
+async def test_part_missing_in_the_batch_answer_is_uncertain() -> None:
     parts = [BatchPart(name="keys.delete", id=1), BatchPart(name="keys.delete", id=2)]
-    done = await outcomes([{"seq": 2, "status_sub": "200032"}, {"seq": "9", "status_sub": 200032}], parts)
-    assert isinstance(done[0].error, UncertainError)
-    assert done[1].error is None
+    outcomes = await send_batch([{"seq": 2, "status_sub": "200032"}, {"seq": "9", "status_sub": 200032}], parts)
+    assert isinstance(outcomes[0].error, UncertainError)
+    assert outcomes[1].error is None
 
 
-async def test_a_part_that_met_a_server_error_or_an_unknown_status_did_not_succeed() -> None:
+async def test_part_with_server_error_or_unknown_status_fails() -> None:
     parts = [BatchPart(name="keys.delete", id=number) for number in range(3)]
     answers = [{"seq": str(seq), "status_sub": code} for seq, code in enumerate((500000, 299999, 200033), 1)]
-    done = await outcomes(answers, parts)
-    assert all(isinstance(one.error, CloudError) for one in done)
-    assert isinstance(done[0].error, UncertainError)
+    outcomes = await send_batch(answers, parts)
+    assert all(isinstance(one.error, CloudError) for one in outcomes)
+    assert isinstance(outcomes[0].error, UncertainError)
 
 
 @pytest.mark.parametrize("msg", [None, {}, 7, [7], [{"seq": 1}], [{"seq": "1", "status_sub": "done"}]])
-async def test_a_batch_answer_that_is_none_is_an_error(msg: Any) -> None:
+async def test_unreadable_batch_answer_is_an_error(msg: Any) -> None:
     with pytest.raises(UncertainError, match="/api/iot/patch/ msg"):
-        await outcomes(msg, [BatchPart(name="keys.delete", id=1)])
+        await send_batch(msg, [BatchPart(name="keys.delete", id=1)])

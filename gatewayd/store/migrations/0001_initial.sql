@@ -8,7 +8,7 @@ CREATE TABLE mirror (
     body BLOB NOT NULL
 ) STRICT;
 
--- What the cloud still has to hear. `kind` is the tag of the word in `body`, and says the lane.
+-- What still has to be sent to the cloud. `kind` is the tag of the item in `body`, and decides its route.
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE outbox (
     attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- What the cloud will never take, and why.
+-- What the cloud will never accept, and why.
 CREATE TABLE dead_letter (
     id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -30,7 +30,7 @@ CREATE TABLE dead_letter (
     buried_at INTEGER NOT NULL
 ) STRICT;
 
--- Every request that was begun; `answer` is null until it has its final one.
+-- Every request that was begun; `answer` is null until there is a final one.
 CREATE TABLE journal (
     id INTEGER PRIMARY KEY,
     user TEXT NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE fact (
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Events that carry their lock's own stamp, to be held against its log.
+-- Events that carry their lock's own time, to be compared with its log.
 CREATE TABLE lock_event (
     id INTEGER PRIMARY KEY,
     uuid TEXT NOT NULL,

@@ -1,0 +1,64 @@
+"""What every radio has in common: the zigpy application that the gateway runs, and its configuration.
+
+The radio modules derive their application from it; `radio.RadioSupervisor` starts and stops that.
+"""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import zigpy.config
+from zigpy.application import ControllerApplication
+
+from gatewayd.config import RadioSettings
+from gatewayd.zigbee.radios.database import QuietDatabase
+
+
+class RadioApplication(ControllerApplication):
+    """zigpy's application on a `QuietDatabase`."""
+
+    _dblistener: Any
+
+    async def load_database(self) -> None:
+        """Read the network's devices from zigpy's database, before `startup`."""
+        await self._load_db()
+
+    async def _load_db(self) -> None:
+        # As zigpy's own, but for the database's class.
+        self._dblistener = await QuietDatabase.new(self.config[zigpy.config.CONF_DATABASE], self)
+        await self._dblistener.load()
+        cast("Any", self)._add_db_listeners()  # zigpy gives it no types
+
+    @abstractmethod
+    async def check_network(self) -> None:
+        """Ask the coordinator whether its network is up. Raises RadioUnavailableError, or one of the module's
+        COORDINATOR_ERRORS.
+        """
+
+
+class RadioModule(Protocol):
+    """What a radio module offers."""
+
+    @property
+    def COORDINATOR_ERRORS(self) -> tuple[type[Exception], ...]:  # noqa: N802  (a module's constant)
+        """What the radio's library raises while the coordinator cannot be used."""
+        ...
+
+    def create_application(self, settings: RadioSettings, database: Path) -> RadioApplication:
+        """Build the application, not started yet. `database` is zigpy's own."""
+        ...
+
+
+def zigpy_configuration(settings: RadioSettings, database: Path) -> dict[str, Any]:
+    """zigpy's configuration for these settings."""
+    return {
+        "database_path": str(database),
+        "device": {
+            "path": settings.path,
+            "baudrate": settings.baudrate,
+            "flow_control": None if settings.flow_control == "none" else settings.flow_control,
+        },
+        "network": {"channel": settings.channel} if settings.channel else {},
+        "ota": {"enabled": False},
+        "topology_scan_enabled": False,
+    }

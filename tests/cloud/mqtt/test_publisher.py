@@ -1,0 +1,50 @@
+"""Which topics the publisher subscribes, on a connection whose broker answers late."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from gatewayd.cloud.access_control import AccessControl
+from gatewayd.cloud.mqtt.publisher import MqttPublisher
+from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
+from gatewayd.model.permission import Grant, Permission
+from gatewayd.store.store import Store
+from tests.common.store import SENSOR, lock, sensor
+
+
+class SlowConnection(MqttConnection):
+    """A connection without a broker: `answer` lets the next subscription succeed."""
+
+    def __init__(self) -> None:
+        self.filters = frozenset()
+        self.answer = asyncio.Semaphore(0)
+        self.asked = asyncio.Semaphore(0)
+
+    async def set_subscriptions(self, filters: Iterable[str]) -> None:
+        wanted = frozenset(filters)
+        self.asked.release()
+        await self.answer.acquire()
+        self.filters = wanted
+
+    async def publish(self, message: MqttMessage) -> None:
+        """Nobody is there to read it."""
+
+
+async def test_what_changes_while_the_broker_answers_is_subscribed_too(tmp_path: Path) -> None:
+    async with Store.open(tmp_path / "house.db", now=lambda: datetime.now(UTC), zone=UTC, key=bytes(32)) as store:
+        await store.mirror.put(replace(lock(), id=7))
+        access = AccessControl("owner", store.mirror)
+        connection = SlowConnection()
+        serving = asyncio.create_task(MqttPublisher(store.mirror, store.outbox, access, "owner").serve(connection))
+        async with asyncio.timeout(5):
+            await connection.asked.acquire()
+            await store.mirror.put(sensor())
+            access.set_grants([Grant("guest", 7, Permission.CONTROL)])
+            for _ in range(10):
+                connection.answer.release()
+            while not {SENSOR, "guest"} <= {part for name in connection.filters for part in name.split("/")}:
+                await asyncio.sleep(0.01)
+        serving.cancel()
