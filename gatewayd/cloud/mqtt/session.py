@@ -36,7 +36,6 @@ _MAX_FILTERS: Final = 50  # in one SUBSCRIBE or UNSUBSCRIBE
 _UNSUPPORTED_VERSION: Final = frozenset({1, 132})
 _ACCOUNT_REFUSED: Final = frozenset({4, 5, 134, 135})  # bad username or password, not authorized
 _FIRST_FAILURE: Final = 0x80
-_CANCELLED_AGAIN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
