@@ -89,11 +89,11 @@ async def test_provisioned_gateway_joins_only_with_open_window_and_stores_no_pas
     assert (code, "the provisioning window is shut" in error) == (4, True)
 
     assert (await gateway.gatewayctl("provision-window", "5"))[0] == 0
-    gateway.air.activation_states = (*TO_AUTHENTICATION, (FAILED, NmDeviceStateReason.NO_SECRETS))
+    gateway.radio.activation_states = (*TO_AUTHENTICATION, (FAILED, NmDeviceStateReason.NO_SECRETS))
     code, _, error = await gateway.provision(WRONG)
     assert (code, "the passphrase is wrong" in error) == (4, True)
 
-    gateway.air.activation_states = SUCCESSFUL_JOIN
+    gateway.radio.activation_states = SUCCESSFUL_JOIN
     code, out, error = await gateway.provision(SEALED)
     assert code == 0, error
     outcome = json.loads(out)
