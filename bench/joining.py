@@ -33,7 +33,7 @@ async def main() -> None:
             for name in NAMES:
                 await radio.add_network(name.encode(), rsn=WPA2)
             whole = await joins(NetworkManagerWifi("wlan0", address=bus), radio)
-    own = [total - mocks for total, mocks in zip(whole, radio.activation_times_s, strict=True)]
+    own = [total - mock for total, mock in zip(whole, radio.activation_times_s, strict=True)]
     for what, times in (("200554 → 200601", whole), ("the mock's own", radio.activation_times_s), ("gatewayd's", own)):
         print(f"{what:16} p50 {1000 * statistics.median(times):6.1f} ms   p99 {1000 * p99(times):6.1f} ms")
 

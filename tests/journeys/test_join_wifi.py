@@ -37,7 +37,7 @@ class WifiGateway:
 
     daemon: DaemonProcess
     environment: Environment
-    air: MockRadio
+    radio: MockRadio
     bus: str
 
     async def gatewayctl(self, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
@@ -64,11 +64,11 @@ async def gateway(tmp_path: Path) -> AsyncIterator[WifiGateway]:
             simulated_environment() as environment,
             private_bus(Path(folder)) as bus,
             mock_network_manager(bus),
-            mock_radio(bus) as air,
+            mock_radio(bus) as radio,
         ):
             environment.cloud.add_version(__version__, DEVICE_TYPE)
-            await air.add_radio("wlan0")
-            await air.add_network(HOME.encode(), strength=80, rsn=WPA2)
+            await radio.add_radio("wlan0")
+            await radio.add_network(HOME.encode(), strength=80, rsn=WPA2)
             daemon = DaemonProcess(environment, tmp_path)
             await daemon.start(
                 GATEWAYD_WIFI_BACKEND="networkmanager",
@@ -77,7 +77,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[WifiGateway]:
                 DBUS_SYSTEM_BUS_ADDRESS=bus,
             )
             try:
-                yield WifiGateway(daemon, environment, air, bus)
+                yield WifiGateway(daemon, environment, radio, bus)
             finally:
                 assert await daemon.stop() == 0
 
@@ -89,15 +89,15 @@ async def test_provisioned_gateway_joins_only_with_open_window_and_stores_no_pas
     assert (code, "the provisioning window is shut" in error) == (4, True)
 
     assert (await gateway.gatewayctl("provision-window", "5"))[0] == 0
-    gateway.air.activation_states = (*TO_AUTHENTICATION, (FAILED, NmDeviceStateReason.NO_SECRETS))
+    gateway.radio.activation_states = (*TO_AUTHENTICATION, (FAILED, NmDeviceStateReason.NO_SECRETS))
     code, _, error = await gateway.provision(WRONG)
     assert (code, "the passphrase is wrong" in error) == (4, True)
 
-    gateway.air.activation_states = SUCCESSFUL_JOIN
+    gateway.radio.activation_states = SUCCESSFUL_JOIN
     code, out, error = await gateway.provision(SEALED)
     assert code == 0, error
     outcome = json.loads(out)
-    assert (outcome["access_ssid"], outcome["ip"]) == (HOME, gateway.air.address)
+    assert (outcome["access_ssid"], outcome["ip"]) == (HOME, gateway.radio.address)
     assert outcome["firmware_is_newest"] is True
     assert [HOME, "wlan0"] in await nmcli(gateway.bus, "--fields", "NAME,DEVICE", "connection", "show", "--active")
 

@@ -29,13 +29,13 @@ _LONGEST_PAUSE_WHEN_REFUSED_S: Final = 600.0  # a wrong password: too many attem
 _TIMEOUT_S: Final = 10.0
 _FIRST_CONNECT_TIMEOUT_S: Final = 5.0  # while it is unknown whether the broker answers to this version of MQTT
 _LAST_PUBLISH_TIMEOUT_S: Final = 1.0
+_CANCELLED_AGAIN_S: Final = 0.5
 _MAX_FILTERS: Final = 50  # in one SUBSCRIBE or UNSUBSCRIBE
 
 # Reason codes of CONNACK, in MQTT 3.1.1 and in MQTT 5, and the first failure code of SUBACK in both.
 _UNSUPPORTED_VERSION: Final = frozenset({1, 132})
 _ACCOUNT_REFUSED: Final = frozenset({4, 5, 134, 135})  # bad username or password, not authorized
 _FIRST_FAILURE: Final = 0x80
-_CANCELLED_AGAIN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)

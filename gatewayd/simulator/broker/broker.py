@@ -65,7 +65,10 @@ class Broker:
     async def restart(self) -> None:
         """Start it (again) on its port, without sessions or retained messages. Raises BrokerError."""
         with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(*self._command, stdout=log, stderr=log)
+            # In a process group of its own: Ctrl-C in a terminal must not end it before those that are connected to it.
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdout=log, stderr=log, process_group=0
+            )
         with suppress(TimeoutError):  # raised as BrokerError below
             async with asyncio.timeout(_START_TIMEOUT_S):
                 while self._process.returncode is None:
