@@ -5,7 +5,7 @@ import gc
 import random
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from gatewayd.lifecycle import Notifier, Parts
 from gatewayd.model.record import LockParam
 from gatewayd.provisioning.button import Button
 from gatewayd.provisioning.wifi import Wifi
-from gatewayd.store.opening import make_folder
+from gatewayd.store.state_folder import state_folder
 from gatewayd.store.state_key import load_key
 from gatewayd.store.store import Store
 from gatewayd.trusted_time import BestClock, keep_lower_bound
@@ -47,11 +47,21 @@ async def running(
     """
     chance = random.Random()  # noqa: S311  (jitter)
     credentials = environ.get("CREDENTIALS_DIRECTORY")
-    make_folder(settings.state_dir)
     clock = clock or BestClock()
-    key = load_key(Path(credentials) if credentials else None, settings.state_dir)
-    async with Store.open(settings.state_dir / "gatewayd.db", now=clock.now, zone=settings.zone, key=key) as store:
-        local = build_local_services(settings, store, clock, chance)
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(state_folder(settings.state_dir))
+        key = load_key(Path(credentials) if credentials else None, folder.path)
+        store = await stack.enter_async_context(
+            Store.open(
+                folder.path / "gatewayd.db",
+                now=clock.now,
+                zone=settings.zone,
+                key=key.key,
+                key_problem=key.problem,
+                folder_problem=folder.problem,
+            )
+        )
+        local = build_local_services(settings, store, clock, folder.path, chance)
         await local.lock_events.load_known(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
         cloud = CloudStart()
         provisioning = await load_provisioning(settings, local, wifi or wifi_of(settings), cloud)

@@ -17,7 +17,7 @@ from gatewayd.store.cloud_cache import CloudCache
 from gatewayd.store.codec import Codec
 from gatewayd.store.command_journal import CommandJournal
 from gatewayd.store.connection import Connection, sqlite_code
-from gatewayd.store.database import Database
+from gatewayd.store.database import Database, Transaction
 from gatewayd.store.disk_space import DiskSpace, StoreHealth, StoreProblem, StoreProblemKind
 from gatewayd.store.facts import Facts, Vault
 from gatewayd.store.locks import LockStore
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 
 FLUSH_INTERVAL_S: Final = 5.0
+_PROBE_FACT: Final = "store-probe"
+_REFUSING: Final = frozenset({StoreProblemKind.DISK_FULL, StoreProblemKind.NOT_KEPT})
 
 
 class Store:
@@ -45,6 +47,8 @@ class Store:
         now: Callable[[], datetime],
         zone: tzinfo,
         key: bytes,
+        key_problem: str | None,
+        folder_problem: str | None,
         flush_interval_s: float,
         damaged_copy: Path | None,
     ) -> None:
@@ -55,9 +59,16 @@ class Store:
         self._flush_interval_s = flush_interval_s
         self._health = StoreHealth()
         self._has_work = asyncio.Event()
-        cipher = Cipher(key)
+        self._key_problem = key_problem
+        self._folder_problem = folder_problem
+        cipher = self._cipher = Cipher(key)
         codec = Codec(cipher)
-        self.database = Database(connection, free_space=disk.release_reserve, on_failure=self._write_failed)
+        self.database = Database(
+            connection,
+            free_space=disk.release_reserve,
+            is_in_place=lambda: disk.is_in_place,
+            on_failure=self._write_failed,
+        )
         self.outbox = Outbox(self.database, codec, now)
         self.mirror = Mirror(self.database, codec, self.outbox, stamp=self._stamp, on_dirty=self._has_work.set)
         self.locks = LockStore(self.database, self.mirror)
@@ -75,13 +86,16 @@ class Store:
         now: Callable[[], datetime],
         zone: tzinfo,
         key: bytes,
+        key_problem: str | None = None,
+        folder_problem: str | None = None,
         flush_interval_s: float = FLUSH_INTERVAL_S,
     ) -> AsyncIterator["Store"]:
         """The store at `path`; on leaving, everything in memory is written and the database closed.
 
-        `zone` is that of the API's times, `key` the state key. A damaged file is moved to `damaged_copy` and a new one
-        made. Raises StoreError where the database cannot be used: another process has it open, a newer version wrote
-        it, the folder is not writable.
+        `zone` is that of the API's times, `key` the state key, `key_problem` what is wrong with it, `folder_problem`
+        why what is written is lost with a restart: commands are refused then. A damaged file is moved to `damaged_copy`
+        and a new one made. Raises StoreError where the database cannot be used: another process has it open, a newer
+        version wrote it, the folder is not writable.
         """
         connection, damaged_copy = await open_checked(path, now)
         try:
@@ -91,6 +105,8 @@ class Store:
                 now=now,
                 zone=zone,
                 key=key,
+                key_problem=key_problem,
+                folder_problem=folder_problem,
                 flush_interval_s=flush_interval_s,
                 damaged_copy=damaged_copy,
             )
@@ -106,6 +122,13 @@ class Store:
     def problem(self) -> StoreProblem | None:
         """Why writing fails; None while it works."""
         return self._health.problem
+
+    @property
+    def secrets_problem(self) -> str | None:
+        """What is wrong with the state key or the secrets that it sealed; None where nothing is."""
+        unopened = len(self._cipher.unopened)
+        lost = f"{unopened} secrets do not open with this state key: they are made or set anew." if unopened else None
+        return " ".join(filter(None, (self._key_problem, lost))) or None
 
     async def wait_problem_changed(self) -> StoreProblem | None:
         """Wait until the problem is another one, or gone, and return it. For one task."""
@@ -131,6 +154,10 @@ class Store:
     async def _load(self) -> None:
         for part in (self.mirror, self.outbox, self.journal, self.locks, self.vault, self.facts, self.cloud_cache):
             await part.load()
+        if self._folder_problem:
+            self._set_problem(StoreProblemKind.NOT_KEPT, self._folder_problem)
+        if self._cipher.unopened:
+            log.error("secrets_unreadable", count=len(self._cipher.unopened), remedy="restore the former state key")
         self._disk.ensure_reserve()
 
     async def _flush_at_exit(self) -> None:
@@ -148,8 +175,18 @@ class Store:
             await self.mirror.flush()
         except StoreError:
             return  # _write_failed has reported it, and the readings are still in memory
-        if self.problem and self._disk.ensure_reserve():
+        if self.problem and not self._folder_problem and self._disk.ensure_reserve() and await self._is_writable():
             self._health.set(None)
+
+    async def _is_writable(self) -> bool:
+        """Whether a durable write succeeds."""
+        probe = Transaction()
+        probe.add("INSERT OR REPLACE INTO fact VALUES (?, ?)", _PROBE_FACT, self._now().isoformat().encode())
+        try:
+            await self.database.commit(probe)
+        except StoreError:
+            return False
+        return True
 
     def _stamp(self, moment: datetime | None) -> str:
         return format_api_time(moment or self._now(), self._zone)
@@ -160,10 +197,13 @@ class Store:
         self._has_work.set()
 
     def _set_problem(self, kind: StoreProblemKind, reason: str) -> None:
-        is_full = self.problem is not None and self.problem.kind is StoreProblemKind.DISK_FULL
-        if not (is_full and kind is StoreProblemKind.DISK_LOW):  # a full disk is low too, and the graver problem stays
+        present = self.problem.kind if self.problem else None
+        if present is StoreProblemKind.NOT_KEPT:
+            return
+        # A full disk is low too, and the graver problem stays.
+        if not (present is StoreProblemKind.DISK_FULL and kind is StoreProblemKind.DISK_LOW):
             self._health.set(StoreProblem(kind, reason, self._now()))
 
     def _reason_to_refuse_commands(self) -> str | None:
         problem = self.problem
-        return problem.reason if problem and problem.kind is StoreProblemKind.DISK_FULL else None
+        return problem.reason if problem and problem.kind in _REFUSING else None

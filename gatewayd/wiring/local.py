@@ -5,6 +5,7 @@ import random
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -74,8 +75,13 @@ class LocalServices:
         return self.store.mirror.get(self.uuid.result()) if self.uuid.done() else None
 
 
-def build_local_services(settings: Settings, store: Store, clock: BestClock, chance: random.Random) -> LocalServices:
-    """Build the parts over `store`; nothing runs yet. Raises ConfigError for a catalogue that cannot be read."""
+def build_local_services(
+    settings: Settings, store: Store, clock: BestClock, folder: Path, chance: random.Random
+) -> LocalServices:
+    """Build the parts over `store`, with zigpy's database in `folder`; nothing runs yet.
+
+    Raises ConfigError for a catalogue that cannot be read.
+    """
     came_up = asyncio.Event()
     clock.set_lower_bound(read_lower_bound(store.facts))
 
@@ -89,7 +95,7 @@ def build_local_services(settings: Settings, store: Store, clock: BestClock, cha
 
     zigbee = ZigbeeController(
         settings.radio,
-        settings.state_dir / "zigbee.db",
+        folder / "zigbee.db",
         Catalogue.load(settings.radio.catalogue),
         store.mirror,
         store.facts,
