@@ -84,7 +84,7 @@ async def running(
             try:
                 yield console
             finally:
-                await local.recorder.flush()
+                await local.recorder.finish()
                 await parts.stop()
 
 

@@ -16,6 +16,7 @@ import structlog
 from gatewayd.locks.event_codes import EventMeaning, key_type_of, meaning_of
 from gatewayd.model.api_time import format_api_time
 from gatewayd.model.change import Change, apply
+from gatewayd.model.errors import GatewayError
 from gatewayd.model.event import ZCL_EPOCH, LockEvent, LockNotification
 from gatewayd.model.ids import ExecType, Uuid
 from gatewayd.model.outbox_items import MessageItem, NoticeItem, OutboxItem
@@ -49,7 +50,8 @@ class LockLogReader(Protocol):
 class LockEvents:
     """Records the notifications of locks in the order in which the events happened.
 
-    `flush_notifications` waits until every notification that was received so far has been passed to `record`.
+    `flush_notifications` waits until every notification of the lock that was received so far has been passed to
+    `record`; it raises StoreError while the store refuses them.
 
     While a lock's log is read, its live operations are deferred, so that the older ones of the log are recorded first.
     A crash meanwhile loses none: the lock has them in its log.
@@ -62,7 +64,7 @@ class LockEvents:
         facts: FactStore,
         log_reader: LockLogReader,
         *,
-        flush_notifications: Callable[[], Awaitable[None]],
+        flush_notifications: Callable[[Uuid], Awaitable[None]],
         now: Callable[[], datetime],
         zone: tzinfo,
         new_sn: Callable[[], str],
@@ -80,16 +82,16 @@ class LockEvents:
 
     async def record(self, notification: LockNotification) -> None:
         """Record a live notification with all that follows from it: on disk when this returns, or deferred while the
-        lock's log, which has it too, is read.
+        lock's log, which has it too, is read. Raises StoreError, and then nothing of it is recorded.
         """
         stamped = notification if isinstance(notification, LockEvent) and notification.lock_time is not None else None
         deferred = self._deferred.get(notification.uuid)
         if stamped is not None and deferred is not None:
             deferred.append(stamped)
             return
-        await self._write(notification)
-        if stamped is not None:
+        if stamped is not None:  # first: where this fails the notification is passed again, and must not be there twice
             await self._lower_log_position(stamped.uuid, _stamp(stamped))
+        await self._write(notification)
 
     async def load_known(self, uuids: Iterable[Uuid]) -> None:
         """Count the recorded events of each lock, before new ones are recorded: like messages are numbered."""
@@ -139,7 +141,11 @@ class LockEvents:
             ordinal=self._next_ordinal(notification.uuid, meaning.flag, occur_time),
         )
         messages = (message,) if is_pushed(record.param, meaning) else ()
-        await self._store.add_event(notification, changes, notice, *messages)
+        try:
+            await self._store.add_event(notification, changes, notice, *messages)
+        except GatewayError:
+            self._ordinals[notification.uuid, meaning.flag, occur_time] -= 1  # there is no such message
+            raise
         log.info(
             "lock_event_kept",
             uuid=notification.uuid,
@@ -173,7 +179,7 @@ class LockEvents:
         how many were not known.
         """
         # What the lock sent before its log was read has been received, and is not missing once it is recorded.
-        await self._flush_notifications()
+        await self._flush_notifications(uuid)
         missed = missing_events((*await self._store.stamped_events(uuid), *deferred), logged)
         for event in missed:
             while deferred and _stamp(deferred[0]) < _stamp(event):

@@ -109,12 +109,17 @@ def build_local_services(
         store.locks,
         store.facts,
         zigbee,
-        flush_notifications=lambda: recorder.flush(),  # noqa: PLW0108  (it is made below)
+        flush_notifications=lambda lock: recorder.flush(lock),  # noqa: PLW0108  (it is made below)
         now=clock.now,
         zone=settings.zone,
         new_sn=new_sn,
     )
-    recorder = EventRecorder(store.mirror, record_lock_notification=lock_events.record, new_sn=new_sn)
+    recorder = EventRecorder(
+        store.mirror,
+        record_lock_notification=lock_events.record,
+        new_sn=new_sn,
+        on_lost=lambda lock: lock_reconciler.request(lock),  # noqa: PLW0108  (it is made below)
+    )
     pin_codes = PinCodes(
         store.mirror,
         store.locks,
