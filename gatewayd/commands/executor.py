@@ -5,6 +5,7 @@ Decoding requests and sending answers is the transport's part: it hands over a `
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from gatewayd.model.request import (
     Request,
 )
 from gatewayd.model.status import OperationStatus
+from gatewayd.refusal_log import RefusalLog, cut
 from gatewayd.store.command_journal import Begun, CommandJournal, Repeated
 from gatewayd.store.outbox import Outbox
 
@@ -140,6 +142,7 @@ class CommandExecutor:
         self._deadline_s = deadline_s
         self._queues: dict[Uuid, _DeviceQueue] = {}
         self._submitted: asyncio.Queue[tuple[Request, Reply]] = asyncio.Queue(MAX_SUBMITTED)
+        self._refusals = RefusalLog(time.monotonic)
         self.counters: Counter[str] = Counter()
         """`executed`, `repeated` and `refused` requests."""
 
@@ -177,16 +180,16 @@ class CommandExecutor:
     async def _queue(self, submission: _Submission) -> None:
         """Wait for the device's other requests, as long as the deadline allows."""
         request, reply = submission.request, submission.reply
-        structlog.contextvars.bind_contextvars(sn=request.sn)
+        structlog.contextvars.bind_contextvars(sn=cut(request.sn))
         queue = self._queues.setdefault(request.uuid, _DeviceQueue())
         queue.length += 1
         try:
             if queue.length > MAX_QUEUED:
-                log.warning("request_refused", uuid=request.uuid, reason="the device's queue is full")
+                self._log_refusal(request, "the device's queue is full")
                 reply.final(Answer(OperationStatus.LIMIT_EXCEEDED))
                 return
             if not await _acquire_by(queue.lock, submission.deadline - MIN_REMAINING_S):
-                log.warning("request_refused", uuid=request.uuid, reason="the device was busy until the deadline")
+                self._log_refusal(request, "the device was busy until the deadline")
                 reply.final(Answer(OperationStatus.NODE_NOT_RESPONDING, self._records.get(request.uuid)))
                 return
             try:
@@ -211,12 +214,15 @@ class CommandExecutor:
                 await self._repeat(begun.answer, reply)
         except GatewayError as error:
             # Not in the journal, or not answered again: nothing was done, and the requester may send it again.
-            log.info("request_refused", uuid=request.uuid, user=request.user, reason=str(error))
+            self._log_refusal(request, error)
             self.counters["refused"] += 1
             reply.final(Answer(error.status, record))
             return
         if begun is Begun.NEW:
             await self._execute(submission)
+
+    def _log_refusal(self, request: Request, reason: object) -> None:
+        self._refusals.info("request_refused", reason, source=request.user, uuid=request.uuid, user=request.user)
 
     async def _repeat(self, answer: AnswerItem, reply: Reply) -> None:
         """Send the stored answer of a request that came before."""
@@ -259,7 +265,7 @@ class CommandExecutor:
             async with asyncio.timeout_at(submission.deadline):
                 return await self._handlers.execute(request)
         except GatewayError as error:
-            log.info("request_failed", uuid=request.uuid, reason=str(error))
+            self._refusals.info("request_failed", error, source=request.user, uuid=request.uuid, user=request.user)
             return Answer(error.status, record)
         except TimeoutError:
             return Answer(OperationStatus.NODE_NOT_RESPONDING, record)
