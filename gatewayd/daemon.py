@@ -55,6 +55,7 @@ async def running(
             Store.open(
                 folder.path / "gatewayd.db",
                 now=clock.now,
+                unsure=clock.unsure,
                 zone=settings.zone,
                 key=key.key,
                 key_problem=key.problem,
@@ -70,6 +71,7 @@ async def running(
             parts = Parts(tasks)
             parts.start("store", store.run())
             parts.start("clock", keep_lower_bound(clock, store.facts))
+            parts.start("dates", local.dating.run())
             parts.start("recorder", local.recorder.run())
             parts.start("local", run_local_services(settings, local))
             parts.start("locks", local.lock_reconciler.run())

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Final, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from gatewayd.locks.event_codes import EventMeaning, key_type_of, meaning_of
-from gatewayd.model.api_time import format_api_time
+from gatewayd.model.api_time import UnsureDate, format_api_time
 from gatewayd.model.change import Change, apply
 from gatewayd.model.errors import GatewayError
 from gatewayd.model.event import ZCL_EPOCH, LockEvent, LockNotification
@@ -53,6 +54,9 @@ class LockEvents:
     `flush_notifications` waits until every notification of the lock that was received so far has been passed to
     `record`; it raises StoreError while the store refuses them.
 
+    `now` is the best clock that is known; `correction` returns what to add to what was dated by no right clock, once
+    one is known.
+
     While a lock's log is read, its live operations are deferred, so that the older ones of the log are recorded first.
     A crash meanwhile loses none: the lock has them in its log.
     """
@@ -66,6 +70,7 @@ class LockEvents:
         *,
         flush_notifications: Callable[[Uuid], Awaitable[None]],
         now: Callable[[], datetime],
+        correction: Callable[[UnsureDate], timedelta | None] = lambda _: None,
         zone: tzinfo,
         new_sn: Callable[[], str],
     ) -> None:
@@ -75,6 +80,7 @@ class LockEvents:
         self._log_reader = log_reader
         self._flush_notifications = flush_notifications
         self._now = now
+        self._correction = correction
         self._zone = zone
         self._new_sn = new_sn
         self._ordinals: Counter[tuple[Uuid, str, str]] = Counter()
@@ -120,6 +126,8 @@ class LockEvents:
         if record is None or not isinstance(record.param, LockParam):
             log.warning("lock_event_without_record", uuid=notification.uuid, code=notification.code)
             return
+        at, unsure = self._date(notification)
+        occur_time = format_api_time(at, self._zone)
         meaning = meaning_of(notification)
         changes = changes_of(notification, meaning)
         notice = NoticeItem(
@@ -128,9 +136,9 @@ class LockEvents:
             exectype=ExecType.UPDATE,
             sn=self._new_sn(),
             status=meaning.status.name,
-            record=apply(record, changes),
+            record=replace(apply(record, changes), update_time=occur_time),
+            unsure=unsure,
         )
-        occur_time = format_api_time(notification.at, self._zone)
         message = MessageItem(
             uuid=notification.uuid,
             message_type=meaning.message_type,
@@ -139,6 +147,7 @@ class LockEvents:
             occur_time=occur_time,
             key_id=slot_of(notification),
             ordinal=self._next_ordinal(notification.uuid, meaning.flag, occur_time),
+            unsure=unsure,
         )
         messages = (message,) if is_pushed(record.param, meaning) else ()
         try:
@@ -151,8 +160,14 @@ class LockEvents:
             uuid=notification.uuid,
             flag=meaning.flag,
             status=meaning.status.name,
-            at=notification.at,
+            at=at,
         )
+
+    def _date(self, notification: LockNotification) -> tuple[datetime, UnsureDate | None]:
+        """When it happened, by a right clock where one is known by now; else what goes with that date, too."""
+        if notification.unsure is None or (offset := self._correction(notification.unsure)) is None:
+            return notification.at, notification.unsure
+        return notification.at + offset, None
 
     def _next_ordinal(self, uuid: Uuid, flag: str, occur_time: str) -> int:
         """Which of the messages with the same flag and second this one is: 1, 2 …"""

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from gatewayd.model.api_time import format_api_time
+from gatewayd.model.api_time import UnsureDate, format_api_time
 from gatewayd.model.errors import StoreError
 from gatewayd.store.cipher import Cipher
 from gatewayd.store.cloud_cache import CloudCache
@@ -45,6 +45,7 @@ class Store:
         disk: DiskSpace,
         *,
         now: Callable[[], datetime],
+        unsure: Callable[[], UnsureDate | None],
         zone: tzinfo,
         key: bytes,
         key_problem: str | None,
@@ -70,7 +71,14 @@ class Store:
             on_failure=self._write_failed,
         )
         self.outbox = Outbox(self.database, codec, now)
-        self.mirror = Mirror(self.database, codec, self.outbox, stamp=self._stamp, on_dirty=self._has_work.set)
+        self.mirror = Mirror(
+            self.database,
+            codec,
+            self.outbox,
+            stamp=self._stamp,
+            unsure=unsure,
+            on_dirty=self._has_work.set,
+        )
         self.locks = LockStore(self.database, self.mirror)
         self.journal = CommandJournal(self.database, codec, self.outbox, now, self._reason_to_refuse_commands)
         self.vault = Vault(self.database, cipher)
@@ -84,6 +92,7 @@ class Store:
         path: Path,
         *,
         now: Callable[[], datetime],
+        unsure: Callable[[], UnsureDate | None] = lambda: None,
         zone: tzinfo,
         key: bytes,
         key_problem: str | None = None,
@@ -92,10 +101,11 @@ class Store:
     ) -> AsyncIterator["Store"]:
         """The store at `path`; on leaving, everything in memory is written and the database closed.
 
-        `zone` is that of the API's times, `key` the state key, `key_problem` what is wrong with it, `folder_problem`
-        why what is written is lost with a restart: commands are refused then. A damaged file is moved to `damaged_copy`
-        and a new one made. Raises StoreError where the database cannot be used: another process has it open, a newer
-        version wrote it, the folder is not writable.
+        `unsure` returns what goes with a date of `now` while no right clock is known. `zone` is that of the API's
+        times, `key` the state key, `key_problem` what is wrong with it, `folder_problem` why what is written is lost
+        with a restart: commands are refused then. A damaged file is moved to `damaged_copy` and a new one made. Raises
+        StoreError where the database cannot be used: another process has it open, a newer version wrote it, the folder
+        is not writable.
         """
         connection, damaged_copy = await open_checked(path, now)
         try:
@@ -103,6 +113,7 @@ class Store:
                 connection,
                 DiskSpace(path),
                 now=now,
+                unsure=unsure,
                 zone=zone,
                 key=key,
                 key_problem=key_problem,

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -19,8 +19,17 @@ from gatewayd.config import Settings
 from gatewayd.locks.events import LockEvents
 from gatewayd.locks.pin_codes import PinCodes
 from gatewayd.locks.reconciler import LockReconciler
+from gatewayd.model.api_time import UnsureDate
 from gatewayd.model.errors import StoreError
-from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
+from gatewayd.model.event import (
+    AvailabilityChanged,
+    DeviceReady,
+    LockAlarm,
+    LockEvent,
+    LockProgrammed,
+    RadioEvent,
+    RadioUp,
+)
 from gatewayd.model.gateway import build_gateway_record
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import RecordItem
@@ -38,6 +47,7 @@ from gatewayd.model.request import (
 )
 from gatewayd.store.store import Store
 from gatewayd.trusted_time import BestClock, read_lower_bound
+from gatewayd.wiring.dating import Dating
 from gatewayd.zigbee.catalogue import Catalogue
 from gatewayd.zigbee.controller import ZigbeeController
 from gatewayd.zigbee.event_recorder import EventRecorder
@@ -65,6 +75,7 @@ class LocalServices:
     lock_reconciler: LockReconciler
     access: AccessControl
     clock: BestClock
+    dating: Dating
     executor: CommandExecutor
     came_up: asyncio.Event
     uuid: asyncio.Future[Uuid]
@@ -91,7 +102,7 @@ def build_local_services(
                 came_up.set()
             case DeviceReady(uuid=lock) | AvailabilityChanged(uuid=lock, online=True) if zigbee.is_lock(lock):
                 lock_reconciler.request(lock)
-        recorder.handle(event)
+        recorder.handle(with_unsureness(event, clock.unsure()))
 
     zigbee = ZigbeeController(
         settings.radio,
@@ -111,6 +122,7 @@ def build_local_services(
         zigbee,
         flush_notifications=lambda lock: recorder.flush(lock),  # noqa: PLW0108  (it is made below)
         now=clock.now,
+        correction=clock.correction,
         zone=settings.zone,
         new_sn=new_sn,
     )
@@ -148,9 +160,17 @@ def build_local_services(
         cloud_now=clock.known_now,
         ttl=timedelta(seconds=settings.locks.command_ttl_s),
     )
+    dating = Dating(clock, store, settings.zone)
     return LocalServices(
-        store, zigbee, recorder, lock_events, pin_codes, lock_reconciler, access, clock, executor, came_up, uuid
+        store, zigbee, recorder, lock_events, pin_codes, lock_reconciler, access, clock, dating, executor, came_up, uuid
     )
+
+
+def with_unsureness(event: RadioEvent, unsure: UnsureDate | None) -> RadioEvent:
+    """`event`, which was dated just now; a lock's with what goes with a date by no right clock."""
+    if unsure is None or not isinstance(event, LockEvent | LockProgrammed | LockAlarm):
+        return event
+    return replace(event, unsure=unsure)
 
 
 async def run_local_services(settings: Settings, local: LocalServices) -> None:
