@@ -25,7 +25,7 @@ from gatewayd.refusal_log import RefusalLog
 
 
 class Submit(Protocol):
-    """The executor's door."""
+    """The signature of `CommandExecutor.submit`."""
 
     def __call__(self, request: Request, reply: "MqttReply", /) -> Awaitable[None]:
         """Hand over a request; returns once it is queued."""
