@@ -5,7 +5,7 @@ import gc
 import random
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from gatewayd.model.record import LockParam
 from gatewayd.provisioning.button import Button
 from gatewayd.provisioning.wifi import Wifi
 from gatewayd.store.command_journal import MIN_REPEAT_WINDOW
-from gatewayd.store.opening import make_folder
+from gatewayd.store.state_folder import state_folder
 from gatewayd.store.state_key import load_key
 from gatewayd.store.store import Store
 from gatewayd.trusted_time import BestClock, keep_lower_bound
@@ -49,13 +49,24 @@ async def running(
     """
     chance = random.Random()  # noqa: S311  (jitter)
     credentials = environ.get("CREDENTIALS_DIRECTORY")
-    make_folder(settings.state_dir)
     clock = clock or BestClock()
-    key = load_key(Path(credentials) if credentials else None, settings.state_dir)
-    path = settings.state_dir / "gatewayd.db"
     window = max(MIN_REPEAT_WINDOW, timedelta(seconds=2 * settings.locks.command_ttl_s))
-    async with Store.open(path, now=clock.now, zone=settings.zone, key=key, repeat_window=window) as store:
-        local = build_local_services(settings, store, clock, chance)
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(state_folder(settings.state_dir))
+        key = load_key(Path(credentials) if credentials else None, folder.path)
+        store = await stack.enter_async_context(
+            Store.open(
+                folder.path / "gatewayd.db",
+                now=clock.now,
+                unsure=clock.unsure,
+                zone=settings.zone,
+                key=key.key,
+                key_problem=key.problem,
+                folder_problem=folder.problem,
+                repeat_window=window,
+            )
+        )
+        local = build_local_services(settings, store, clock, folder.path, chance)
         await local.lock_events.load_known(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
         cloud = CloudStart()
         provisioning = await load_provisioning(settings, local, wifi or wifi_of(settings), cloud)
@@ -64,6 +75,7 @@ async def running(
             parts = Parts(tasks)
             parts.start("store", store.run())
             parts.start("clock", keep_lower_bound(clock, store.facts))
+            parts.start("dates", local.dating.run())
             parts.start("recorder", local.recorder.run())
             parts.start("local", run_local_services(settings, local))
             parts.start("locks", local.lock_reconciler.run())
@@ -78,7 +90,7 @@ async def running(
             try:
                 yield console
             finally:
-                await local.recorder.flush()
+                await local.recorder.finish()
                 await parts.stop()
 
 

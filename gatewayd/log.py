@@ -26,6 +26,9 @@ SECRET_NAMES: Final = frozenset(
     }
 )
 
+MAX_VALUE_CHARS: Final = 1_000
+"""Of one value in a line."""
+
 # Below WARNING these log frames and keys in hex, PINs among them: they stay at WARNING, whatever the level.
 _CHATTY: Final = (
     "zigpy",
@@ -47,6 +50,7 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         mask_secrets,
+        cut_values,
     ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -88,4 +92,14 @@ def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
             event[name] = "***"
         elif isinstance(value, dict):
             event[name] = mask_secrets(_logger, _method, dict(value))
+    return event
+
+
+def cut_values(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: cut long values, many of which come from outside. Tracebacks are added after it."""
+    for name, value in event.items():
+        if isinstance(value, str) and len(value) > MAX_VALUE_CHARS:
+            event[name] = f"{value[:MAX_VALUE_CHARS]}… ({len(value)} characters)"
+        elif isinstance(value, bytes | dict | list | tuple | set) and len(text := repr(value)) > MAX_VALUE_CHARS:
+            event[name] = f"{text[:MAX_VALUE_CHARS]}… ({len(text)} characters)"
     return event

@@ -1,18 +1,21 @@
 """The best time that is known: the cloud's (§2.13), else the system's while it is synchronized, else the board's.
 
 The cloud's time is an offset to a monotonic clock, so that a jump of the board's clock does not change it. To date anew
-what was dated by a wrong clock is left to those who dated it.
+what was dated by a wrong one is left to `wiring.dating`.
 """
 
 import asyncio
 import ctypes
+import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import structlog
 
+from gatewayd.model.api_time import UnsureDate
 from gatewayd.model.errors import MalformedError, StoreError
 from gatewayd.model.ports import FactStore
 
@@ -22,10 +25,13 @@ EARLIEST: Final = datetime(2026, 11, 1, tzinfo=UTC)
 """Nothing that this program sees can be older than the program."""
 
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_LIBC: Final = ctypes.CDLL(None)
 _TIME_ERROR: Final = 5  # adjtimex(2): the clock is not synchronized
 _TIMEX_BYTES: Final = 512  # struct timex has 208 bytes on 64-bit boards, less on others
 _FACT: Final = "not-before"  # the cloud's time, Unix seconds
 _TOLERANCE: Final = timedelta(minutes=5)
+_STEP: Final = timedelta(minutes=1)  # what is more than a clock's drift
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _LASTS: Final = timedelta(days=1)
 """How long a clock that was synchronized is followed after it no longer is: at 100 ppm it is 9 s off by then."""
 
@@ -45,14 +51,22 @@ def is_system_synchronized() -> bool:
     synchronized until NTP has confirmed it.
     """
     timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: read, change nothing
-    return 0 <= int(ctypes.CDLL(None).adjtimex(timex)) < _TIME_ERROR
+    return 0 <= int(_LIBC.adjtimex(timex)) < _TIME_ERROR
+
+
+def read_boot_id() -> str:
+    """The kernel's id of this boot: `boottime_s` counts from its start."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return secrets.token_hex(16)
 
 
 class BestClock:
     """Tells the time (UTC), and whether it is known to be right.
 
     `monotonic` returns seconds that never jump; `system_now` is the board's clock; `is_synchronized` the kernel's word
-    on it.
+    on it; `boot` the id of the boot that `monotonic` counts from.
     """
 
     def __init__(
@@ -60,13 +74,16 @@ class BestClock:
         monotonic: Callable[[], float] = boottime_s,
         system_now: Callable[[], datetime] = system_now,
         is_synchronized: Callable[[], bool] = is_system_synchronized,
+        boot: str | None = None,
     ) -> None:
         self._monotonic = monotonic
         self._system_now = system_now
         self._is_synchronized = is_synchronized
+        self._boot = boot or read_boot_id()
         self._cloud: datetime | None = None  # the cloud's time when `monotonic` was 0
         self._system: datetime | None = None  # likewise by the system's clock when it was last synchronized
         self._system_until = 0.0  # until then it is followed (monotonic)
+        self._guess: datetime | None = None  # likewise by the board's clock, right or wrong
         self._bound = EARLIEST  # a lower bound of the time when `monotonic` was `_bound_at`
         self._bound_at = monotonic()
 
@@ -86,8 +103,23 @@ class BestClock:
         return self._cloud is not None
 
     def now(self) -> datetime:
-        """The best estimate: the known time, else the board's, which is never before the lower bound."""
-        return self.known_now() or max(self._system_now(), self.not_before())
+        """The best estimate: the known time, else the board's, which is never before the lower bound. A board's clock
+        that is set forward is followed, one that is set back is not.
+        """
+        return self.known_now() or self._guessed_now()
+
+    def unsure(self) -> UnsureDate | None:
+        """What goes with a date of this moment while the time is not known; None while it is."""
+        if self.known_now() is not None:
+            return None
+        zero = self._guessed_now() - self._elapsed()
+        return UnsureDate(self._boot, round(zero.timestamp() * 1000))
+
+    def correction(self, unsure: UnsureDate) -> timedelta | None:
+        """What to add to what was dated so; None while the time is not known, and where that was in another boot."""
+        if unsure.boot != self._boot or (known := self.known_now()) is None:
+            return None
+        return known - self._elapsed() - datetime.fromtimestamp(unsure.zero_ms / 1000, UTC)
 
     def known_now(self) -> datetime | None:
         """The cloud's time, else the system's while it is synchronized and for a day after; None where neither is to
@@ -112,6 +144,12 @@ class BestClock:
         if self._cloud is not None:
             return self._cloud + self._elapsed()
         return self._bound + timedelta(seconds=self._monotonic() - self._bound_at)
+
+    def _guessed_now(self) -> datetime:
+        zero = max(self._system_now(), self.not_before()) - self._elapsed()
+        if self._guess is None or zero - self._guess > _STEP:
+            self._guess = zero
+        return self._guess + self._elapsed()
 
     def _elapsed(self) -> timedelta:
         return timedelta(seconds=self._monotonic())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gatewayd.model.api_time import UnsureDate
 from gatewayd.model.errors import MalformedError
 from gatewayd.store.store import Store
 from gatewayd.trusted_time import EARLIEST, BestClock, is_system_synchronized, keep_lower_bound, read_lower_bound
@@ -25,7 +26,7 @@ class Board:
     clock: BestClock = field(init=False)
 
     def __post_init__(self) -> None:
-        self.clock = BestClock(lambda: self.up_s, lambda: self.wall, lambda: self.is_synchronized)
+        self.clock = BestClock(lambda: self.up_s, lambda: self.wall, lambda: self.is_synchronized, boot="this boot")
 
     def wait(self, seconds: float) -> None:
         self.up_s += seconds
@@ -92,6 +93,40 @@ def test_timestamp_that_is_no_time_is_refused(timestamp: int) -> None:
     with pytest.raises(MalformedError):
         board.clock.set_cloud_time(timestamp)
     assert board.clock.known_now() is None
+
+
+def test_date_of_an_unknown_time_is_corrected_once_it_is_known() -> None:
+    board = Board(wall=TRUTH - timedelta(hours=3))
+    dated, unsure = board.clock.now(), board.clock.unsure()
+    assert unsure is not None
+    assert board.clock.correction(unsure) is None
+    board.wall -= timedelta(hours=5)  # a step back is not followed
+    board.wait(60)
+    assert board.clock.now() == dated + timedelta(seconds=60)
+    board.clock.set_cloud_time(int(TRUTH.timestamp()) + 60)
+    assert board.clock.unsure() is None
+    offset = board.clock.correction(unsure)
+    assert offset is not None
+    assert abs(dated + offset - TRUTH) < timedelta(milliseconds=2)
+
+
+def test_clock_that_is_set_forward_is_followed_and_each_date_is_corrected_by_its_own_offset() -> None:
+    board = Board(wall=TRUTH - timedelta(hours=3))
+    first, unsure = board.clock.now(), board.clock.unsure()
+    board.wall += timedelta(hours=1)
+    second, later = board.clock.now(), board.clock.unsure()
+    assert second - first == timedelta(hours=1)
+    board.clock.set_cloud_time(int(TRUTH.timestamp()))
+    assert unsure is not None
+    assert later is not None
+    assert board.clock.correction(unsure) == timedelta(hours=3)
+    assert board.clock.correction(later) == timedelta(hours=2)
+
+
+def test_date_of_another_boot_cannot_be_corrected() -> None:
+    board = Board()
+    board.clock.set_cloud_time(int(TRUTH.timestamp()))
+    assert board.clock.correction(UnsureDate("another boot", 0)) is None
 
 
 def test_kernel_is_asked_without_changing_its_clock() -> None:

@@ -79,9 +79,10 @@ class RestSnapshot(msgspec.Struct, frozen=True):
 
 
 class StoreSnapshot(msgspec.Struct, frozen=True):
-    """The database."""
+    """The database. `secrets`: what is wrong with the state key or what it sealed."""
 
     problem: str | None
+    secrets: str | None = None
 
 
 class ProvisioningSnapshot(msgspec.Struct, frozen=True):
@@ -195,7 +196,7 @@ class StatusReader:
     def store(self) -> StoreSnapshot:
         """The database."""
         problem = self._store.problem
-        return StoreSnapshot(problem.reason if problem else None)
+        return StoreSnapshot(problem.reason if problem else None, self._store.secrets_problem)
 
     async def outbox(self) -> dict[str, int]:
         """How many items wait for the cloud, by route."""

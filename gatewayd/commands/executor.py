@@ -5,6 +5,7 @@ Decoding requests and sending answers is the transport's part: it hands over a `
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ from gatewayd.model.request import (
     Request,
 )
 from gatewayd.model.status import OperationStatus
+from gatewayd.refusal_log import RefusalLog, cut
 from gatewayd.store.command_journal import CommandJournal, Entered, Repeated
 from gatewayd.store.outbox import Outbox
 
@@ -138,6 +140,7 @@ class CommandExecutor:
         self._deadline_s = deadline_s
         self._queues: dict[Uuid, DeviceQueue] = {}
         self._submitted: asyncio.Queue[_Submission] = asyncio.Queue(MAX_SUBMITTED)
+        self._refusals = RefusalLog(time.monotonic)
         self.counters: Counter[str] = Counter()
         """`executed`, `repeated` and `refused` requests."""
 
@@ -175,13 +178,13 @@ class CommandExecutor:
     async def _queue(self, submission: _Submission) -> None:
         """Wait for the device's other requests, as long as the deadline allows."""
         request = submission.request
-        structlog.contextvars.bind_contextvars(sn=request.sn)
+        structlog.contextvars.bind_contextvars(sn=cut(str(request.sn)))
         queue = self._queues.setdefault(request.uuid, DeviceQueue())
         priority = priority_of(request, is_owner=self._permissions.is_owner(request.user))
         try:
             has_turn = await queue.acquire(request.user, priority, submission.deadline - MIN_REMAINING_S)
             if not has_turn:
-                log.warning("request_refused", uuid=request.uuid, reason="the device was busy until the deadline")
+                self._log_refusal(request, "the device was busy until the deadline")
                 self._refuse(submission, OperationStatus.NODE_NOT_RESPONDING)
                 return
             try:
@@ -189,7 +192,7 @@ class CommandExecutor:
             finally:
                 queue.release()
         except RefusedError as error:
-            log.warning("request_refused", uuid=request.uuid, user=request.user, reason=str(error))
+            self._log_refusal(request, error)
             submission.reply.final(Answer(error.status))
         finally:
             if queue.is_idle:
@@ -210,12 +213,15 @@ class CommandExecutor:
                 await self._repeat(begun.answer, reply)
         except GatewayError as error:
             # Not in the journal, or not answered again: nothing was done, and the requester may send it again.
-            log.info("request_refused", uuid=request.uuid, user=request.user, reason=str(error))
+            self._log_refusal(request, error)
             self.counters["refused"] += 1
             self._refuse(submission, error.status)
             return
         if isinstance(begun, Entered):
             await self._execute(submission, begun.id)
+
+    def _log_refusal(self, request: Request, reason: object) -> None:
+        self._refusals.info("request_refused", reason, source=request.user, uuid=request.uuid, user=request.user)
 
     async def _repeat(self, answer: AnswerItem, reply: Reply) -> None:
         """Send the stored answer of a request that came before."""
@@ -269,7 +275,7 @@ class CommandExecutor:
             return Answer(OperationStatus.UNKNOWN_ERROR, record)
 
     def _failed(self, request: Request, error: GatewayError) -> Answer:
-        log.info("request_failed", uuid=request.uuid, reason=str(error))
+        self._refusals.info("request_failed", error, source=request.user, uuid=request.uuid, user=request.user)
         return Answer(error.status, self._records.get(request.uuid))
 
     def _refuse(self, submission: _Submission, status: OperationStatus) -> None:

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Final, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from gatewayd.locks.event_codes import EventMeaning, key_type_of, meaning_of
-from gatewayd.model.api_time import format_api_time
+from gatewayd.model.api_time import UnsureDate, format_api_time
 from gatewayd.model.change import Change, apply
+from gatewayd.model.errors import GatewayError
 from gatewayd.model.event import ZCL_EPOCH, LockEvent, LockNotification
 from gatewayd.model.ids import ExecType, Uuid
 from gatewayd.model.outbox_items import MessageItem, NoticeItem, OutboxItem
@@ -49,7 +51,11 @@ class LockLogReader(Protocol):
 class LockEvents:
     """Records the notifications of locks in the order in which the events happened.
 
-    `flush_notifications` waits until every notification that was received so far has been passed to `record`.
+    `flush_notifications` waits until every notification of the lock that was received so far has been passed to
+    `record`; it raises StoreError while the store refuses them.
+
+    `now` is the best clock that is known; `correction` returns what to add to what was dated by no right clock, once
+    one is known.
 
     While a lock's log is read, its live operations are deferred, so that the older ones of the log are recorded first.
     A crash meanwhile loses none: the lock has them in its log.
@@ -62,8 +68,9 @@ class LockEvents:
         facts: FactStore,
         log_reader: LockLogReader,
         *,
-        flush_notifications: Callable[[], Awaitable[None]],
+        flush_notifications: Callable[[Uuid], Awaitable[None]],
         now: Callable[[], datetime],
+        correction: Callable[[UnsureDate], timedelta | None] = lambda _: None,
         zone: tzinfo,
         new_sn: Callable[[], str],
     ) -> None:
@@ -73,6 +80,7 @@ class LockEvents:
         self._log_reader = log_reader
         self._flush_notifications = flush_notifications
         self._now = now
+        self._correction = correction
         self._zone = zone
         self._new_sn = new_sn
         self._ordinals: Counter[tuple[Uuid, str, str]] = Counter()
@@ -80,16 +88,16 @@ class LockEvents:
 
     async def record(self, notification: LockNotification) -> None:
         """Record a live notification with all that follows from it: on disk when this returns, or deferred while the
-        lock's log, which has it too, is read.
+        lock's log, which has it too, is read. Raises StoreError, and then nothing of it is recorded.
         """
         stamped = notification if isinstance(notification, LockEvent) and notification.lock_time is not None else None
         deferred = self._deferred.get(notification.uuid)
         if stamped is not None and deferred is not None:
             deferred.append(stamped)
             return
-        await self._write(notification)
-        if stamped is not None:
+        if stamped is not None:  # first: where this fails the notification is passed again, and must not be there twice
             await self._lower_log_position(stamped.uuid, _stamp(stamped))
+        await self._write(notification)
 
     async def load_known(self, uuids: Iterable[Uuid]) -> None:
         """Count the recorded events of each lock, before new ones are recorded: like messages are numbered."""
@@ -118,6 +126,8 @@ class LockEvents:
         if record is None or not isinstance(record.param, LockParam):
             log.warning("lock_event_without_record", uuid=notification.uuid, code=notification.code)
             return
+        at, unsure = self._date(notification)
+        occur_time = format_api_time(at, self._zone)
         meaning = meaning_of(notification)
         changes = changes_of(notification, meaning)
         notice = NoticeItem(
@@ -126,9 +136,9 @@ class LockEvents:
             exectype=ExecType.UPDATE,
             sn=self._new_sn(),
             status=meaning.status.name,
-            record=apply(record, changes),
+            record=replace(apply(record, changes), update_time=occur_time),
+            unsure=unsure,
         )
-        occur_time = format_api_time(notification.at, self._zone)
         message = MessageItem(
             uuid=notification.uuid,
             message_type=meaning.message_type,
@@ -137,16 +147,27 @@ class LockEvents:
             occur_time=occur_time,
             key_id=slot_of(notification),
             ordinal=self._next_ordinal(notification.uuid, meaning.flag, occur_time),
+            unsure=unsure,
         )
         messages = (message,) if is_pushed(record.param, meaning) else ()
-        await self._store.add_event(notification, changes, notice, *messages)
+        try:
+            await self._store.add_event(notification, changes, notice, *messages)
+        except GatewayError:
+            self._ordinals[notification.uuid, meaning.flag, occur_time] -= 1  # there is no such message
+            raise
         log.info(
             "lock_event_kept",
             uuid=notification.uuid,
             flag=meaning.flag,
             status=meaning.status.name,
-            at=notification.at,
+            at=at,
         )
+
+    def _date(self, notification: LockNotification) -> tuple[datetime, UnsureDate | None]:
+        """When it happened, by a right clock where one is known by now; else what goes with that date, too."""
+        if notification.unsure is None or (offset := self._correction(notification.unsure)) is None:
+            return notification.at, notification.unsure
+        return notification.at + offset, None
 
     def _next_ordinal(self, uuid: Uuid, flag: str, occur_time: str) -> int:
         """Which of the messages with the same flag and second this one is: 1, 2 …"""
@@ -173,7 +194,7 @@ class LockEvents:
         how many were not known.
         """
         # What the lock sent before its log was read has been received, and is not missing once it is recorded.
-        await self._flush_notifications()
+        await self._flush_notifications(uuid)
         missed = missing_events((*await self._store.stamped_events(uuid), *deferred), logged)
         for event in missed:
             while deferred and _stamp(deferred[0]) < _stamp(event):

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
+from gatewayd.model.api_time import UnsureDate
 from gatewayd.model.change import Change
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record
@@ -106,6 +107,7 @@ class LockEvent:
     user: int | None  # slot
     at: datetime  # of a notification: when it was received; of a log record: by the lock's clock
     lock_time: int | None = None
+    unsure: UnsureDate | None = None  # `at` is by no right clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class LockProgrammed:
     user: int | None
     at: datetime
     lock_time: int | None = None
+    unsure: UnsureDate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class LockAlarm:
     uuid: Uuid
     code: int
     at: datetime
+    unsure: UnsureDate | None = None
 
 
 LockNotification = LockEvent | LockProgrammed | LockAlarm

@@ -13,6 +13,7 @@ from typing import ClassVar, Final, get_args
 
 import msgspec
 
+from gatewayd.model.api_time import UnsureDate
 from gatewayd.model.ids import Category, ExecType, Sn, Uuid
 from gatewayd.model.record import Record
 
@@ -73,6 +74,7 @@ class NoticeItem(_Item, frozen=True, kw_only=True, tag="notice"):
     """An event of a device (joined, left, a lock's event, an alarm) on the owner's topic, QoS 1.
 
     `sn` is this notice's own and stays the same when it is sent again. `status` is the name of an OperationStatus.
+    `unsure` says that the record's `update_time` is by no right clock.
     """
 
     route: ClassVar = Route.MQTT
@@ -83,6 +85,7 @@ class NoticeItem(_Item, frozen=True, kw_only=True, tag="notice"):
     sn: str
     status: str
     record: Record
+    unsure: UnsureDate | None = None
 
 
 class RecordItem(_Item, frozen=True, kw_only=True, tag="record"):
@@ -109,6 +112,7 @@ class MessageItem(_Item, frozen=True, kw_only=True, tag="message"):
 
     The API's times have whole seconds and its messages carry no key of ours, so messages of one second look alike.
     `ordinal` says which of them this is, 1, 2 …: they are sent in order, so the cloud has it if it has that many.
+    `unsure` says that `occur_time` is by no right clock.
     """
 
     route: ClassVar = Route.REST
@@ -121,6 +125,7 @@ class MessageItem(_Item, frozen=True, kw_only=True, tag="message"):
     key_id: int | None = None
     receiver: str | None = None
     ordinal: int = 1
+    unsure: UnsureDate | None = None
 
 
 MqttItem = AnswerItem | NoticeItem

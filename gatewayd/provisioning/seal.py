@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from gatewayd.model.errors import MalformedError
+from gatewayd.model.errors import MalformedError, StoreError
 from gatewayd.model.wifi import Auth, Encryption, WifiCredentials, is_secured
 from gatewayd.provisioning.datagrams import JoinNetwork, SealedPassphrase
 from gatewayd.provisioning.ssid import SsidTable
+
+log = structlog.get_logger()
 
 NONCE_BYTES: Final = 16
 NONCE_LIFETIME_S: Final = 300.0
@@ -71,12 +74,20 @@ class GatewayKey:
 
     @classmethod
     async def load(cls, store: SecretStore) -> "GatewayKey":
-        """The key in `store`; at the first start a new one, which is stored. Raises StoreError."""
-        stored = await store.get(_KEY_NAME)
-        if stored is not None:
-            return cls(X25519PrivateKey.from_private_bytes(stored))
+        """The key in `store`; a new one, which is stored, at the first start and where the former cannot be read.
+
+        Where the store refuses it, the new one lasts for this run alone.
+        """
+        try:
+            if (stored := await store.get(_KEY_NAME)) is not None:
+                return cls(X25519PrivateKey.from_private_bytes(stored))
+        except (StoreError, ValueError) as error:
+            log.warning("provisioning_key_made_anew", reason=str(error))
         private = X25519PrivateKey.generate()
-        await store.put(_KEY_NAME, private.private_bytes_raw())
+        try:
+            await store.put(_KEY_NAME, private.private_bytes_raw())
+        except StoreError as error:
+            log.warning("provisioning_key_not_stored", reason=str(error))
         return cls(private)
 
     def open(self, ciphertext: bytes, context: SealContext) -> str:

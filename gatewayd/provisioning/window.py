@@ -6,7 +6,12 @@ It is open until the gateway has had a working uplink once; after that, for the 
 
 from typing import Final
 
+import structlog
+
+from gatewayd.model.errors import StoreError
 from gatewayd.provisioning.seal import SecretStore
+
+log = structlog.get_logger()
 
 _PROVISIONED: Final = "provisioned"
 
@@ -14,15 +19,24 @@ _PROVISIONED: Final = "provisioned"
 class ProvisioningWindow:
     """`store` holds the one fact that outlives a restart: that the uplink has worked. Times are monotonic seconds."""
 
-    def __init__(self, store: SecretStore, *, is_provisioned: bool) -> None:
+    def __init__(self, store: SecretStore, *, is_provisioned: bool, is_stored: bool = True) -> None:
         self._store = store
-        self._is_provisioned = self._is_stored = is_provisioned
+        self._is_provisioned = is_provisioned
+        self._is_stored = is_provisioned and is_stored
         self._open_until = float("-inf")
 
     @classmethod
     async def load(cls, store: SecretStore) -> "ProvisioningWindow":
-        """The window after a restart; minutes granted before it are over. Raises StoreError."""
-        return cls(store, is_provisioned=await store.get(_PROVISIONED) is not None)
+        """The window after a restart; minutes granted before it are over.
+
+        A note that cannot be opened (another state key) is one all the same: a damaged file must not open the window.
+        """
+        try:
+            is_noted = await store.get(_PROVISIONED) is not None
+        except StoreError as error:
+            log.warning("provisioned_note_unreadable", reason=str(error))
+            return cls(store, is_provisioned=True, is_stored=False)  # sealed anew with the next uplink
+        return cls(store, is_provisioned=is_noted)
 
     @property
     def has_no_end(self) -> bool:

@@ -22,9 +22,16 @@ class Cipher:
         if len(key) != KEY_BYTES:
             raise StoreError(f"The state key has {len(key)} bytes where {KEY_BYTES} are needed.")
         self._aead = AESGCM(key)
+        self._unopened: set[str] = set()
+
+    @property
+    def unopened(self) -> frozenset[str]:
+        """The names of the secrets that did not open and have not been sealed anew since."""
+        return frozenset(self._unopened)
 
     def seal(self, name: str, secret: bytes) -> bytes:
         """`secret` encrypted, so that only this key opens it, and only under this `name`."""
+        self._unopened.discard(name)
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, secret, name.encode())
 
@@ -33,6 +40,7 @@ class Cipher:
         try:
             return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode())
         except (InvalidTag, ValueError) as error:
+            self._unopened.add(name)
             raise StoreError(
                 f"The secret {name!r} does not open: it was sealed with another state key, or it is damaged. "
                 "Restore the key, or set the secret anew."

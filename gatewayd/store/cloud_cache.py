@@ -32,14 +32,17 @@ class CloudCache:
     async def load(self) -> None:
         """Read all objects. One that cannot be opened is dropped: the next sync reads it again."""
         rows = await self._database.read(lambda raw: raw.execute("SELECT kind, id, sealed FROM copy").fetchall())
+        dropped: dict[str, str] = {}
         for kind, id_, sealed in rows:
             try:
                 content = msgspec.json.decode(self._cipher.open(_name(kind, id_), sealed), type=dict[str, Any])
             except (StoreError, msgspec.DecodeError) as error:
-                log.warning("cached_object_dropped", kind=kind, id=id_, reason=str(error))
+                dropped[_name(kind, id_)] = str(error)
                 self._database.defer("DELETE FROM copy WHERE kind = ? AND id = ?", kind, id_)
             else:
                 self._objects.setdefault(kind, {})[id_] = content
+        if dropped:
+            log.warning("cached_objects_dropped", count=len(dropped), reason=next(iter(dropped.values())))
 
     def of(self, kind: str) -> Mapping[int, CachedObject]:
         """All objects of a kind, by id."""

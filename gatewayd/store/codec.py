@@ -46,7 +46,7 @@ class Codec:
         return msgspec.json.encode(self._pack(record))
 
     def decode_record(self, body: bytes) -> Record:
-        """The record of a row. A secret that cannot be opened becomes null, and is logged; the rest is as it was."""
+        """The record of a row. A secret that cannot be opened becomes null (the cipher counts it); the rest is kept."""
         try:
             return msgspec.convert(self._unpack(msgspec.json.decode(body)), Record)
         except (msgspec.MsgspecError, TypeError, AttributeError) as error:
@@ -97,7 +97,7 @@ class Codec:
         try:
             return self._cipher.open(name, b85decode(sealed)).decode()
         except (StoreError, ValueError):
-            log.warning("secret_unreadable", name=name)
+            log.debug("secret_unreadable", name=name)  # the store counts them, and says so once
             return None
 
 

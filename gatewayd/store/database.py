@@ -54,14 +54,21 @@ class Database:
     """All reading and writing of the store.
 
     `free_space` (called on the connection's thread) frees disk space, for a full disk, and returns whether it could;
-    `on_failure` (on the event loop) is given every error.
+    `is_in_place` (likewise) whether the file is still the one that was opened: where it is not, nothing durable is
+    written. `on_failure` (on the event loop) is given every error.
     """
 
     def __init__(
-        self, connection: Connection, *, free_space: Callable[[], bool], on_failure: Callable[[BaseException], None]
+        self,
+        connection: Connection,
+        *,
+        free_space: Callable[[], bool],
+        is_in_place: Callable[[], bool],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
         self._connection = connection
         self._free_space = free_space
+        self._is_in_place = is_in_place
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._pending: deque[_Pending] = deque()
@@ -141,7 +148,10 @@ class Database:
     def _write_group(self, group: list[_Pending]) -> list[Exception | None]:
         """One SQLite transaction. A transaction with a statement that SQLite refuses is left out by itself."""
         raw = self._connection.raw
-        self._set_synchronous(any(one.durable for one in group))
+        durable = any(one.durable for one in group)
+        if durable and not self._is_in_place():
+            raise StoreError("Writing to the database failed: its file is gone from the state folder, or replaced.")
+        self._set_synchronous(durable)
         deferred = tuple(self._deferred)
         raw.execute("BEGIN IMMEDIATE")
         try:

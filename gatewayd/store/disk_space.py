@@ -26,6 +26,7 @@ class StoreProblemKind(Enum):
     DISK_LOW = "readings are not written: the disk is nearly full"
     DISK_FULL = "readings are not written and commands are refused: the disk is full"
     FAILING = "writing fails"
+    NOT_KEPT = "commands are refused: the state folder cannot be written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,22 @@ class DiskSpace:
     """The disk that `path` is on, and a reserve file there that is deleted for durable writes when the disk is full."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._folder = path.parent
+        self._identity = _identity(path)
         self._reserve = path.with_name(f"{path.name}.reserve")
 
     @property
     def is_low(self) -> bool:
         """True while readings should not be written."""
-        return shutil.disk_usage(self._folder).free < _MARGIN_BYTES
+        return self._has_less_than(_MARGIN_BYTES)
+
+    @property
+    def is_in_place(self) -> bool:
+        """False where the file at `path` is another one than at the start, or gone: what is written to the one that is
+        open is not there after a restart.
+        """
+        return _identity(self._path) == self._identity
 
     def release_reserve(self) -> bool:
         """Delete the reserve; True if there was one."""
@@ -85,14 +95,29 @@ class DiskSpace:
 
     def ensure_reserve(self) -> bool:
         """Make the reserve if it is not there and the disk has room for it beside the margin; True if it is there."""
-        if self._reserve.exists():
-            return True
-        if shutil.disk_usage(self._folder).free < RESERVE_BYTES + _MARGIN_BYTES:
-            return False
         try:
+            if self._reserve.exists():
+                return True
+            if self._has_less_than(RESERVE_BYTES + _MARGIN_BYTES):
+                return False
             with open(os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
         except OSError:
             self.release_reserve()
             return False
         return True
+
+    def _has_less_than(self, free: int) -> bool:
+        """Whether there is less space; False where the disk does not answer, which is no lack of space."""
+        try:
+            return shutil.disk_usage(self._folder).free < free
+        except OSError:
+            return False
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

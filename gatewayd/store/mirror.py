@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 from msgspec.structs import replace
 
+from gatewayd.model.api_time import UnsureDate
 from gatewayd.model.change import Change, apply
 from gatewayd.model.errors import StoreError, UnknownDeviceError
 from gatewayd.model.ids import Uuid
@@ -34,16 +35,26 @@ Stamp = Callable[[datetime | None], str]
 class Mirror:
     """Records by uuid. Memory is ahead of the disk by the readings of a few seconds, and by what is being written.
 
-    `on_dirty` is called when there is something to flush.
+    `on_dirty` is called when there is something to flush. `unsure` returns what goes with a date of
+    `stamp` while no right clock is known.
     """
 
     def __init__(
-        self, database: Database, codec: Codec, outbox: Outbox, *, stamp: Stamp, on_dirty: Callable[[], None]
+        self,
+        database: Database,
+        codec: Codec,
+        outbox: Outbox,
+        *,
+        stamp: Stamp,
+        unsure: Callable[[], UnsureDate | None],
+        on_dirty: Callable[[], None],
     ) -> None:
         self._database = database
         self._codec = codec
         self._outbox = outbox
         self._stamp = stamp
+        self._unsure = unsure
+        self._dated_unsurely: dict[Uuid, tuple[str, UnsureDate]] = {}  # update_time and how it came about
         self._on_dirty = on_dirty
         self._records: dict[Uuid, Record] = {}
         self._dirty: dict[Uuid, None] = {}
@@ -93,7 +104,7 @@ class Mirror:
         after = apply(before, changes)
         if after is before:
             return None
-        after = self._records[uuid] = replace(after, update_time=self._stamp(at))
+        after = self._records[uuid] = replace(after, update_time=self._date(uuid, at))
         self._mark_dirty(uuid)
         self._announce(uuid)
         return after
@@ -147,6 +158,21 @@ class Mirror:
         await self._database.commit(transaction)
         return before
 
+    def date_anew(self, correct: Callable[[str, UnsureDate], str]) -> int:
+        """Replace the `update_time` of each record that was dated by no right clock by what `correct` makes of it, in
+        memory and with the next flush; returns how many.
+        """
+        dated, self._dated_unsurely = self._dated_unsurely, {}
+        changed = 0
+        for uuid, (text, unsure) in dated.items():
+            record = self._records.get(uuid)
+            if record is not None and record.update_time == text and (corrected := correct(text, unsure)) != text:
+                self._records[uuid] = replace(record, update_time=corrected)
+                self._mark_dirty(uuid)
+                self._announce(uuid)
+                changed += 1
+        return changed
+
     async def flush(self) -> None:
         """Write the readings, each device's row with its RecordItem, in one transaction. Raises StoreError."""
         flushed = tuple(self._dirty)
@@ -162,12 +188,20 @@ class Mirror:
     def _stage(self, transaction: Transaction, record: Record, *items: OutboxItem) -> Record:
         uuid = record.uuid
         before = self._records.get(uuid)
-        after = self._records[uuid] = replace(record, update_time=self._stamp(None))
+        after = self._records[uuid] = replace(record, update_time=self._date(uuid, None))
         transaction.add(_UPSERT, uuid, self._codec.encode_record(after))
         self._outbox.stage(transaction, *items)
         transaction.on_commit.append(partial(self._announce, uuid))
         transaction.on_failure.append(partial(self._restore, uuid, before, after))
         return after
+
+    def _date(self, uuid: Uuid, at: datetime | None) -> str:
+        text = self._stamp(at)
+        if (unsure := self._unsure()) is None:
+            self._dated_unsurely.pop(uuid, None)
+        else:
+            self._dated_unsurely[uuid] = text, unsure
+        return text
 
     def _announce(self, uuid: Uuid) -> None:
         for feed in self._feeds:

@@ -16,16 +16,6 @@ from gatewayd.store.state_key import sync_folder
 log = structlog.get_logger(__name__)
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder of the databases and the key, if it is not there. Raises StoreError."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"The state directory {folder} cannot be made: {error.strerror}; gateway.state_dir says where."
-        ) from error
-
-
 async def open_checked(path: Path, now: Callable[[], datetime]) -> tuple[Connection, Path | None]:
     """A checked and migrated connection to `path`, and where a damaged file was moved to (None: it was sound).
 

@@ -25,6 +25,8 @@ _MAX_IN_MEMORY: Final = 1000  # items of a route; above that a body is read from
 _MAX_DEAD_LETTERS: Final = 1000  # the newest are kept
 _MAX_REST_PER_DEVICE: Final = 25  # in flight: a burst of door openings is one batch, with room for other devices
 
+_REWRITTEN_AT_ONCE: Final = 200
+
 _INSERT: Final = "INSERT OR IGNORE INTO outbox (id, kind, uuid, body, created_at) VALUES (?, ?, ?, ?, ?)"
 _DELETE: Final = "DELETE FROM outbox WHERE id = ?"
 _DELETE_DEAD: Final = "DELETE FROM dead_letter WHERE id = ?"
@@ -200,6 +202,15 @@ class Outbox:
             log.error("outbox_row_dead_lettered", id=id, kind=entry.item_type.kind(), uuid=entry.uuid, reason=reason)
             await self._write_deferred("dead_letter_not_written")
 
+    async def rewrite(self, change: Callable[[OutboxItem], OutboxItem]) -> int:
+        """Replace each item that waits by what `change` makes of it; returns how many it changed. Raises StoreError."""
+        changed = 0
+        for queue in self._queues.values():
+            waiting = [entry for entry in queue if entry.state is EntryState.WAITING]
+            for start in range(0, len(waiting), _REWRITTEN_AT_ONCE):
+                changed += await self._rewrite(waiting[start : start + _REWRITTEN_AT_ONCE], change)
+        return changed
+
     async def depth(self) -> dict[Route, int]:
         """How many items each route has, in flight or not."""
         return {route: len(queue) for route, queue in self._queues.items()}
@@ -254,6 +265,21 @@ class Outbox:
             self._drop_expired(queue)
 
     # ---- inside
+
+    async def _rewrite(self, entries: Iterable[QueueEntry], change: Callable[[OutboxItem], OutboxItem]) -> int:
+        bodies = await self._bodies(entry.id for entry in entries if entry.item is None)
+        transaction, changed = Transaction(), 0
+        for entry in entries:
+            item = entry.item or self._decode(bodies.get(entry.id, b""))
+            if item is None or entry.state is not EntryState.WAITING or (after := change(item)) == item:
+                continue
+            changed += 1
+            transaction.add("UPDATE outbox SET body = ? WHERE id = ?", self._codec.encode_item(after), entry.id)
+            if entry.item is not None:
+                entry.item = after  # at once: it may be taken while this is written
+        if changed:
+            await self._database.commit(transaction)
+        return changed
 
     def _queue(self, entry: QueueEntry) -> OutboxQueue:
         return self._queues[entry.item_type.route]

@@ -1,34 +1,94 @@
-"""The state key, which seals secrets at rest: systemd's credential, else a file that is made on the first start."""
+"""The state key, which seals secrets at rest: systemd's credential, else a file that is made on the first start.
+
+A door that does not open because a key file is damaged helps nobody: where the key cannot be used, the daemon goes on
+with a new one, without the secrets that the former one sealed, and says so.
+"""
 
 import os
 import stat
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from gatewayd.model.errors import StoreError
 from gatewayd.store.cipher import KEY_BYTES
 
+log = structlog.get_logger(__name__)
+
 _FILE_NAME: Final = "state-key"
 
 
-def load_key(credentials_dir: Path | None, state_dir: Path) -> bytes:
+@dataclass(frozen=True, slots=True)
+class StateKey:
+    """The key that is used, and what is wrong with it (None: nothing)."""
+
+    key: bytes = field(repr=False)
+    problem: str | None = None
+
+
+def load_key(credentials_dir: Path | None, state_dir: Path) -> StateKey:
     """The 32 bytes that seal the secrets: `credentials_dir`/state-key, else `state_dir`/state-key (0600, made here).
 
-    Raises StoreError where there is a key that cannot be used: a new one would lose every secret, so none is made.
+    A file that is no key is set aside, not deleted, and a new one is made; where that cannot be written, the key lasts
+    for this run alone. A file that others can read is closed to them, and used. Each is logged, and told in `problem`.
     """
-    if credentials_dir is not None and (credential := credentials_dir / _FILE_NAME).exists():
-        return _read(credential)
-    path = state_dir / _FILE_NAME
-    if not path.exists():
+    problems: list[str] = []
+    key = _credential(credentials_dir, problems) or _stored(state_dir / _FILE_NAME, problems)
+    for problem in problems:
+        log.error("state_key_problem", reason=problem)
+    return StateKey(key, " ".join(problems) or None)
+
+
+def _credential(folder: Path | None, problems: list[str]) -> bytes | None:
+    if folder is None or not (path := folder / _FILE_NAME).exists():
+        return None
+    try:
+        return _read(path)
+    except StoreError as error:
+        problems.append(f"{error} The key file is used instead.")
+        return None
+
+
+def _stored(path: Path, problems: list[str]) -> bytes:
+    try:
+        if os.path.lexists(path):
+            _close_to_others(path, problems)
+            try:
+                return _read(path)
+            except StoreError as error:
+                aside = _set_aside(path)
+                problems.append(f"{error} It was moved to {aside.name}: a new one is used, and what it sealed is lost.")
         _create(path)
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise StoreError(f"The state key {path} is open to others: chmod 600 it, and change the secrets it sealed.")
-    return _read(path)
+        return _read(path)
+    except (StoreError, OSError) as error:
+        problems.append(f"{error} A key of this run alone is used: secrets are not kept over a restart.")
+        return os.urandom(KEY_BYTES)
+
+
+def _close_to_others(path: Path, problems: list[str]) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & 0o077:
+        return
+    problems.append(f"The state key {path} was open to others ({mode:o}): change the secrets that it sealed.")
+    try:
+        path.chmod(0o600)
+    except OSError as error:
+        problems.append(f"It still is: {error.strerror}.")
+
+
+def _set_aside(path: Path) -> Path:
+    moved_to = path.with_name(f"{path.name}.unusable-{time.time_ns()}")
+    path.rename(moved_to)
+    return moved_to
 
 
 def _read(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(4096)
     except OSError as error:
         raise StoreError(f"The state key {path} cannot be read: {error.strerror}.") from error
     if len(raw) == KEY_BYTES:

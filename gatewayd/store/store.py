@@ -10,14 +10,14 @@ from typing import Final
 
 import structlog
 
-from gatewayd.model.api_time import format_api_time
+from gatewayd.model.api_time import UnsureDate, format_api_time
 from gatewayd.model.errors import StoreError
 from gatewayd.store.cipher import Cipher
 from gatewayd.store.cloud_cache import CloudCache
 from gatewayd.store.codec import Codec
 from gatewayd.store.command_journal import MIN_REPEAT_WINDOW, CommandJournal
 from gatewayd.store.connection import Connection, sqlite_code
-from gatewayd.store.database import Database
+from gatewayd.store.database import Database, Transaction
 from gatewayd.store.disk_space import DiskSpace, StoreHealth, StoreProblem, StoreProblemKind
 from gatewayd.store.facts import Facts, Vault
 from gatewayd.store.locks import LockStore
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 
 FLUSH_INTERVAL_S: Final = 5.0
+_PROBE_FACT: Final = "store-probe"
+_REFUSING: Final = frozenset({StoreProblemKind.DISK_FULL, StoreProblemKind.NOT_KEPT})
 
 
 class Store:
@@ -43,8 +45,11 @@ class Store:
         disk: DiskSpace,
         *,
         now: Callable[[], datetime],
+        unsure: Callable[[], UnsureDate | None],
         zone: tzinfo,
         key: bytes,
+        key_problem: str | None,
+        folder_problem: str | None,
         flush_interval_s: float,
         repeat_window: timedelta,
         damaged_copy: Path | None,
@@ -56,11 +61,25 @@ class Store:
         self._flush_interval_s = flush_interval_s
         self._health = StoreHealth()
         self._has_work = asyncio.Event()
-        cipher = Cipher(key)
+        self._key_problem = key_problem
+        self._folder_problem = folder_problem
+        cipher = self._cipher = Cipher(key)
         codec = Codec(cipher)
-        self.database = Database(connection, free_space=disk.release_reserve, on_failure=self._write_failed)
+        self.database = Database(
+            connection,
+            free_space=disk.release_reserve,
+            is_in_place=lambda: disk.is_in_place,
+            on_failure=self._write_failed,
+        )
         self.outbox = Outbox(self.database, codec, now)
-        self.mirror = Mirror(self.database, codec, self.outbox, stamp=self._stamp, on_dirty=self._has_work.set)
+        self.mirror = Mirror(
+            self.database,
+            codec,
+            self.outbox,
+            stamp=self._stamp,
+            unsure=unsure,
+            on_dirty=self._has_work.set,
+        )
         self.locks = LockStore(self.database, self.mirror)
         self.journal = CommandJournal(
             self.database, codec, self.outbox, now, self._reason_to_refuse_commands, repeat_window=repeat_window
@@ -76,16 +95,21 @@ class Store:
         path: Path,
         *,
         now: Callable[[], datetime],
+        unsure: Callable[[], UnsureDate | None] = lambda: None,
         zone: tzinfo,
         key: bytes,
+        key_problem: str | None = None,
+        folder_problem: str | None = None,
         flush_interval_s: float = FLUSH_INTERVAL_S,
         repeat_window: timedelta = MIN_REPEAT_WINDOW,
     ) -> AsyncIterator["Store"]:
         """The store at `path`; on leaving, everything in memory is written and the database closed.
 
-        `zone` is that of the API's times, `key` the state key, `repeat_window` the journal's. A damaged file is moved
-        to `damaged_copy` and a new one made. Raises StoreError where the database cannot be used: another process has
-        it open, a newer version wrote it, the folder is not writable.
+        `unsure` returns what goes with a date of `now` while no right clock is known. `zone` is that of the API's
+        times, `key` the state key, `key_problem` what is wrong with it, `folder_problem` why what is written is lost
+        with a restart: commands are refused then. `repeat_window` is the journal's. A damaged file is moved to
+        `damaged_copy` and a new one made. Raises StoreError where the database cannot be used: another process has it
+        open, a newer version wrote it, the folder is not writable.
         """
         connection, damaged_copy = await open_checked(path, now)
         try:
@@ -93,8 +117,11 @@ class Store:
                 connection,
                 DiskSpace(path),
                 now=now,
+                unsure=unsure,
                 zone=zone,
                 key=key,
+                key_problem=key_problem,
+                folder_problem=folder_problem,
                 flush_interval_s=flush_interval_s,
                 repeat_window=repeat_window,
                 damaged_copy=damaged_copy,
@@ -111,6 +138,13 @@ class Store:
     def problem(self) -> StoreProblem | None:
         """Why writing fails; None while it works."""
         return self._health.problem
+
+    @property
+    def secrets_problem(self) -> str | None:
+        """What is wrong with the state key or the secrets that it sealed; None where nothing is."""
+        unopened = len(self._cipher.unopened)
+        lost = f"{unopened} secrets do not open with this state key: they are made or set anew." if unopened else None
+        return " ".join(filter(None, (self._key_problem, lost))) or None
 
     async def wait_problem_changed(self) -> StoreProblem | None:
         """Wait until the problem is another one, or gone, and return it. For one task."""
@@ -136,6 +170,10 @@ class Store:
     async def _load(self) -> None:
         for part in (self.mirror, self.outbox, self.journal, self.locks, self.vault, self.facts, self.cloud_cache):
             await part.load()
+        if self._folder_problem:
+            self._set_problem(StoreProblemKind.NOT_KEPT, self._folder_problem)
+        if self._cipher.unopened:
+            log.error("secrets_unreadable", count=len(self._cipher.unopened), remedy="restore the former state key")
         self._disk.ensure_reserve()
 
     async def _flush_at_exit(self) -> None:
@@ -153,8 +191,18 @@ class Store:
             await self.mirror.flush()
         except StoreError:
             return  # _write_failed has reported it, and the readings are still in memory
-        if self.problem and self._disk.ensure_reserve():
+        if self.problem and not self._folder_problem and self._disk.ensure_reserve() and await self._is_writable():
             self._health.set(None)
+
+    async def _is_writable(self) -> bool:
+        """Whether a durable write succeeds."""
+        probe = Transaction()
+        probe.add("INSERT OR REPLACE INTO fact VALUES (?, ?)", _PROBE_FACT, self._now().isoformat().encode())
+        try:
+            await self.database.commit(probe)
+        except StoreError:
+            return False
+        return True
 
     def _stamp(self, moment: datetime | None) -> str:
         return format_api_time(moment or self._now(), self._zone)
@@ -165,10 +213,13 @@ class Store:
         self._has_work.set()
 
     def _set_problem(self, kind: StoreProblemKind, reason: str) -> None:
-        is_full = self.problem is not None and self.problem.kind is StoreProblemKind.DISK_FULL
-        if not (is_full and kind is StoreProblemKind.DISK_LOW):  # a full disk is low too, and the graver problem stays
+        present = self.problem.kind if self.problem else None
+        if present is StoreProblemKind.NOT_KEPT:
+            return
+        # A full disk is low too, and the graver problem stays.
+        if not (present is StoreProblemKind.DISK_FULL and kind is StoreProblemKind.DISK_LOW):
             self._health.set(StoreProblem(kind, reason, self._now()))
 
     def _reason_to_refuse_commands(self) -> str | None:
         problem = self.problem
-        return problem.reason if problem and problem.kind is StoreProblemKind.DISK_FULL else None
+        return problem.reason if problem and problem.kind in _REFUSING else None

@@ -22,6 +22,7 @@ from gatewayd.config import Settings
 from gatewayd.firmware.checker import FirmwareChecker
 from gatewayd.model.errors import NotIdentifiedError, StoreError
 from gatewayd.model.ids import Uuid
+from gatewayd.model.outbox_items import OutboxItem
 from gatewayd.model.record import Record
 from gatewayd.wiring.local import LocalServices
 
@@ -102,7 +103,13 @@ def build_cloud_services(
         (publisher.serve, listener.serve),
         chance=random.Random(),  # noqa: S311  (jitter)
     )
-    sender = RestSender(client, mirror, outbox)
+
+    def may_leave(item: OutboxItem) -> bool:
+        # A cloud that answers and does not tell the time keeps nothing waiting.
+        is_untold = local.clock.known_now() is None and sync.progress.any_done and not sync.progress.running
+        return is_untold or local.dating.may_leave(item)
+
+    sender = RestSender(client, mirror, outbox, may_leave=may_leave)
     latest = partial(latest_firmware, settings, client)
     firmware = FirmwareChecker(__version__, latest, settings.firmware.check_interval_s)
     return CloudServices(listener, session, sender, sync, firmware)

@@ -3,8 +3,9 @@
 import asyncio
 import random
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -18,8 +19,17 @@ from gatewayd.config import Settings
 from gatewayd.locks.events import LockEvents
 from gatewayd.locks.pin_codes import PinCodes
 from gatewayd.locks.reconciler import LockReconciler
+from gatewayd.model.api_time import UnsureDate
 from gatewayd.model.errors import StoreError
-from gatewayd.model.event import AvailabilityChanged, DeviceReady, RadioEvent, RadioUp
+from gatewayd.model.event import (
+    AvailabilityChanged,
+    DeviceReady,
+    LockAlarm,
+    LockEvent,
+    LockProgrammed,
+    RadioEvent,
+    RadioUp,
+)
 from gatewayd.model.gateway import build_gateway_record
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import RecordItem
@@ -37,6 +47,7 @@ from gatewayd.model.request import (
 )
 from gatewayd.store.store import Store
 from gatewayd.trusted_time import BestClock, read_lower_bound
+from gatewayd.wiring.dating import Dating
 from gatewayd.zigbee.catalogue import Catalogue
 from gatewayd.zigbee.controller import ZigbeeController
 from gatewayd.zigbee.event_recorder import EventRecorder
@@ -64,6 +75,7 @@ class LocalServices:
     lock_reconciler: LockReconciler
     access: AccessControl
     clock: BestClock
+    dating: Dating
     executor: CommandExecutor
     came_up: asyncio.Event
     uuid: asyncio.Future[Uuid]
@@ -74,8 +86,13 @@ class LocalServices:
         return self.store.mirror.get(self.uuid.result()) if self.uuid.done() else None
 
 
-def build_local_services(settings: Settings, store: Store, clock: BestClock, chance: random.Random) -> LocalServices:
-    """Build the parts over `store`; nothing runs yet. Raises ConfigError for a catalogue that cannot be read."""
+def build_local_services(
+    settings: Settings, store: Store, clock: BestClock, folder: Path, chance: random.Random
+) -> LocalServices:
+    """Build the parts over `store`, with zigpy's database in `folder`; nothing runs yet.
+
+    Raises ConfigError for a catalogue that cannot be read.
+    """
     came_up = asyncio.Event()
     clock.set_lower_bound(read_lower_bound(store.facts))
 
@@ -85,11 +102,11 @@ def build_local_services(settings: Settings, store: Store, clock: BestClock, cha
                 came_up.set()
             case DeviceReady(uuid=lock) | AvailabilityChanged(uuid=lock, online=True) if zigbee.is_lock(lock):
                 lock_reconciler.request(lock)
-        recorder.handle(event)
+        recorder.handle(with_unsureness(event, clock.unsure()))
 
     zigbee = ZigbeeController(
         settings.radio,
-        settings.state_dir / "zigbee.db",
+        folder / "zigbee.db",
         Catalogue.load(settings.radio.catalogue),
         store.mirror,
         store.facts,
@@ -103,12 +120,18 @@ def build_local_services(settings: Settings, store: Store, clock: BestClock, cha
         store.locks,
         store.facts,
         zigbee,
-        flush_notifications=lambda: recorder.flush(),  # noqa: PLW0108  (it is made below)
+        flush_notifications=lambda lock: recorder.flush(lock),  # noqa: PLW0108  (it is made below)
         now=clock.now,
+        correction=clock.correction,
         zone=settings.zone,
         new_sn=new_sn,
     )
-    recorder = EventRecorder(store.mirror, record_lock_notification=lock_events.record, new_sn=new_sn)
+    recorder = EventRecorder(
+        store.mirror,
+        record_lock_notification=lock_events.record,
+        new_sn=new_sn,
+        on_lost=lambda lock: lock_reconciler.request(lock),  # noqa: PLW0108  (it is made below)
+    )
     pin_codes = PinCodes(
         store.mirror,
         store.locks,
@@ -143,9 +166,17 @@ def build_local_services(settings: Settings, store: Store, clock: BestClock, cha
         clock=clock,
         ttl=timedelta(seconds=settings.locks.command_ttl_s),
     )
+    dating = Dating(clock, store, settings.zone)
     return LocalServices(
-        store, zigbee, recorder, lock_events, pin_codes, lock_reconciler, access, clock, executor, came_up, uuid
+        store, zigbee, recorder, lock_events, pin_codes, lock_reconciler, access, clock, dating, executor, came_up, uuid
     )
+
+
+def with_unsureness(event: RadioEvent, unsure: UnsureDate | None) -> RadioEvent:
+    """`event`, which was dated just now; a lock's with what goes with a date by no right clock."""
+    if unsure is None or not isinstance(event, LockEvent | LockProgrammed | LockAlarm):
+        return event
+    return replace(event, unsure=unsure)
 
 
 async def run_local_services(settings: Settings, local: LocalServices) -> None:

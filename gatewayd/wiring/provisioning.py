@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from ipaddress import IPv4Address
 
 from msgspec.structs import replace
 
@@ -9,7 +10,7 @@ from gatewayd.config import Settings
 from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import GatewayParam
 from gatewayd.model.wifi import WifiLink
-from gatewayd.provisioning.interfaces import Subnet, subnets
+from gatewayd.provisioning.interfaces import Subnet, subnets, uplink_address
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
 from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
 from gatewayd.provisioning.ssid import to_text
@@ -38,16 +39,17 @@ async def load_provisioning(
     async def joined(link: WifiLink) -> None:
         known = local.record()
         if known is not None and isinstance(known.param, GatewayParam):
-            param = replace(known.param, ip=str(link.address.ip), access_ssid=to_text(link.ssid))
+            address = record_address(uplink_address(), (), str(link.address.ip))
+            param = replace(known.param, ip=address, access_ssid=to_text(link.ssid))
             await local.store.mirror.put(replace(known, param=param), RecordItem(uuid=known.uuid))
 
     async def addressed(own: tuple[Subnet, ...]) -> None:
         known = local.record()
-        if known is None or not isinstance(known.param, GatewayParam) or not own:
+        if known is None or not isinstance(known.param, GatewayParam):
             return
-        addresses = [str(subnet.address.ip) for subnet in own]
-        if known.param.ip not in addresses:
-            param = replace(known.param, ip=addresses[0])
+        address = record_address(uplink_address(), own, known.param.ip)
+        if address != known.param.ip:
+            param = replace(known.param, ip=address)
             await local.store.mirror.put(replace(known, param=param), RecordItem(uuid=known.uuid))
 
     own = partial(subnets, settings.udp.interfaces)
@@ -59,6 +61,16 @@ async def load_provisioning(
         announce_interval_s=settings.udp.announce_interval_s,
         sealed_only=settings.wifi.sealed_only,
     )
+
+
+def record_address(uplink: IPv4Address | None, own: tuple[Subnet, ...], recorded: str | None) -> str | None:
+    """The `ip` of the gateway's record: the address by which the default route leaves; where there is none, the
+    `recorded` one while it is one of `own`, else the first of those.
+    """
+    if uplink is not None:
+        return str(uplink)
+    addresses = [str(subnet.address.ip) for subnet in own]
+    return recorded if recorded in addresses or not addresses else addresses[0]
 
 
 async def shut_window_when_connected(provisioning: ProvisioningService, cloud: CloudStart) -> None:

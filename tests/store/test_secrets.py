@@ -1,6 +1,5 @@
 """Secrets at rest: encrypted, bound to their name, and in no byte of the database's files."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.outbox_items import NoticeItem, Route
 from gatewayd.model.record import LockParam, Record
 from gatewayd.store.cipher import Cipher
-from gatewayd.store.state_key import load_key
+from gatewayd.store.state_key import StateKey, load_key
 from gatewayd.store.store import Store
 from tests.common.store import KEY, LOCK, WRITTEN, Opener, lock
 
@@ -62,6 +61,9 @@ async def test_other_state_key_opens_no_secret_and_keeps_the_rest(reopen: Opener
         with pytest.raises(StoreError, match="another state key"):
             await store.vault.get("wifi")
         assert store.mirror.get(LOCK) == lock(pin=None)
+        assert store.secrets_problem is not None
+        await store.vault.put("wifi", b"set anew")
+        assert await store.vault.get("wifi") == b"set anew"
 
 
 async def test_vault_shows_no_secret_in_its_repr(store: Store) -> None:
@@ -82,30 +84,58 @@ def test_key_of_another_length_is_refused() -> None:
 
 def test_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
     key = load_key(None, tmp_path)
-    assert (len(key), load_key(None, tmp_path)) == (32, key)
+    assert (len(key.key), key.problem, load_key(None, tmp_path)) == (32, None, key)
     assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("state-key", 0o600)]
 
 
 def test_credential_is_used_before_the_file(tmp_path: Path) -> None:
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "state-key").write_text(KEY.hex() + "\n")
-    assert load_key(tmp_path / "credentials", tmp_path) == KEY
+    assert load_key(tmp_path / "credentials", tmp_path) == StateKey(KEY)
     assert not (tmp_path / "state-key").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"short", bytes(33)])
-def test_key_file_of_wrong_length_is_refused_and_not_replaced(tmp_path: Path, content: bytes) -> None:
+def test_credential_that_is_no_key_gives_way_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "state-key").write_text("changeme")
+    first = load_key(tmp_path / "credentials", tmp_path)
+    assert first.problem is not None
+    assert first.key == load_key(None, tmp_path).key
+
+
+@pytest.mark.parametrize("content", [b"", b"short", bytes(33), b"\xff" * 5000])
+def test_key_file_that_is_no_key_is_set_aside_and_a_new_one_made(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "state-key"
     path.write_bytes(content)
     path.chmod(0o600)
-    with pytest.raises(StoreError, match="must be 32 bytes"):
-        load_key(None, tmp_path)
-    assert path.read_bytes() == content
+    made = load_key(None, tmp_path)
+    assert made.problem is not None
+    assert "must be 32 bytes" in made.problem
+    (aside,) = tmp_path.glob("state-key.unusable-*")
+    assert aside.read_bytes() == content
+    assert load_key(None, tmp_path) == StateKey(made.key)
 
 
-def test_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+def test_key_that_is_a_folder_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "state-key").mkdir(mode=0o700)
+    made = load_key(None, tmp_path)
+    assert made.problem is not None
+    assert load_key(None, tmp_path) == StateKey(made.key)
+
+
+def test_key_that_cannot_be_kept_lasts_for_the_run(tmp_path: Path) -> None:
+    made = load_key(None, tmp_path / "vanished")
+    assert made.problem is not None
+    assert "this run alone" in made.problem
+    assert len(made.key) == 32
+
+
+def test_key_file_that_others_can_read_is_closed_used_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "state-key"
-    path.write_bytes(os.urandom(32))
+    path.write_bytes(KEY)
     path.chmod(0o644)
-    with pytest.raises(StoreError, match="chmod 600"):
-        load_key(None, tmp_path)
+    opened = load_key(None, tmp_path)
+    assert opened.key == KEY
+    assert opened.problem is not None
+    assert "open to others" in opened.problem
+    assert path.stat().st_mode & 0o777 == 0o600

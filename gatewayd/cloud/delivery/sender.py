@@ -6,7 +6,7 @@ outcome changes, is left to the item's handler.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -39,6 +39,7 @@ _AWAY_AFTER: Final = 3
 _ROW_BACKOFF: Final = Backoff(first_s=2.0, longest_s=600.0)
 _FIRST_PROBE_S: Final = 0.5
 _PROBE_EVERY_S: Final = 30.0
+_LOOK_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def item_handlers(client: CloudClient, mirror: Mirror) -> Mapping[type[OutboxIte
 class RestSender:
     """Empties the outbox's REST queue. A device's record is sent at most every `record_interval`: readings are many.
 
-    `trouble` says why the last attempt failed; None once one has succeeded.
+    An item that `may_leave` denies waits: its date is about to be corrected. `trouble` says why the last attempt
+    failed; None once one has succeeded.
     """
 
     def __init__(
@@ -72,10 +74,12 @@ class RestSender:
         *,
         record_interval: timedelta = timedelta(seconds=30),
         probe_every_s: float = _PROBE_EVERY_S,
+        may_leave: Callable[[OutboxItem], bool] = lambda _: True,
     ) -> None:
         self._client = client
         self._outbox = outbox
         self._handlers = item_handlers(client, mirror)
+        self._may_leave = may_leave
         self._record_interval_s = record_interval.total_seconds()
         self._record_sent_at: dict[Uuid, float] = {}  # by the loop's clock, since the board's may be set meanwhile
         self._concurrency = asyncio.Semaphore(_MAX_CONCURRENT)
@@ -158,7 +162,10 @@ class RestSender:
                 tasks.create_task(self._finish(delivery, None if outcomes is None else outcomes[place]))
 
     def _delayed(self, row: OutboxRow) -> bool:
-        """Delay a record whose device had one sent within the interval; True if it was delayed."""
+        """Delay a record whose device had one sent within the interval, and what may not leave yet; True if delayed."""
+        if not self._may_leave(row.item):
+            self._outbox.delay(row.id, _LOOK_AGAIN_S)
+            return True
         sent_at = self._record_sent_at.get(row.item.uuid)
         if not isinstance(row.item, RecordItem) or sent_at is None:
             return False

@@ -4,6 +4,7 @@ A message's way: size and JSON → whether it is a request → topic and fields 
 counted, and answered where a `sn` can be found in it. Whether a request may be executed is `commands/`'s decision.
 """
 
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from datetime import tzinfo
 from typing import ClassVar, Protocol
 
 import msgspec
-import structlog
 
 from gatewayd.cloud.mqtt.envelope import Envelope, read_envelope, write_envelope
 from gatewayd.cloud.mqtt.request_decoder import decode_request, is_sync_request
@@ -21,8 +21,7 @@ from gatewayd.model.errors import GatewayError, MalformedError
 from gatewayd.model.record import Record
 from gatewayd.model.request import Answer, Request
 from gatewayd.model.status import OperationStatus
-
-log = structlog.get_logger()
+from gatewayd.refusal_log import RefusalLog
 
 
 class Submit(Protocol):
@@ -65,6 +64,7 @@ class RequestListener:
         self._submit = submit
         self._zone = zone
         self._access_changed = access_changed
+        self._refusals = RefusalLog(time.monotonic)
         self.counters: Counter[str] = Counter()
         """Messages that became no request: `unreadable`, `not_requests`, `retained`, `refused`."""
 
@@ -114,7 +114,8 @@ class RequestListener:
 
     def _count(self, what: str, message: ReceivedMqttMessage, reason: object) -> None:
         self.counters[what] += 1
-        log.warning(f"request_{what}", topic=message.topic, size=len(message.payload), reason=str(reason))
+        source = message.topic.partition("/")[0]
+        self._refusals.warning(f"request_{what}", reason, source=source, topic=message.topic, size=len(message.payload))
 
 
 async def _answer(connection: MqttConnection, topic: Topic, envelope: Envelope, status: OperationStatus) -> None:

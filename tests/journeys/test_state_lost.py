@@ -1,0 +1,106 @@
+"""A gateway whose state folder is read-only, vanishes, or whose state key is another one: it is up, and says so."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from gatewayd import daemon
+from gatewayd.admin.console import Console
+from gatewayd.demo.run import settings_for
+from gatewayd.model.ids import Category, ExecType
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient
+from gatewayd.simulator.environment import COORDINATOR, PASSWORD, Environment, simulated_environment
+from gatewayd.simulator.radio import SimulatedNetwork, switch
+from tests.common.join_devices import join_all
+from tests.common.small_disk import four_megabytes, needs_root
+
+LAMP = "00158d0002a00001"
+
+
+@pytest.fixture
+async def environment() -> AsyncIterator[Environment]:
+    network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
+    network.form()
+    lamp = network.add(switch(LAMP, channels=1), joined=False)
+    async with simulated_environment(network) as environment:
+        environment.network.devices[LAMP] = lamp
+        yield environment
+
+
+async def run_once(environment: Environment, folder: Path) -> None:
+    """Let the gateway know its lamp and its cloud, and stop it."""
+    async with daemon.running(settings_for(environment, folder), PASSWORD, {}), environment.phone() as phone:
+        await join_all(environment.network, phone, (environment.network.devices[LAMP],))
+
+
+async def until_up(console: Console, phone: AppClient) -> None:
+    """Wait until the radio is up and the gateway answers."""
+    async with asyncio.timeout(30):
+        while not (console.snapshots.radio().up and console.snapshots.mqtt().up):
+            await asyncio.sleep(0.05)
+        while True:
+            sn = await phone.send(Category.SWITCH, LAMP, ExecType.QUERY)
+            try:
+                await phone.expect(lambda seen: seen.sn == sn and seen.is_final_answer, timeout_s=1)  # noqa: B023
+            except TimeoutError:
+                continue
+            return
+
+
+@needs_root
+async def test_read_only_state_folder_leaves_the_gateway_up_and_nothing_is_told_as_kept(
+    environment: Environment, tmp_path: Path
+) -> None:
+    with four_megabytes(tmp_path) as disk:
+        settings = settings_for(environment, disk)
+        settings = replace(settings, admin=settings_for(environment, tmp_path).admin)
+        await run_once(environment, disk)
+        await asyncio.to_thread(subprocess.run, ["mount", "-o", "remount,ro", str(disk)], check=True)
+        async with daemon.running(settings, PASSWORD, {}) as console, environment.phone() as phone:
+            await until_up(console, phone)
+            assert "cannot be written" in str(console.snapshots.store().problem)
+            answer = await phone.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
+            assert answer.meaning is OperationStatus.LOCAL_STORAGE_ERROR
+
+
+async def test_state_folder_that_vanishes_ends_nothing_and_nothing_is_told_as_kept(
+    environment: Environment, tmp_path: Path
+) -> None:
+    folder, moved = tmp_path / "state", tmp_path / "elsewhere"
+    async with daemon.running(settings_for(environment, folder), PASSWORD, {}) as console, environment.phone() as phone:
+        await join_all(environment.network, phone, (environment.network.devices[LAMP],))
+        folder.rename(moved)
+        answer = await phone.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
+        assert answer.meaning is OperationStatus.LOCAL_STORAGE_ERROR
+        await asyncio.sleep(6)  # the store looks again
+        assert "gone from the state folder" in str(console.snapshots.store().problem)
+        moved.rename(folder)
+        async with asyncio.timeout(30):
+            while console.snapshots.store().problem:
+                await asyncio.sleep(0.05)
+        answer = await phone.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
+        assert answer.meaning is OperationStatus.UPDATED
+
+
+@pytest.mark.parametrize("key", [b"another key, of thirty-two bytes", b"no key", None])
+async def test_another_broken_or_lost_state_key_leaves_the_gateway_up(
+    environment: Environment, tmp_path: Path, key: bytes | None
+) -> None:
+    await run_once(environment, tmp_path)
+    path = tmp_path / "state-key"
+    path.unlink()
+    if key is not None:
+        path.write_bytes(key)
+        path.chmod(0o600)
+    settings = settings_for(environment, tmp_path)
+    async with daemon.running(settings, PASSWORD, {}) as console, environment.phone() as phone:
+        await until_up(console, phone)
+        answer = await phone.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
+        assert answer.meaning is OperationStatus.UPDATED
+        if key == b"no key":
+            assert "32 bytes" in str(console.snapshots.store().secrets)
