@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -23,8 +24,19 @@ async def test_the_tour_is_played_once_and_every_step_happens() -> None:
     assert all(line.startswith("✓") and " ms  " in line for line in lines)
 
 
-@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
-async def test_it_lives_on_until_it_is_ended_and_leaves_nothing_behind(name: signal.Signals) -> None:
+def press_ctrl_c(demo: asyncio.subprocess.Process) -> None:
+    """What a terminal does: it sends SIGINT to the whole process group, the broker too."""
+    os.killpg(demo.pid, signal.SIGINT)
+
+
+def terminate(demo: asyncio.subprocess.Process) -> None:
+    demo.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("end", [press_ctrl_c, terminate])
+async def test_demo_runs_until_ended_and_leaves_no_process_behind(
+    end: Callable[[asyncio.subprocess.Process], None],
+) -> None:
     ours, theirs = pty.openpty()
     playing = await asyncio.create_subprocess_exec(
         sys.executable, "-c", START, "demo", stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
@@ -40,7 +52,7 @@ async def test_it_lives_on_until_it_is_ended_and_leaves_nothing_behind(name: sig
     async with asyncio.timeout(60):
         while "开锁事件".encode() not in seen:
             await asyncio.sleep(0.05)
-        playing.send_signal(name)
+        end(playing)
         assert await playing.wait() == 0
     asyncio.get_running_loop().remove_reader(ours)
     os.close(ours)
