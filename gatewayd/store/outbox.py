@@ -82,7 +82,7 @@ class Outbox:
         self.limit = limit
         self._next_id = 1
         self._queues: dict[Route, OutboxQueue] = {
-            Route.MQTT: OutboxQueue(),
+            Route.MQTT: OutboxQueue(keeps_order_itself=True),
             Route.REST: OutboxQueue(max_per_device=_MAX_REST_PER_DEVICE),
         }
         self._wake: dict[Route, asyncio.Event] = {route: asyncio.Event() for route in Route}

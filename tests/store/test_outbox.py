@@ -61,6 +61,19 @@ async def test_mqtt_gives_all_items_of_a_device_in_order(store: Store) -> None:
     assert items(await store.outbox.take(Route.MQTT)) == [notice("1"), notice("2", SENSOR), notice("3")]
 
 
+async def test_mqtt_item_waits_for_no_earlier_one_in_flight_or_postponed(store: Store) -> None:
+    await store.outbox.add(notice("1"), notice("2"))
+    first, second = await store.outbox.take(Route.MQTT)
+    await store.outbox.add(answer("3"))
+    assert items(await store.outbox.take(Route.MQTT)) == [answer("3")]
+    store.outbox.postpone(first.id, HOUR_S, "withheld")
+    await store.outbox.add(notice("4"))
+    assert items(await store.outbox.take(Route.MQTT)) == [notice("4")]
+    store.outbox.retry_now(Route.MQTT)
+    store.outbox.release(second.id)
+    assert items(await store.outbox.take(Route.MQTT)) == [notice("1"), notice("2")]
+
+
 async def test_take_waits_until_there_is_an_item(store: Store) -> None:
     taking = asyncio.create_task(store.outbox.take(Route.REST))
     await asyncio.sleep(0)
