@@ -66,11 +66,16 @@ class RadioSnapshot(msgspec.Struct, frozen=True):
 
 
 class MqttSnapshot(msgspec.Struct, frozen=True):
-    """The connection to the broker. `connections` counts those since the daemon started."""
+    """The connection to the broker.
+
+    `up`: it is subscribed to the owner's topics, and the broker acknowledges what it is sent. `connections` counts
+    those since the daemon started; `last_disconnect` says how the last one ended, with the broker's reason code.
+    """
 
     up: bool
     trouble: str | None
     connections: int
+    last_disconnect: str | None = None
 
 
 class RestSnapshot(msgspec.Struct, frozen=True):
@@ -181,7 +186,10 @@ class StatusReader:
         if (cloud := self._cloud.services_or_none()) is None:
             return MqttSnapshot(up=False, trouble=str(NotIdentifiedError()), connections=0)
         session = cloud.session
-        return MqttSnapshot(session.connected.is_set(), session.disconnect_reason, session.connections)
+        is_heard = not any(name.startswith(f"{self._owner}/") for name in session.refused_filters)
+        return MqttSnapshot(
+            session.is_working and is_heard, session.trouble, session.connections, session.last_disconnect
+        )
 
     def rest(self) -> RestSnapshot:
         """The way to the REST API."""
