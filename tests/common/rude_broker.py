@@ -62,6 +62,8 @@ class Rudeness:
     """A retained will is refused with MQTT 5's code 154."""
     pings_only: bool = False
     """Only PINGREQ is answered, once a connection stands."""
+    reads_nothing: bool = False
+    """Nothing more is read from the client."""
     delay_s: float = 0.0
     """PUBACK and SUBACK come so much later."""
     duplicates: bool = False
@@ -177,6 +179,8 @@ class _Connection:
         while True:
             head, body = await _read_packet(self._reader)
             self._owner.received += 1
+            if self._owner.rude.reads_nothing:
+                await asyncio.Event().wait()
             if self._keeps_from_broker(head >> 4, head, body):
                 continue
             self._broker.write(packet(head >> 4, head & 0x0F, body))

@@ -6,10 +6,10 @@ What ends with the connection raises aiomqtt.MqttError. What the broker refuses 
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Final
 
 import aiomqtt
@@ -37,6 +37,7 @@ _MAX_FILTERS: Final = 50  # in one SUBSCRIBE or UNSUBSCRIBE
 _MAX_FILTER_BYTES: Final = 16 * 1024
 _FILTER_OVERHEAD: Final = 3  # length and options of one filter
 _SUBSCRIBE_OVERHEAD: Final = 16
+_MAX_LOGGED: Final = 5  # filters in one line
 _MAX_UNANSWERED: Final = 256  # are remembered, the newest
 _CAREFUL_S: Final = 30.0
 _BLAMED_FOR_S: Final = 5.0  # a broker closes at once what it closes for a message
@@ -80,14 +81,18 @@ class BrokerTrouble:
     filters: dict[str, str] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
 
-    def note_filter(self, name: str, reason: str | None) -> None:
-        """A filter is refused, or granted (None); told in the log where that is new."""
-        if reason is None:
-            if self.filters.pop(name, None) is not None:
-                log.info("subscription_granted", filter=name)
-        elif self.filters.get(name) != reason:
-            self.filters[name] = reason
-            log.error("subscription_refused", filter=name, reason=reason)
+    def note_filters(self, reasons: Mapping[str, str | None]) -> None:
+        """Filters are refused, with these reasons, or granted (None); told in the log where that is new."""
+        granted = [name for name, reason in reasons.items() if reason is None and name in self.filters]
+        for name in granted:
+            del self.filters[name]
+        refused = {name: reason for name, reason in reasons.items() if reason and self.filters.get(name) != reason}
+        self.filters |= refused
+        if granted:
+            log.info("subscriptions_granted", count=len(granted), filters=granted[:_MAX_LOGGED])
+        if refused:
+            shown = dict(islice(refused.items(), _MAX_LOGGED))
+            log.error("subscriptions_refused", count=len(refused), filters=shown)
 
     def note_state(self, topic: str, reason: str | None) -> None:
         """A state is refused, or was published (None); told in the log where that is new."""
@@ -382,10 +387,9 @@ class MqttConnection:
         """As many filters as one packet may have; one each on a careful connection."""
         room = min(_MAX_FILTER_BYTES, self._limits.maximum_packet_size or _MAX_FILTER_BYTES) - _SUBSCRIBE_OVERHEAD
         most = 1 if self._clock() < self._careful_until else _MAX_FILTERS
-        rest = iter(names)
         chunk: list[str] = []
         used = 0
-        for name in rest:
+        for name in names:
             length = len(name.encode(errors="replace")) + _FILTER_OVERHEAD
             if chunk and (len(chunk) >= most or used + length > room):
                 yield chunk
@@ -397,25 +401,27 @@ class MqttConnection:
 
     async def _subscribe_chunk(self, names: Sequence[str]) -> None:
         now = self._clock()
-        asked = []
-        for name in names:
-            if reason := self._poison.refusal(sent_filter(name), now):
-                self._trouble.note_filter(name, reason)
-            else:
-                asked.append(name)
+        beforehand = {name: self._poison.refusal(sent_filter(name), now) for name in names}
+        self._trouble.note_filters({name: reason for name, reason in beforehand.items() if reason})
+        asked = [name for name, reason in beforehand.items() if reason is None]
         if not asked:
             return
         try:
             codes = await self._ask_for(asked)
         except ValueError as error:  # one of them cannot be a filter
-            for name in asked if len(asked) > 1 else ():
-                await self._subscribe_chunk([name])
             if len(asked) == 1:
-                self._trouble.note_filter(asked[0], str(error))
+                self._trouble.note_filters({asked[0]: str(error)})
+            else:
+                for name in asked:
+                    await self._subscribe_chunk([name])
             return
-        for place, name in enumerate(asked):
-            code = codes[place] if place < len(codes) else FIRST_FAILURE  # a SUBACK that is too short
-            self._trouble.note_filter(name, _code_text(code, PacketTypes.SUBACK) if code >= FIRST_FAILURE else None)
+        codes += [FIRST_FAILURE] * (len(asked) - len(codes))  # a SUBACK that is too short
+        self._trouble.note_filters(
+            {
+                name: _code_text(code, PacketTypes.SUBACK) if code >= FIRST_FAILURE else None
+                for name, code in zip(asked, codes, strict=False)
+            }
+        )
 
     async def _ask_for(self, names: Sequence[str]) -> list[int]:
         """SUBSCRIBE; the codes of SUBACK. Raises ValueError where one cannot be a filter, aiomqtt.MqttError."""

@@ -17,8 +17,8 @@ _MAX_SUSPECTS: Final = 200
 
 _BLAMES_PACKET: Final = frozenset({129, 130, 149, 153, 154, 155})
 """Reason codes of DISCONNECT for one packet: malformed, protocol error, too large, payload, retain, QoS."""
-_BLAMES_TOPIC: Final = frozenset({135, 143, 144})
-"""Not authorized, topic filter invalid, topic name invalid."""
+_BLAMES_TOPIC: Final = frozenset({135, 143, 144, 158, 161, 162})
+"""Not authorized, topic filter invalid, topic name invalid; kinds of subscriptions that the broker has not."""
 _BLAMES_NOTHING_SENT: Final = frozenset({137, 139, 141, 142, 150, 151, 152, 156, 157, 159, 160})
 """Busy, shutting down, keep-alive, taken over, rate, quota, administrator, other server (2), rate, connect time."""
 

@@ -20,7 +20,7 @@ from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import Broker
 from gatewayd.simulator.broker.kind import BrokerProcess
 from gatewayd.simulator.broker.mosquitto import Mosquitto
-from tests.common.cloud import GATEWAY, LOCK, OWNER, PASSWORD, SWITCH, Gateway, running
+from tests.common.cloud import GATEWAY, LOCK, OWNER, PASSWORD, SWITCH, Audience, Gateway, running
 from tests.common.rude_broker import RudeBroker, SentPublish
 
 SENSOR = Uuid("00158d0004c00001")
@@ -259,6 +259,34 @@ async def test_filter_that_ends_connections_is_left_out(rude: RudeBroker, phone:
         await until(lambda: bool(gateway.session.refused_filters), timeout_s=40)
         await phone.ask(Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1})
         assert [*gateway.session.refused_filters] == [f"{OWNER}/sensor/{SENSOR}/+"]
+
+
+class WithBadName(Audience):
+    """One user of every device has a name that no topic can have."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def topic_users(self, uuid: Uuid) -> tuple[str, ...]:
+        return (*super().topic_users(uuid), self._name) if uuid == SENSOR else super().topic_users(uuid)
+
+
+@pytest.mark.parametrize(
+    "name", ["a#b", "x" * 70_000, "nul\0", "\x01", "\ud800"], ids=["wildcard", "long", "nul", "control", "surrogate"]
+)
+async def test_filter_of_a_bad_name_leaves_the_others_subscribed(
+    rude: RudeBroker, phone: AppClient, tmp_path: Path, name: str
+) -> None:
+    async with running(
+        rude,
+        tmp_path / "house.db",
+        records=[sensor()],
+        audience_of=lambda _store: WithBadName(name),
+        ack_timeout_s=ACK_TIMEOUT_S,
+    ) as gateway:
+        await until(lambda: gateway.session.is_working and bool(gateway.session.refused_filters), timeout_s=40)
+        assert [*gateway.session.refused_filters] == [f"{name}/sensor/{SENSOR}/+"]
+        await phone.ask(Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1})
 
 
 async def test_connection_that_is_cut_at_any_time_blames_nothing(rude: RudeBroker, tmp_path: Path) -> None:
