@@ -55,6 +55,11 @@ class Connection(aiosqlite.Connection):
         self._tx.put_nowait((future, partial(work, self.raw)))
         return await future
 
+    def abandon(self) -> None:
+        """Break off what the thread does, and close without waiting for it."""
+        self.raw.interrupt()
+        self.stop()
+
     @property
     def raw(self) -> sqlite3.Connection:
         """sqlite3's own connection, to be used on the thread alone."""

@@ -150,6 +150,8 @@ class MqttSession:
         self.connected = asyncio.Event()
         self.disconnect_reason: str | None = "not connected yet"
         self.connections = 0
+        self.connecting_since: float | None = None
+        """When the present attempt to connect, or to end a connection, began, by the event loop's clock; else None."""
 
     async def run(self) -> None:
         """Connect, and reconnect whenever the connection breaks, until cancelled."""
@@ -157,10 +159,13 @@ class MqttSession:
         retries = Retries(_BACKOFF, self._chance)
         while True:
             began, connections = clock(), self.connections
+            self.connecting_since = began
             try:
                 await self._run_connection()
             except* (aiomqtt.MqttError, OSError) as errors:
                 self._note_failure(_first_error(errors))
+            finally:
+                self.connecting_since = None
             retries.reset_if_lasted(clock() - began)
             was_connected = self.connections > connections
             await asyncio.sleep(retries.next_pause_s(self._longest_pause_s(was_connected=was_connected)))
@@ -182,6 +187,7 @@ class MqttSession:
             self.disconnect_reason = None
             self.connections += 1
             self.connected.set()
+            self.connecting_since = None
             log.info("mqtt_connected", host=self._account.host, port=self._account.port, version=5 if is_v5 else 3)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -190,6 +196,7 @@ class MqttSession:
                         tasks.create_task(_run(task, connection))
             finally:
                 self.connected.clear()
+                self.connecting_since = asyncio.get_running_loop().time()
                 await self._publish_will(client)
 
     async def _publish_will(self, client: aiomqtt.Client) -> None:

@@ -18,7 +18,30 @@ _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class QuietDatabase(zigpy.appdb.PersistingListener):
-    """zigpy's database without the writes that come with every report."""
+    """zigpy's database without the writes that come with every report, closed however it is left."""
+
+    @classmethod
+    async def new(cls, database_file: str, app: Any) -> "QuietDatabase":
+        """Open the database. As zigpy's own, which leaves the connection's thread running when it is cancelled."""
+        connection = await zigpy.appdb.aiosqlite_connect(
+            database_file, detect_types=sqlite3.PARSE_DECLTYPES, isolation_level="DEFERRED"
+        )
+        database = cls(connection, app)
+        try:
+            await database.initialize_tables()
+        except BaseException:
+            database.abandon()
+            raise
+        database.running = True
+        return database
+
+    def abandon(self) -> None:
+        """Close the connection without waiting for it: its thread ends once it has done what is queued there."""
+        self.running = False
+        self._worker_task.cancel()
+        if self._commit_task is not None:
+            self._commit_task.cancel()
+        self._db.stop()
 
     def on_attribute_read(self, event: Any) -> None:
         """Nothing is written: the mirror stores the value."""
