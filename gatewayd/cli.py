@@ -1,6 +1,7 @@
 """The command `gatewayd`: `run`, `check-config`, `demo`. Reads the settings and sets up logging."""
 
 import asyncio
+import faulthandler
 import os
 import sys
 from pathlib import Path
@@ -63,6 +64,7 @@ def run(path: Path) -> None:
 def _run(path: Path) -> None:
     from gatewayd import daemon  # noqa: PLC0415  (likewise)
 
+    faulthandler.enable()  # where every thread is, when systemd's watchdog aborts it
     settings = config.load(path, os.environ)
     password = config.load_password(settings, os.environ)
     log.configure(settings.log.level, settings.log.format)
