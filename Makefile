@@ -31,11 +31,11 @@ fuzz: $(VENV)/.dev
 # It always ends: see tests/chaos/. The figures are in the log.
 chaos: $(VENV)/.dev
 	scripts/need mosquitto
-	CHAOS_STEP_MS=10 CHAOS_STATES=200 CHAOS_FAULT_STEP_MS=10 \
+	CHAOS_STEP_MS=10 CHAOS_STATES=200 CHAOS_DEMOS=20 CHAOS_FAULT_STEP_MS=10 \
 		$(BIN)/python -m pytest -o log_cli=true --log-cli-level=info tests/chaos
 
 board: $(VENV)/.dev
-	$(BIN)/python -m pytest -s tests/board
+	$(BIN)/python -m pytest -o log_cli=true --log-cli-level=info tests/board
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,12 +22,14 @@ import pytest
 
 from gatewayd.simulator.environment import Environment, simulated_environment
 from tests.common.daemon_process import Daemon
+from tests.common.processes import processes_of_session
 from tests.common.small_disk import fill, four_megabytes, needs_root
 
 log = logging.getLogger(__name__)
 
 STEP_MS = int(os.environ.get("CHAOS_STEP_MS", "1000"))
 STATES = int(os.environ.get("CHAOS_STATES", "8"))
+DEMOS = int(os.environ.get("CHAOS_DEMOS", "2"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 PARALLEL = 2
 START_MS = 3000
@@ -240,3 +243,32 @@ async def test_hangup_changes_nothing_of_a_service(tmp_path: Path) -> None:
         await daemon.until_logged("hangup_ignored")
         assert await daemon.end(0.5) is None
         assert await daemon.stop() == 0
+
+
+async def test_demo_ends_within_five_seconds_of_ctrl_c_and_leaves_nothing_behind() -> None:
+    figures, chance = Figures(), random.Random(SEED)
+    for number in range(DEMOS):
+        after_s = chance.uniform(1.5, 8)
+        playing = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "from gatewayd.cli import main; main(prog_name='gatewayd')",
+            "demo",
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        await asyncio.sleep(after_s)
+        began = time.monotonic()
+        os.killpg(playing.pid, signal.SIGINT)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_S):
+                await playing.wait()
+        figures.add(f"demo {number} after {after_s:.1f} s", time.monotonic() - began, playing.returncode)
+        left = processes_of_session(playing.pid)
+        if playing.returncode is None:
+            playing.kill()
+            await playing.wait()
+        assert left == []
+    log.info("demo, Ctrl-C: %s", figures)
+    assert figures.late == []
