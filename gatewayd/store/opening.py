@@ -57,7 +57,7 @@ async def _open(path: Path) -> Connection:
         await connection.close()
         raise
     except BaseException:  # cancelled: to check a large database takes longer than the daemon may take to stop
-        connection.abandon()
+        await connection.abandon()
         raise
     return connection
 

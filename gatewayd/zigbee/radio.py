@@ -142,7 +142,7 @@ async def _shut_down(app: RadioApplication) -> None:
     except Exception as error:  # noqa: BLE001  (the application is not used again)
         log.info("radio_shutdown_failed", reason=_describe(error))
     finally:
-        app.abandon_database()
+        await app.abandon_database()
 
 
 def _network_of(app: Any) -> NetworkInfo:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import zigpy.appdb
 
+from gatewayd.store.connection import stop_soon
 from gatewayd.store.opening import set_aside
 
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -19,6 +20,8 @@ _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 class QuietDatabase(zigpy.appdb.PersistingListener):
     """zigpy's database without the writes that come with every report, closed however it is left."""
+
+    _is_shut_down = False
 
     @classmethod
     async def new(cls, database_file: str, app: Any) -> "QuietDatabase":
@@ -30,18 +33,25 @@ class QuietDatabase(zigpy.appdb.PersistingListener):
         try:
             await database.initialize_tables()
         except BaseException:
-            database.abandon()
+            await database.abandon()
             raise
         database.running = True
         return database
 
-    def abandon(self) -> None:
-        """Close the connection without waiting for it: its thread ends once it has done what is queued there."""
+    async def abandon(self) -> None:
+        """Close the connection where `shutdown` has not come to that, else do nothing; returns soon."""
+        if self._is_shut_down:
+            return
         self.running = False
         self._worker_task.cancel()
         if self._commit_task is not None:
             self._commit_task.cancel()
-        self._db.stop()
+        await stop_soon(self._db)
+
+    async def shutdown(self) -> None:
+        """Write what is left, and close."""
+        await super().shutdown()
+        self._is_shut_down = True
 
     def on_attribute_read(self, event: Any) -> None:
         """Nothing is written: the mirror stores the value."""
