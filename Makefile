@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test fuzz lint hooks bench clean
+.PHONY: help demo test fuzz chaos board lint hooks bench clean
 
 help:
 	@echo "make demo   the whole house, radio and cloud on this machine: gatewayd demo"
 	@echo "make test   all tests"
 	@echo "make fuzz   a million damaged datagrams, and 100,000 through the socket"
+	@echo "make chaos  the daemon stopped at every 10 ms of its start and in 200 states, each part made to fail (two hours)"
+	@echo "make board  the service on a real systemd, in a container of its own (root)"
 	@echo "make lint   ruff, mypy --strict, the import contract"
 	@echo "make hooks  the same before each commit (pre-commit)"
 	@echo "make bench  what is measured, side by side with peers, as ratios"
@@ -25,6 +27,15 @@ fuzz: $(VENV)/.dev
 	FUZZ_DECODER=1000000 FUZZ_DATAGRAMS=100000 $(BIN)/python -m pytest -s --durations=0 --durations-min=1 \
 		tests/provisioning/test_flood.py \
 		tests/provisioning/test_datagrams.py::test_no_damaged_datagram_breaks_the_decoders
+
+# It always ends: see tests/chaos/. The figures are in the log.
+chaos: $(VENV)/.dev
+	scripts/need mosquitto
+	CHAOS_STEP_MS=10 CHAOS_STATES=200 CHAOS_DEMOS=20 CHAOS_FAULT_STEP_MS=10 \
+		$(BIN)/python -m pytest -o log_cli=true --log-cli-level=info tests/chaos
+
+board: $(VENV)/.dev
+	$(BIN)/python -m pytest -o log_cli=true --log-cli-level=info tests/board
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -46,9 +46,9 @@ class AdminServer:
                 f"the admin socket {self._path} cannot be made: {error.strerror or error}; admin.socket says where"
             ) from error
         try:
-            async with server:
-                yield
+            yield
         finally:
+            server.close()  # from Python 3.12 on, to wait for it would be to wait for every client to go
             self._path.unlink(missing_ok=True)
 
     async def _remove_stale_socket(self) -> None:

@@ -3,13 +3,13 @@
 Reading is all that happens here; what an operator can order is `console`'s.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
-from gatewayd import __version__
+from gatewayd import __version__, log
 from gatewayd.admin.state_text import clusters_text, state_text
 from gatewayd.cloud.delivery.sender import RestSender
 from gatewayd.cloud.mqtt.request_listener import RequestListener
@@ -53,6 +53,15 @@ class CloudSource(Protocol):
 
     def services(self) -> CloudParts:
         """The parts. Raises NotIdentifiedError before the gateway's uuid is known."""
+        ...
+
+
+class PartTroubles(Protocol):
+    """Knows which parts of the daemon had to be started anew."""
+
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        """Why, and how often, by the part's name."""
         ...
 
 
@@ -121,7 +130,10 @@ class UnknownDeviceSnapshot(msgspec.Struct, frozen=True):
 
 
 class GatewayStatus(msgspec.Struct, frozen=True):
-    """The whole daemon. `outbox`: items waiting by route; `requests`: since the start, by what became of them."""
+    """The whole daemon. `outbox`: items waiting by route; `requests`: since the start, by what became of them.
+
+    `parts`: those that fail again and again and are started anew, and why; `log_lines_dropped`: since the start.
+    """
 
     version: str
     gateway: str | None
@@ -134,6 +146,8 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     devices: int
     outbox: dict[str, int]
     requests: dict[str, int]
+    parts: dict[str, str] = {}
+    log_lines_dropped: int = 0
 
 
 class StatusReader:
@@ -146,6 +160,7 @@ class StatusReader:
         executor: CommandExecutor,
         provisioning: ProvisioningService,
         cloud: CloudSource,
+        parts: PartTroubles,
         *,
         owner: str,
         now: Callable[[], datetime],
@@ -155,6 +170,7 @@ class StatusReader:
         self._executor = executor
         self._provisioning = provisioning
         self._cloud = cloud
+        self._parts = parts
         self._owner = owner
         self._now = now
         self._started = now()
@@ -174,7 +190,22 @@ class StatusReader:
             devices=sum(isinstance(record.param, ZigbeeParam) for record in self._store.mirror.all()),
             outbox=await self.outbox(),
             requests=self.requests(),
+            parts=dict(self._parts.troubles),
+            log_lines_dropped=log.dropped_lines(),
         )
+
+    def line(self) -> str:
+        """How the daemon is, in a line: what `systemctl status` shows."""
+        radio, mqtt = self.radio(), self.mqtt()
+        troubles = {
+            "radio away": None if radio.up else radio.trouble,
+            "no MQTT": None if mqtt.up else mqtt.trouble,
+            "REST": self.rest().trouble,
+            "store": self.store().problem,
+            **self._parts.troubles,
+        }
+        found = [f"{what}: {reason}" for what, reason in troubles.items() if reason is not None]
+        return "; ".join(found) or f"radio up on channel {radio.channel}, connected to the cloud"
 
     def radio(self) -> RadioSnapshot:
         """The coordinator and its network."""

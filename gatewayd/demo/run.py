@@ -13,6 +13,7 @@ from rich.live import Live
 from gatewayd import config, daemon, log
 from gatewayd.admin.console import Console
 from gatewayd.demo.view import DemoView, page
+from gatewayd.lifecycle import STOP_LIMIT_S, end_within
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import KINDS, BrokerKind
 from gatewayd.simulator.environment import OWNER, PASSWORD, Environment, simulated_environment
@@ -20,6 +21,7 @@ from gatewayd.simulator.tour import NETWORK, PASSPHRASE, StepFailedError, Tour, 
 from gatewayd.simulator.wifi import SimulatedWifi
 
 _REFRESH_S = 0.5
+_END_LIMIT_S = STOP_LIMIT_S + 1.0  # the daemon's own parts take some of it
 
 
 def settings_for(environment: Environment, folder: Path) -> config.Settings:
@@ -72,11 +74,16 @@ async def play(*, once: bool, broker: str | None = None) -> int:
 
 
 def _end_in_order() -> None:
-    """SIGTERM and SIGHUP end this as Ctrl-C does: no broker is left behind."""
+    """Ctrl-C, SIGTERM and SIGHUP end this in order, so that no broker is left behind, and in bounded time."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(name, task.cancel)
+
+    def end(task: asyncio.Task[object]) -> None:
+        end_within(_END_LIMIT_S)
+        task.cancel()
+
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(name, end, task)
 
 
 async def _once(tour: Tour, screen: Screen) -> None:

@@ -6,6 +6,7 @@ recorded by `locks/`.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import assert_never
 
@@ -61,19 +62,23 @@ class EventRecorder:
             self._queue.put_nowait(event)
 
     async def run(self) -> None:
-        """Record queued events until cancelled. An event that the store refuses is logged and lost."""
+        """Record queued events until cancelled. An event that cannot be recorded is logged and lost."""
         while True:
             event = await self._queue.get()
             try:
                 await self._record(event)
             except GatewayError as error:
                 log.error("radio_event_not_recorded", radio_event=type(event).__name__, reason=str(error))  # noqa: TRY400
+            except Exception:  # a fault of ours: the next event is recorded all the same
+                log.exception("radio_event_not_recorded", radio_event=type(event).__name__)
             finally:
                 self._queue.task_done()
 
-    async def flush(self) -> None:
-        """Wait until every event that was handled so far is recorded."""
-        await self._queue.join()
+    async def flush(self, within_s: float | None = None) -> None:
+        """Wait until every event that was handled so far is recorded, or for so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._queue.join()
 
     async def _record(self, event: RadioEvent) -> None:
         match event:

@@ -5,10 +5,11 @@ import os
 import pty
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+
+from tests.common.processes import processes_of_session
 
 START = "from gatewayd.cli import main; main(prog_name='gatewayd')"
 
@@ -24,19 +25,9 @@ async def test_the_tour_is_played_once_and_every_step_happens() -> None:
     assert all(line.startswith("✓") and " ms  " in line for line in lines)
 
 
-def press_ctrl_c(demo: asyncio.subprocess.Process) -> None:
-    """What a terminal does: it sends SIGINT to the whole process group, the broker too."""
-    os.killpg(demo.pid, signal.SIGINT)
-
-
-def terminate(demo: asyncio.subprocess.Process) -> None:
-    demo.send_signal(signal.SIGTERM)
-
-
-@pytest.mark.parametrize("end", [press_ctrl_c, terminate])
-async def test_demo_runs_until_ended_and_leaves_no_process_behind(
-    end: Callable[[asyncio.subprocess.Process], None],
-) -> None:
+@pytest.mark.parametrize("to_group", [False, True], ids=["process", "group"])
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+async def test_it_lives_on_until_it_is_ended_and_leaves_nothing_behind(name: signal.Signals, *, to_group: bool) -> None:
     ours, theirs = pty.openpty()
     playing = await asyncio.create_subprocess_exec(
         sys.executable, "-c", START, "demo", stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
@@ -52,11 +43,14 @@ async def test_demo_runs_until_ended_and_leaves_no_process_behind(
     async with asyncio.timeout(60):
         while "开锁事件".encode() not in seen:
             await asyncio.sleep(0.05)
-        end(playing)
-        assert await playing.wait() == 0
+        if to_group:
+            os.killpg(playing.pid, name)  # as a terminal does
+        else:
+            playing.send_signal(name)
+        async with asyncio.timeout(5):
+            assert await playing.wait() == 0
     asyncio.get_running_loop().remove_reader(ours)
     os.close(ours)
     assert b"Aborted" not in seen
     assert b"Traceback" not in seen
-    with pytest.raises(ProcessLookupError):
-        os.killpg(playing.pid, 0)  # its broker lived in its session
+    assert processes_of_session(playing.pid) == []

@@ -36,6 +36,8 @@ _MIN_BATCH: Final = 5
 _MAX_CONCURRENT: Final = 4
 _AWAY_AFTER: Final = 3
 """Failures in a row after which the cloud is probed: it may be away, and not fail at a certain item."""
+_MAX_CRASHES: Final = 5
+"""Attempts after which an item with which we have a fault is given up: it keeps back the later ones of its device."""
 _ROW_BACKOFF: Final = Backoff(first_s=2.0, longest_s=600.0)
 _FIRST_PROBE_S: Final = 0.5
 _PROBE_EVERY_S: Final = 30.0
@@ -184,6 +186,10 @@ class RestSender:
                     await self._failed(row, error)
                     self._outbox.release(*(later.id for later in queue[place + 1 :]))
                     break
+                except Exception as error:  # noqa: BLE001  (it is logged, and counts against this item alone)
+                    await self._crashed(row, error)
+                    self._outbox.release(*(later.id for later in queue[place + 1 :]))
+                    break
                 if call is None:
                     await self._outbox.done(row.id)
                 else:
@@ -208,6 +214,10 @@ class RestSender:
             self._was_batch_lost = True
             self._breaker.note_lost()
             return [BatchOutcome(part=part, error=error) for part in parts]
+        except Exception as error:  # a fault of ours with one of them: sent one by one, it is found
+            log.exception("batch_crashed")
+            self._suspend_batches(repr(error))
+            return None
         self._breaker.note_answered()
         return outcomes
 
@@ -222,6 +232,9 @@ class RestSender:
                 await delivery.handler.settle(call, outcome)
             except GatewayError as error:
                 await self._failed(row, error)
+                return
+            except Exception as error:  # noqa: BLE001  (likewise)
+                await self._crashed(row, error)
                 return
             await self._outbox.done(row.id)
             self._failures, self.trouble = 0, None
@@ -238,6 +251,16 @@ class RestSender:
             log.warning("cloud_not_reached", reason=str(error))
         self.trouble, self._failures = str(error), self._failures + 1
         self._outbox.postpone(row.id, _ROW_BACKOFF.pause_s(row.attempts + 1), str(error))
+
+    async def _crashed(self, row: OutboxRow, error: Exception) -> None:
+        """An item with which we have a fault is tried again, and moved to the dead letters after some attempts; the
+        items of other devices go on.
+        """
+        log.error("delivery_crashed", uuid=row.item.uuid, kind=row.item.kind(), exc_info=error)
+        if row.attempts + 1 >= _MAX_CRASHES:
+            await self._outbox.dead_letter(row.id, f"a fault of ours: {error!r}")
+        else:
+            self._outbox.postpone(row.id, _ROW_BACKOFF.pause_s(row.attempts + 1), repr(error))
 
 
 def _may_be_carried_out(outcome: BatchOutcome) -> bool:

@@ -109,6 +109,8 @@ class MqttSession:
         self.disconnect_reason: str | None = "not connected yet"
         self.last_disconnect: str | None = None
         self.connections = 0
+        self.connecting_since: float | None = None
+        """When the present attempt to connect, or to end a connection, began, by the event loop's clock; else None."""
 
     @property
     def is_working(self) -> bool:
@@ -144,10 +146,13 @@ class MqttSession:
         retries = Retries(_BACKOFF, self._chance)
         while True:
             began, code, self._disconnect = clock(), None, None
+            self.connecting_since = began
             try:
                 await _run_in_own_task(self._run_connection())
             except* Exception as errors:  # noqa: BLE001  # whatever one message led to, the session goes on
                 code = self._note_failure(_decisive_error(errors))
+            finally:
+                self.connecting_since = None
             if clock() - began >= _YOUNG_S or self._has_found_poison:
                 retries.reset()
                 self._young_ends, self._has_found_poison = 0, False
@@ -169,6 +174,7 @@ class MqttSession:
                 await self._run_tasks(connection, client)
             finally:
                 self.connected.clear()
+                self.connecting_since = asyncio.get_running_loop().time()
                 self._connection = None
                 if self._has_will:  # the broker drops it when a client disconnects in order
                     await connection.publish_last(self._will, timeout_s=_LAST_PUBLISH_TIMEOUT_S)
@@ -211,6 +217,7 @@ class MqttSession:
         self.disconnect_reason = None
         self.connections += 1
         self.connected.set()
+        self.connecting_since = None
         log.info(
             "mqtt_connected",
             host=self._account.host,

@@ -203,5 +203,8 @@ async def _run_step(step: SyncStep, job: SyncJob) -> None:
         step.state, step.error = StepState.FAILED, str(error)
         step.got_no_answer = isinstance(error, CloudUnavailableError)
         log.warning("sync_section_failed", section=step.name, reason=str(error))
+    except Exception as error:  # a fault of ours, or an answer nobody thought of: the next section is synced
+        step.state, step.error = StepState.FAILED, repr(error)[:200]
+        log.exception("sync_section_crashed", section=step.name)
     else:
         step.state = StepState.DONE

@@ -63,7 +63,10 @@ class Broker:
     async def restart(self) -> None:
         """Start it (again) on its port; it remembers nothing. Raises BrokerError."""
         with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(*self._command, stdout=log, stderr=log)
+            # In a process group of its own: Ctrl-C in a terminal is for the demo alone, which stops the broker last.
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdout=log, stderr=log, process_group=0
+            )
         with suppress(TimeoutError):  # said below
             async with asyncio.timeout(_START_S):
                 while self._process.returncode is None:
