@@ -15,14 +15,14 @@ from gatewayd.admin.status import GatewayStatus
 from gatewayd.demo.run import settings_for
 from gatewayd.simulator.environment import COORDINATOR, PASSWORD, simulated_environment
 from gatewayd.simulator.radio import SimulatedNetwork
-from tests.common.rude_broker import RudeBroker
+from tests.common.rude_proxy import RudeProxy
 
 
 @asynccontextmanager
-async def daemon_behind_proxy(folder: Path) -> AsyncIterator[tuple[Console, RudeBroker]]:
+async def daemon_behind_proxy(folder: Path) -> AsyncIterator[tuple[Console, RudeProxy]]:
     network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=5)
     network.form()
-    async with simulated_environment(network) as environment, RudeBroker.before(environment.broker) as rude:
+    async with simulated_environment(network) as environment, RudeProxy.before(environment.broker) as rude:
         settings = settings_for(environment, folder)
         settings = replace(settings, mqtt=replace(settings.mqtt, port=rude.port))
         async with daemon.running(settings, PASSWORD, {}) as console:

@@ -21,20 +21,20 @@ from gatewayd.simulator.broker import Broker
 from gatewayd.simulator.broker.kind import BrokerProcess
 from gatewayd.simulator.broker.mosquitto import Mosquitto
 from tests.common.cloud import GATEWAY, LOCK, OWNER, PASSWORD, SWITCH, Audience, Gateway, running
-from tests.common.rude_broker import RudeBroker, SentPublish
+from tests.common.rude_proxy import RudeProxy, SentPublish
 
 SENSOR = Uuid("00158d0004c00001")
 ACK_TIMEOUT_S = 0.6
 
 
 @pytest.fixture
-async def rude(broker: Broker) -> AsyncIterator[RudeBroker]:
-    async with RudeBroker.before(broker) as rude:
+async def rude(broker: Broker) -> AsyncIterator[RudeProxy]:
+    async with RudeProxy.before(broker) as rude:
         yield rude
 
 
 @asynccontextmanager
-async def connected(rude: RudeBroker, path: Path, *records: Record) -> AsyncIterator[Gateway]:
+async def connected(rude: RudeProxy, path: Path, *records: Record) -> AsyncIterator[Gateway]:
     async with running(rude, path / "house.db", records=records, ack_timeout_s=ACK_TIMEOUT_S) as gateway:
         await until(lambda: gateway.session.is_working)
         yield gateway
@@ -81,7 +81,7 @@ async def until_dead_letter(gateway: Gateway) -> str:
 
 
 async def test_withheld_puback_blocks_neither_answers_nor_notices_of_the_same_lock(
-    rude: RudeBroker, phone: AppClient, tmp_path: Path
+    rude: RudeProxy, phone: AppClient, tmp_path: Path
 ) -> None:
     rude.rude.withholds_puback = is_notice(1)
     async with connected(rude, tmp_path) as gateway:
@@ -99,7 +99,7 @@ async def test_withheld_puback_blocks_neither_answers_nor_notices_of_the_same_lo
 
 
 async def test_broker_that_acknowledges_nothing_is_left_and_nothing_is_lost(
-    rude: RudeBroker, phone: AppClient, tmp_path: Path
+    rude: RudeProxy, phone: AppClient, tmp_path: Path
 ) -> None:
     rude.rude.withholds_puback = lambda _message: True
     async with connected(rude, tmp_path) as gateway:
@@ -115,7 +115,7 @@ async def test_broker_that_acknowledges_nothing_is_left_and_nothing_is_lost(
 
 
 async def test_broker_that_answers_pings_only_is_left(
-    rude: RudeBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rude: RudeProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_module, "_CHECK_EVERY_S", 0.5)
     async with connected(rude, tmp_path) as gateway:
@@ -125,7 +125,7 @@ async def test_broker_that_answers_pings_only_is_left(
 
 
 @pytest.mark.parametrize("code", [135, 144, 153])
-async def test_final_refusal_is_a_dead_letter_with_its_code(rude: RudeBroker, tmp_path: Path, code: int) -> None:
+async def test_final_refusal_is_a_dead_letter_with_its_code(rude: RudeProxy, tmp_path: Path, code: int) -> None:
     rude.rude.puback_code = lambda message: code if is_notice(1)(message) else None
     async with connected(rude, tmp_path) as gateway:
         await gateway.store.outbox.add(notice(1), notice(2))
@@ -137,7 +137,7 @@ async def test_final_refusal_is_a_dead_letter_with_its_code(rude: RudeBroker, tm
 
 
 @pytest.mark.parametrize("code", [128, 131, 145, 151])
-async def test_other_refusal_is_tried_again(rude: RudeBroker, phone: AppClient, tmp_path: Path, code: int) -> None:
+async def test_other_refusal_is_tried_again(rude: RudeProxy, phone: AppClient, tmp_path: Path, code: int) -> None:
     rude.rude.puback_code = lambda message: code if is_notice(1)(message) else None
     async with connected(rude, tmp_path) as gateway:
         await gateway.store.outbox.add(notice(1), notice(2))
@@ -147,7 +147,7 @@ async def test_other_refusal_is_tried_again(rude: RudeBroker, phone: AppClient, 
         assert not await gateway.store.outbox.dead_letters()
 
 
-async def test_broker_that_refuses_everything_makes_no_dead_letters(rude: RudeBroker, tmp_path: Path) -> None:
+async def test_broker_that_refuses_everything_makes_no_dead_letters(rude: RudeProxy, tmp_path: Path) -> None:
     rude.rude.puback_code = lambda _message: 151
     async with connected(rude, tmp_path) as gateway:
         await gateway.store.outbox.add(*(notice(number) for number in range(5)))
@@ -159,7 +159,7 @@ async def test_broker_that_refuses_everything_makes_no_dead_letters(rude: RudeBr
 
 @pytest.mark.parametrize("name", ["delays", "duplicates", "reorders"])
 async def test_late_doubled_and_reordered_acknowledgements_lose_nothing(
-    rude: RudeBroker, phone: AppClient, tmp_path: Path, name: str
+    rude: RudeProxy, phone: AppClient, tmp_path: Path, name: str
 ) -> None:
     rude.rude.delay_s = 0.3 if name == "delays" else 0.0
     rude.rude.duplicates = name == "duplicates"
@@ -178,7 +178,7 @@ async def test_late_doubled_and_reordered_acknowledgements_lose_nothing(
 
 
 async def test_refused_subscription_is_shown_and_asked_for_again(
-    rude: RudeBroker, phone: AppClient, tmp_path: Path
+    rude: RudeProxy, phone: AppClient, tmp_path: Path
 ) -> None:
     rude.rude.suback_code = lambda name: 135 if f"{OWNER}/lock" in name else None
     async with connected(rude, tmp_path) as gateway:
@@ -192,9 +192,7 @@ async def test_refused_subscription_is_shown_and_asked_for_again(
         assert gateway.session.connections == 1
 
 
-async def test_all_subscriptions_refused_are_asked_for_again(
-    rude: RudeBroker, phone: AppClient, tmp_path: Path
-) -> None:
+async def test_all_subscriptions_refused_are_asked_for_again(rude: RudeProxy, phone: AppClient, tmp_path: Path) -> None:
     rude.rude.suback_code = lambda _name: 128
     rude.rude.refuses_mqtt_5 = True
     async with connected(rude, tmp_path) as gateway:
@@ -204,13 +202,13 @@ async def test_all_subscriptions_refused_are_asked_for_again(
         await phone.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1})
 
 
-async def test_suback_with_too_few_codes_counts_as_refused(rude: RudeBroker, tmp_path: Path) -> None:
+async def test_suback_with_too_few_codes_counts_as_refused(rude: RudeProxy, tmp_path: Path) -> None:
     rude.rude.suback_codes_kept = 2
     async with connected(rude, tmp_path) as gateway:
         assert len(gateway.session.refused_filters) == 4
 
 
-async def test_connection_without_suback_is_left(rude: RudeBroker, tmp_path: Path) -> None:
+async def test_connection_without_suback_is_left(rude: RudeProxy, tmp_path: Path) -> None:
     rude.rude.withholds_suback = True
     async with running(rude, tmp_path / "house.db", ack_timeout_s=ACK_TIMEOUT_S) as gateway:
         await until(lambda: "SUBSCRIBE" in str(gateway.session.last_disconnect))
@@ -224,7 +222,7 @@ async def test_connection_without_suback_is_left(rude: RudeBroker, tmp_path: Pat
 
 @pytest.mark.parametrize(("is_mqtt_5", "code"), [(False, None), (True, None), (True, 149), (True, 135)])
 async def test_state_that_ends_connections_is_left_out(
-    rude: RudeBroker, phone: AppClient, tmp_path: Path, is_mqtt_5: bool, code: int | None
+    rude: RudeProxy, phone: AppClient, tmp_path: Path, is_mqtt_5: bool, code: int | None
 ) -> None:
     rude.rude.refuses_mqtt_5 = not is_mqtt_5
     rude.rude.cuts_at, rude.rude.cut_code = is_state_of(SENSOR), code
@@ -240,9 +238,7 @@ async def test_state_that_ends_connections_is_left_out(
         assert gateway.session.connections == connections <= 4
 
 
-async def test_notice_that_ends_connections_is_a_dead_letter(
-    rude: RudeBroker, phone: AppClient, tmp_path: Path
-) -> None:
+async def test_notice_that_ends_connections_is_a_dead_letter(rude: RudeProxy, phone: AppClient, tmp_path: Path) -> None:
     rude.rude.cuts_at = is_notice(1)
     async with connected(rude, tmp_path) as gateway:
         await gateway.store.outbox.add(notice(1), notice(2), notice(3))
@@ -253,7 +249,7 @@ async def test_notice_that_ends_connections_is_a_dead_letter(
                 await asyncio.sleep(0.02)
 
 
-async def test_filter_that_ends_connections_is_left_out(rude: RudeBroker, phone: AppClient, tmp_path: Path) -> None:
+async def test_filter_that_ends_connections_is_left_out(rude: RudeProxy, phone: AppClient, tmp_path: Path) -> None:
     rude.rude.cuts_at_filter = lambda name: SENSOR in name and OWNER in name
     async with running(rude, tmp_path / "house.db", records=[sensor()], ack_timeout_s=ACK_TIMEOUT_S) as gateway:
         await until(lambda: bool(gateway.session.refused_filters), timeout_s=40)
@@ -275,7 +271,7 @@ class WithBadName(Audience):
     "name", ["a#b", "x" * 70_000, "nul\0", "\x01", "\ud800"], ids=["wildcard", "long", "nul", "control", "surrogate"]
 )
 async def test_filter_of_a_bad_name_leaves_the_others_subscribed(
-    rude: RudeBroker, phone: AppClient, tmp_path: Path, name: str
+    rude: RudeProxy, phone: AppClient, tmp_path: Path, name: str
 ) -> None:
     async with running(
         rude,
@@ -289,7 +285,7 @@ async def test_filter_of_a_bad_name_leaves_the_others_subscribed(
         await phone.ask(Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1})
 
 
-async def test_connection_that_is_cut_at_any_time_blames_nothing(rude: RudeBroker, tmp_path: Path) -> None:
+async def test_connection_that_is_cut_at_any_time_blames_nothing(rude: RudeProxy, tmp_path: Path) -> None:
     async with running(rude, tmp_path / "house.db", records=[sensor()], ack_timeout_s=ACK_TIMEOUT_S) as gateway:
         chance = random.Random(7)
         for number in range(6):
@@ -303,7 +299,7 @@ async def test_connection_that_is_cut_at_any_time_blames_nothing(rude: RudeBroke
 # ---- takeover, young ends
 
 
-async def test_takeover_is_shown_with_its_code_and_backs_off(rude: RudeBroker, tmp_path: Path) -> None:
+async def test_takeover_is_shown_with_its_code_and_backs_off(rude: RudeProxy, tmp_path: Path) -> None:
     async with connected(rude, tmp_path) as gateway:
         rude.disconnect(142)
         await until(lambda: gateway.session.disconnect_reason is not None)
@@ -314,7 +310,7 @@ async def test_takeover_is_shown_with_its_code_and_backs_off(rude: RudeBroker, t
 
 
 async def test_second_client_with_the_same_id_does_not_make_a_loop(
-    rude: RudeBroker, broker: Broker, tmp_path: Path
+    rude: RudeProxy, broker: Broker, tmp_path: Path
 ) -> None:
     """Mosquitto 2.0 ends the older connection without a word."""
 
@@ -337,7 +333,7 @@ async def test_second_client_with_the_same_id_does_not_make_a_loop(
         await until(lambda: gateway.session.is_working)
 
 
-async def test_pauses_grow_while_connections_end_young(rude: RudeBroker, tmp_path: Path) -> None:
+async def test_pauses_grow_while_connections_end_young(rude: RudeProxy, tmp_path: Path) -> None:
     rude.rude.closes_after_s = 0.5
     async with running(rude, tmp_path / "house.db", ack_timeout_s=ACK_TIMEOUT_S):
         await until(lambda: len(rude.connects) == 4, timeout_s=30)
@@ -347,14 +343,14 @@ async def test_pauses_grow_while_connections_end_young(rude: RudeBroker, tmp_pat
 
 
 @pytest.mark.parametrize("code", [0, 130, 139, 152])
-async def test_code_of_disconnect_is_shown(rude: RudeBroker, tmp_path: Path, code: int) -> None:
+async def test_code_of_disconnect_is_shown(rude: RudeProxy, tmp_path: Path, code: int) -> None:
     async with connected(rude, tmp_path) as gateway:
         rude.disconnect(code)
         await until(lambda: f"code {code}" in str(gateway.session.last_disconnect))
 
 
 @pytest.mark.parametrize(("code", "words"), [(135, "Not authorized"), (137, "Server busy"), (138, "Banned")])
-async def test_code_of_a_refused_connection_is_shown(rude: RudeBroker, tmp_path: Path, code: int, words: str) -> None:
+async def test_code_of_a_refused_connection_is_shown(rude: RudeProxy, tmp_path: Path, code: int, words: str) -> None:
     rude.rude.connack_code = code
     async with running(rude, tmp_path / "house.db") as gateway:
         await until(lambda: f"[code:{code}] {words}" in str(gateway.session.disconnect_reason))
@@ -371,7 +367,7 @@ def test_pause_follows_the_reason_code(code: int | None, pauses: tuple[float, fl
     "garbage", [b"\x30\x02\x00\xff", b"\x40\x01\x00", b"\x90\x00", b"\xe0\x01\xff", b"\x30\xff\xff\xff\xff\xff"]
 )
 async def test_garbage_from_the_broker_ends_that_connection_alone(
-    rude: RudeBroker, tmp_path: Path, garbage: bytes
+    rude: RudeProxy, tmp_path: Path, garbage: bytes
 ) -> None:
     async with connected(rude, tmp_path) as gateway:
         rude.rude.garbage = garbage
@@ -402,7 +398,7 @@ class Limited(Mosquitto):
 async def test_record_above_mosquittos_packet_limit_leaves_the_others_online(tmp_path: Path, is_mqtt_5: bool) -> None:
     async with (
         Broker.start({OWNER: PASSWORD}, kinds=[Limited("max_packet_size 4000")]) as broker,
-        RudeBroker.before(broker) as rude,
+        RudeProxy.before(broker) as rude,
     ):
         rude.rude.refuses_mqtt_5 = not is_mqtt_5
         async with (
@@ -429,7 +425,7 @@ async def test_notice_above_mosquittos_message_limit_is_a_dead_letter(tmp_path: 
 # ---- limits of CONNACK
 
 
-async def test_receive_maximum_is_heeded(rude: RudeBroker, phone: AppClient, tmp_path: Path) -> None:
+async def test_receive_maximum_is_heeded(rude: RudeProxy, phone: AppClient, tmp_path: Path) -> None:
     rude.rude.connack, rude.rude.delay_s = {"receive_maximum": 3}, 0.05
     async with connected(rude, tmp_path) as gateway:
         await gateway.store.outbox.add(*(notice(number) for number in range(20)))
@@ -437,7 +433,7 @@ async def test_receive_maximum_is_heeded(rude: RudeBroker, phone: AppClient, tmp
         assert rude.most_unacknowledged == 3
 
 
-async def test_maximum_qos_and_retain_available_are_heeded(rude: RudeBroker, phone: AppClient, tmp_path: Path) -> None:
+async def test_maximum_qos_and_retain_available_are_heeded(rude: RudeProxy, phone: AppClient, tmp_path: Path) -> None:
     rude.rude.connack = {"maximum_qos": 0, "retain_available": 0}
     async with connected(rude, tmp_path) as gateway:
         await gateway.store.outbox.add(notice(1))
@@ -449,7 +445,7 @@ async def test_maximum_qos_and_retain_available_are_heeded(rude: RudeBroker, pho
 
 
 async def test_what_is_above_the_maximum_packet_size_is_not_sent(
-    rude: RudeBroker, phone: AppClient, tmp_path: Path
+    rude: RudeProxy, phone: AppClient, tmp_path: Path
 ) -> None:
     rude.rude.connack = {"maximum_packet_size": 3000}
     async with connected(rude, tmp_path, sensor("长" * 2000)) as gateway:
@@ -467,7 +463,7 @@ async def test_what_is_above_the_maximum_packet_size_is_not_sent(
         await until(lambda: not gateway.session.refused_states)
 
 
-async def test_server_keepalive_is_heeded(rude: RudeBroker, tmp_path: Path) -> None:
+async def test_server_keepalive_is_heeded(rude: RudeProxy, tmp_path: Path) -> None:
     rude.rude.connack = {"server_keep_alive": 1}
     async with connected(rude, tmp_path):
         packets = rude.received
@@ -475,7 +471,7 @@ async def test_server_keepalive_is_heeded(rude: RudeBroker, tmp_path: Path) -> N
         assert rude.received - packets >= 2
 
 
-async def test_broker_without_retained_messages_gets_a_will_without_retain(rude: RudeBroker, tmp_path: Path) -> None:
+async def test_broker_without_retained_messages_gets_a_will_without_retain(rude: RudeProxy, tmp_path: Path) -> None:
     rude.rude.refuses_retained_will = True
     async with connected(rude, tmp_path) as gateway:
         assert gateway.session.connections == 1

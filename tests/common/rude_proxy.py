@@ -76,7 +76,7 @@ class Rudeness:
     """Sent after CONNACK."""
 
 
-class RudeBroker:
+class RudeProxy:
     """The proxy. `sent` is what clients have published, `connects` when they connected (the loop's clock)."""
 
     def __init__(self, broker: Broker) -> None:
@@ -95,7 +95,7 @@ class RudeBroker:
 
     @classmethod
     @asynccontextmanager
-    async def before(cls, broker: Broker) -> AsyncIterator["RudeBroker"]:
+    async def before(cls, broker: Broker) -> AsyncIterator["RudeProxy"]:
         """A proxy before `broker`, on a port of its own."""
         rude = cls(broker)
         server = await asyncio.start_server(rude._serve, rude.host, 0)
@@ -135,7 +135,7 @@ class RudeBroker:
 
 
 class _Connection:
-    def __init__(self, owner: RudeBroker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, owner: RudeProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._owner = owner
         self._reader = reader
         self._writer = writer
