@@ -17,6 +17,8 @@ from typing import Any, Final
 import aiomqtt
 import paho.mqtt.client as paho
 import structlog
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gatewayd.backoff import Backoff, Retries
@@ -29,6 +31,8 @@ _LONGEST_PAUSE_WHEN_REFUSED_S: Final = 600.0  # a wrong password: too many attem
 _TIMEOUT_S: Final = 10.0
 _FIRST_CONNECT_TIMEOUT_S: Final = 5.0  # while it is unknown whether the broker answers to this version of MQTT
 _LAST_PUBLISH_TIMEOUT_S: Final = 1.0
+MAX_PACKET_BYTES: Final = 256 * 1024
+"""The longest packet that is read: over 64 KiB a request is refused, and up to here answered."""
 _MAX_FILTERS: Final = 50  # in one SUBSCRIBE or UNSUBSCRIBE
 
 # Reason codes of CONNACK, in MQTT 3.1.1 and in MQTT 5, and the first failure code of SUBACK in both.
@@ -202,8 +206,8 @@ class MqttSession:
 
     def _client(self, *, is_v5: bool) -> aiomqtt.Client:
         account = self._account
-        clean: dict[str, Any] = {} if is_v5 else {"clean_session": True}
-        return aiomqtt.Client(
+        of_version: dict[str, Any] = {"properties": _connect_properties()} if is_v5 else {"clean_session": True}
+        client = aiomqtt.Client(
             account.host,
             account.port,
             username=account.username,
@@ -217,8 +221,10 @@ class MqttSession:
             timeout=_TIMEOUT_S if self._is_version_known else _FIRST_CONNECT_TIMEOUT_S,
             # Nagle's algorithm would delay small packets by 40 ms each.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            **clean,
+            **of_version,
         )
+        _limit_packets(client)
+        return client
 
     def _note_failure(self, error: BaseException) -> None:
         """Take note why there is no connection, and change the version of MQTT where the broker does not support it."""
@@ -232,6 +238,30 @@ class MqttSession:
         if reason != self.disconnect_reason:  # logged once per reason, not once per attempt
             log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason)
         self.disconnect_reason = reason
+
+
+def _connect_properties() -> Properties:
+    """MQTT 5: the broker discards what is longer (3.1.2.11.4)."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = MAX_PACKET_BYTES
+    return properties
+
+
+def _limit_packets(client: aiomqtt.Client) -> None:
+    """Break the connection before a packet of over MAX_PACKET_BYTES is read: MQTT 3.1.1 has no limit to ask for.
+
+    paho has no option for it, but asks its socket for the whole rest of a packet at once.
+    """
+    receiver = client._client
+    receive = receiver._sock_recv
+
+    def receive_bounded(size: int) -> bytes:
+        if size > MAX_PACKET_BYTES:
+            log.error("mqtt_packet_too_large", size=size, at_most=MAX_PACKET_BYTES)
+            raise ConnectionError(f"a packet of {size} bytes; at most {MAX_PACKET_BYTES} are read")
+        return receive(size)
+
+    vars(receiver)["_sock_recv"] = receive_bounded
 
 
 def _cancellations() -> int:
