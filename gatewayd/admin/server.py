@@ -80,7 +80,7 @@ class AdminServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                writer.write(await self._reply(line))
+                writer.write(await self.reply(line))
                 await writer.drain()
         except ValueError:  # a line over the limit: where the next one begins is not known
             log.info("admin_connection_ended", reason=f"a line of over {MAX_LINE} bytes")
@@ -91,7 +91,8 @@ class AdminServer:
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _reply(self, line: bytes) -> bytes:
+    async def reply(self, line: bytes) -> bytes:
+        """The reply to one line, whatever is in it."""
         try:
             call = _decode(line, AdminCall)
             method = self._methods.get(call.method)

@@ -35,7 +35,7 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 _FILE_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=30)
 _MAX_ATTEMPTS: Final = 3
 _BACKOFF: Final = Backoff(first_s=0.5, longest_s=1.0)
-_LONGEST_PAUSE_S: Final = 900.0
+LONGEST_PAUSE_S: Final = 900.0
 """The longest pause that the cloud can ask for: as long as between two syncs."""
 _LONGEST_WAIT_S: Final = 5.0
 """A call waits for so much of a pause; in a longer one it fails at once, and its caller tries later."""
@@ -53,7 +53,7 @@ class _RestAnswer(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class _HttpAnswer:
+class HttpAnswer:
     """An answer of HTTP, not decoded yet."""
 
     status: int
@@ -113,7 +113,7 @@ class Transport:
         Raises RefusedByCloudError for any other status, documented or not; CloudUnavailableError where no attempt
         brought an answer; UncertainError where the cloud may have executed a POST all the same.
         """
-        return await self._call_with_retries(endpoint, id_, token, query, body, _decode_msg)
+        return await self._call_with_retries(endpoint, id_, token, query, body, decode_msg)
 
     async def fetch_image(self, endpoint: RestEndpoint, *, id_: int, token: str | None) -> bytes:
         """The image with which an endpoint answers instead of JSON (§1.10). Raises as `call` does."""
@@ -126,7 +126,7 @@ class Transport:
         token: str | None,
         query: Mapping[str, str] | None,
         body: Any,
-        decode: Callable[[RestEndpoint, str, _HttpAnswer], T],
+        decode: Callable[[RestEndpoint, str, HttpAnswer], T],
     ) -> T:
         retries = Retries(self._backoff, self._chance)
         for attempt in range(1, _MAX_ATTEMPTS + 1):
@@ -148,7 +148,7 @@ class Transport:
         token: str | None,
         query: Mapping[str, str] | None,
         body: Any,
-    ) -> _HttpAnswer:
+    ) -> HttpAnswer:
         """Send one request and read its answer. Raises CloudUnavailableError, UncertainError."""
         call = f"{endpoint.method} {_path(endpoint, id_)}"
         assert self._session is not None
@@ -166,7 +166,7 @@ class Transport:
                 allow_redirects=False,  # the token is sent to the cloud's own host only
             ) as response:
                 self._note_pause(response)
-                answer = _HttpAnswer(response.status, response.content_type, await _read_bounded(response))
+                answer = HttpAnswer(response.status, response.content_type, await _read_bounded(response))
         except aiohttp.ClientConnectorError as error:
             raise CloudUnavailableError(f"{call}: cannot connect ({_reason(error)})") from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: no HTTP, or no charset
@@ -194,7 +194,7 @@ class Transport:
         if response.status in _PAUSE_STATUSES:
             pause_s = requested_pause_s(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
             if pause_s is not None:
-                ends_at = asyncio.get_running_loop().time() + min(pause_s, _LONGEST_PAUSE_S)
+                ends_at = asyncio.get_running_loop().time() + min(pause_s, LONGEST_PAUSE_S)
                 self._paused_until = max(self._paused_until, ends_at)
 
     @asynccontextmanager
@@ -229,8 +229,8 @@ def _path(endpoint: RestEndpoint, id_: int | str | None) -> str:
     return endpoint.path.format(id=quote(str(id_), safe=""))
 
 
-def _decode_msg(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> Any:
-    """The `msg` of a success. Raises the error of any other status."""
+def decode_msg(endpoint: RestEndpoint, call: str, raw: HttpAnswer) -> Any:
+    """The `msg` of a success. Raises the CloudError of any other status, and of an answer that is none of this API."""
     try:
         answer = msgspec.json.decode(raw.content, type=_RestAnswer)
         code = int(answer.status)
@@ -248,10 +248,10 @@ def _decode_msg(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> Any:
     raise refusal(call, code, desc, rest_status(endpoint.section, code), _err(answer))
 
 
-def _decode_image(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> bytes:
+def _decode_image(endpoint: RestEndpoint, call: str, raw: HttpAnswer) -> bytes:
     if raw.status == HTTPStatus.OK and raw.content_type.startswith("image/"):
         return raw.content
-    _decode_msg(endpoint, call, raw)
+    decode_msg(endpoint, call, raw)
     raise CloudUnavailableError(f"{call}: {raw.content_type} instead of an image")
 
 
@@ -277,11 +277,11 @@ def _no_answer(endpoint: RestEndpoint, message: str) -> CloudUnavailableError:
     return CloudUnavailableError(message) if endpoint.is_repeatable else UncertainError(message)
 
 
-def _is_redirect(answer: _HttpAnswer) -> bool:
+def _is_redirect(answer: HttpAnswer) -> bool:
     return HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
 
 
-def _base_url_hint(answer: _HttpAnswer) -> str:
+def _base_url_hint(answer: HttpAnswer) -> str:
     """What the user can check where HTTP says that the API is not at this address."""
     is_elsewhere = answer.status == HTTPStatus.NOT_FOUND or _is_redirect(answer)
     return "; is `[cloud] base_url` right?" if is_elsewhere else ""
