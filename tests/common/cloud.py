@@ -23,6 +23,7 @@ from gatewayd.model.request import Action, Answer, Request, UpdateRecord
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.broker import Broker
 from gatewayd.store.store import Store
+from tests.common.rude_broker import RudeBroker
 
 OWNER, GUEST, PASSWORD = "18900000001", "18900000002", "open-sesame-7"
 GATEWAY, SWITCH, LOCK = Uuid("00158d0000d04700"), Uuid("00158d0002a00001"), Uuid("00158d0003b00001")
@@ -97,7 +98,7 @@ class Gateway:
 
 @asynccontextmanager
 async def running(
-    broker: Broker,
+    broker: Broker | RudeBroker,
     path: Path,
     *,
     password: str = PASSWORD,

@@ -113,3 +113,11 @@ def test_cloud_is_outdated_when_a_radio_field_differs(wire: dict[str, Any], is_o
 def test_cloud_is_outdated_when_a_channel_value_differs() -> None:
     assert is_cloud_outdated(SWITCH, {"param": {"channel": [{"id": 1, "value": 0}]}})
     assert not is_cloud_outdated(SWITCH, {"param": {"channel": [{"id": 1, "value": 100, "title": "别的"}, {"id": 2}]}})
+
+
+@pytest.mark.parametrize("channel", [5, "x", {"id": 1}, [7, {"id": [1]}, {"id": {}}, {}]])
+def test_channels_of_a_record_of_another_category_are_not_looked_at(channel: object) -> None:
+    wire = {"uuid": SWITCH.uuid, "category": "sensor", "param": {"channel": channel}}
+    merged = merge(SWITCH, from_wire(wire), wire)
+    assert merged.param == SWITCH.param
+    assert not is_cloud_outdated(merged, wire)
