@@ -60,6 +60,12 @@ socket = "{folder}/admin.sock"
                 env=os.environ | environ,
             )
 
+    @property
+    def pid(self) -> int | None:
+        """The process's id; None where it has ended."""
+        process = self._process
+        return None if process is None or process.returncode is not None else process.pid
+
     async def __aenter__(self) -> "Daemon":
         return self
 
