@@ -281,7 +281,9 @@ def _stored_item(data: bytes) -> None:
 
 def _firmware_version(data: bytes) -> None:
     with suppress(ValueError):
-        assert not FirmwareVersion(data.decode("utf-8", "replace")) < FirmwareVersion("0")
+        version = FirmwareVersion(data.decode("utf-8", "replace"))
+        assert FirmwareVersion(str(version)) == version
+        assert not version < FirmwareVersion("0-a") or version < FirmwareVersion("0")
 
 
 def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
