@@ -28,7 +28,7 @@ _MAX_QUOTED: Final = 200  # characters of a topic in the log
 
 
 class Submit(Protocol):
-    """The executor's door."""
+    """The signature of `CommandExecutor.submit`."""
 
     def __call__(self, request: Request, reply: "MqttReply", /) -> Awaitable[None]:
         """Hand over a request; returns once it is queued."""
