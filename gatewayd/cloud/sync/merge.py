@@ -52,10 +52,11 @@ def is_cloud_outdated(local: Record, remote_json: JsonObject) -> bool:
     radio_fields = param_fields - household_param_fields(local.category) - _PARAM_IDS - {"channel"}
     if _differ(local_json, remote_json, {"ver"}) or _differ(param, remote_param, radio_fields):
         return True
+    if not isinstance(local.param, SwitchParam):
+        return False  # a `channel` here is a key that the record has without a field for it
     remote_channels = _channels_by_id(remote_param.get("channel"))
     return any(
-        _differ(channel, remote_channels.get(channel["id"], {}), _RADIO_CHANNEL_FIELDS)
-        for channel in param.get("channel", ())
+        _differ(channel, remote_channels.get(channel["id"], {}), _RADIO_CHANNEL_FIELDS) for channel in param["channel"]
     )
 
 

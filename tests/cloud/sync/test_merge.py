@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from gatewayd.cloud.sync.merge import is_cloud_outdated, merge
 from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.record import Channel, LockParam, Record, SwitchParam
-from gatewayd.model.record_wire import from_wire
+from gatewayd.model.record_wire import from_wire, to_wire
 
 LOCK = Record(
     uuid=Uuid("00158d0003b00001"),
@@ -120,4 +120,12 @@ def test_channels_of_a_record_of_another_category_are_not_looked_at(channel: obj
     wire = {"uuid": SWITCH.uuid, "category": "sensor", "param": {"channel": channel}}
     merged = merge(SWITCH, from_wire(wire), wire)
     assert merged.param == SWITCH.param
+    assert not is_cloud_outdated(merged, wire)
+
+
+@pytest.mark.parametrize("channel", [5, [{}], [{"id": []}]])
+def test_channels_of_a_lock_are_kept_as_they_are(channel: object) -> None:
+    wire = {"uuid": LOCK.uuid, "category": "lock", "param": {"channel": channel}}
+    merged = merge(LOCK, from_wire(wire), wire)
+    assert to_wire(merged)["param"]["channel"] == channel
     assert not is_cloud_outdated(merged, wire)
