@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 help:
 	@echo "make demo   the whole house, radio and cloud on this machine: gatewayd demo"
 	@echo "make test   all tests"
-	@echo "make fuzz   a million damaged datagrams, and 100,000 through the socket"
+	@echo "make fuzz   100,000 damaged messages of each kind to the daemon, and every decoder with atheris"
 	@echo "make chaos  the daemon stopped at every 10 ms of its start and in 200 states, each part made to fail (two hours)"
 	@echo "make board  the service on a real systemd, in a container of its own (root)"
 	@echo "make lint   ruff, mypy --strict, the import contract"
@@ -22,11 +22,16 @@ test: $(VENV)/.dev
 	scripts/need mosquitto -o dbus-daemon nmcli dbusmock ip systemd-analyze
 	$(BIN)/python -m pytest
 
-# What provisioning hears from strangers: a million damaged datagrams into the decoder, 100,000 through the socket.
-fuzz: $(VENV)/.dev
-	FUZZ_DECODER=1000000 FUZZ_DATAGRAMS=100000 $(BIN)/python -m pytest -s --durations=0 --durations-min=1 \
-		tests/provisioning/test_flood.py \
+# What strangers send: a million damaged datagrams into the decoder, 100,000 of each kind through the sockets of the
+# daemon, then every decoder coverage-guided for FUZZ_SECONDS (atheris has wheels for x86-64).
+FUZZ_SECONDS ?= 60
+
+fuzz: $(VENV)/.fuzz
+	scripts/need mosquitto
+	FUZZ_DECODER=1000000 FUZZ_DATAGRAMS=100000 FUZZ_MESSAGES=100000 $(BIN)/python -m pytest -s --durations=0 \
+		--durations-min=1 tests/journeys/test_hostile_bytes.py tests/provisioning/test_flood.py \
 		tests/provisioning/test_datagrams.py::test_no_damaged_datagram_breaks_the_decoders
+	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
 
 # It always ends: see tests/chaos/. The figures are in the log.
 chaos: $(VENV)/.dev
@@ -61,6 +66,10 @@ $(VENV)/.demo: setup.cfg | $(VENV)/bin/python
 $(VENV)/.dev: setup.cfg | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --editable '.[demo,speed,qr,test,lint,bench]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	$(BIN)/pip install --quiet --editable '.[fuzz]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache build *.egg-info

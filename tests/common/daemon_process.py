@@ -72,6 +72,12 @@ socket = "{folder}/admin.sock"
                 process_group=0,
             )
 
+    @property
+    def pid(self) -> int | None:
+        """The process's id; None where it has ended."""
+        process = self._process
+        return None if process is None or process.returncode is not None else process.pid
+
     async def __aenter__(self) -> "Daemon":
         return self
 

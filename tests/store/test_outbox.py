@@ -1,6 +1,7 @@
 """The outbox: items in order for each device, none lost, none doubled."""
 
 import asyncio
+import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -283,3 +284,27 @@ async def test_full_outbox_drops_expired_answers_and_nothing_else(store: Store, 
     await store.outbox.add(answer("1"), answer("2"))
     assert items(await store.outbox.take(Route.MQTT)) == [notice("old"), answer("1"), answer("2")]
     assert items(await store.outbox.take(Route.REST)) == [message("old")]
+
+
+async def test_item_of_another_version_becomes_a_dead_letter_and_the_others_are_sent(reopen: Opener) -> None:
+    async with reopen() as store:
+        await store.outbox.add(notice("1"), message("2"), notice("3"))
+
+        def write_as_newer(raw: sqlite3.Connection) -> None:
+            picture = "CAST(replace(CAST(body AS TEXT), 'message', 'picture') AS BLOB)"
+            raw.execute(f"UPDATE outbox SET kind = 'picture', body = {picture} WHERE id = 2")
+            body = "CAST(replace(CAST(body AS TEXT), 'UNLOCK_EVENT', 'FLOOD_EVENT') AS BLOB)"
+            raw.execute(f"UPDATE outbox SET body = {body} WHERE id = 3")
+            raw.commit()
+
+        await store.database.read(write_as_newer)
+    for _ in range(2):
+        async with reopen() as store:
+            rows = await store.outbox.take(Route.MQTT)
+            assert items(rows) == [notice("1")]
+            dead = {letter.id: letter.reason for letter in await store.outbox.dead_letters()}
+            assert dead.keys() == {2, 3}
+            assert "a picture" in dead[2]
+            assert "FLOOD_EVENT" in dead[3]
+            with pytest.raises(DeadLetterNotFoundError, match="this version"):
+                await store.outbox.requeue(2)

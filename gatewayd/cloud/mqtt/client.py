@@ -9,13 +9,20 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import aiomqtt
+import structlog
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import ConnectFlags, DisconnectFlags
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+log = structlog.get_logger()
+
 FIRST_FAILURE: Final = 0x80
 """The first reason code that means failure, in every packet of MQTT 5 and in SUBACK of 3.1.1."""
+
+MAX_PACKET_BYTES: Final = 256 * 1024
+"""The longest packet that is read: over 64 KiB a request is refused, and up to here answered."""
 
 _SUCCESS: Final = 0
 
@@ -68,6 +75,13 @@ def limits_of(properties: Properties | None) -> BrokerLimits:
     )
 
 
+def connect_properties() -> Properties:
+    """MQTT 5: the broker discards what is longer (3.1.2.11.4)."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = MAX_PACKET_BYTES
+    return properties
+
+
 def packet_size(message: MqttMessage, *, is_v5: bool) -> int:
     """The bytes of a PUBLISH packet."""
     body = 2 + len(message.topic.encode(errors="replace")) + len(message.payload)
@@ -89,6 +103,7 @@ class MqttClient(aiomqtt.Client):
         self.limits = BrokerLimits()
         self._disconnect: Disconnect | None = None
         self._acknowledgements: dict[int, asyncio.Future[int]] = {}
+        self._limit_packets()
 
     async def __aenter__(self) -> Self:
         try:
@@ -127,6 +142,21 @@ class MqttClient(aiomqtt.Client):
             return self._disconnect
         self.close()  # the base leaves the socket open where the broker sent what cannot be read
         return Disconnect(None, f"the broker sent what cannot be read: {type(error).__name__} {error}")
+
+    def _limit_packets(self) -> None:
+        """Break the connection before a packet of over MAX_PACKET_BYTES is read: MQTT 3.1.1 has no limit to ask for.
+
+        paho has no option for it, but asks its socket for the whole rest of a packet at once.
+        """
+        receive = self._client._sock_recv
+
+        def receive_bounded(size: int) -> bytes:
+            if size > MAX_PACKET_BYTES:
+                log.error("mqtt_packet_too_large", size=size, at_most=MAX_PACKET_BYTES)
+                raise ConnectionError(f"a packet of {size} bytes; at most {MAX_PACKET_BYTES} are read")
+            return receive(size)
+
+        vars(self._client)["_sock_recv"] = receive_bounded
 
     def _take_disconnect_error(self) -> BaseException | None:
         """What the base gave as the end of the connection; taken, so that asyncio does not log it as lost."""

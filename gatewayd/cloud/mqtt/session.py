@@ -19,7 +19,7 @@ import paho.mqtt.client as paho
 import structlog
 
 from gatewayd.backoff import Backoff, Retries
-from gatewayd.cloud.mqtt.client import Disconnect, MqttClient, MqttMessage, code_number
+from gatewayd.cloud.mqtt.client import Disconnect, MqttClient, MqttMessage, code_number, connect_properties
 from gatewayd.cloud.mqtt.connection import BrokerSilentError, BrokerTrouble, MqttConnection, ReceivedMqttMessage
 from gatewayd.cloud.mqtt.poison_messages import PoisonMessages
 
@@ -228,7 +228,7 @@ class MqttSession:
 
     def _client(self, *, is_v5: bool) -> MqttClient:
         account, will = self._account, self._will
-        clean: dict[str, Any] = {} if is_v5 else {"clean_session": True}
+        of_version: dict[str, Any] = {"properties": connect_properties()} if is_v5 else {"clean_session": True}
         return MqttClient(
             account.host,
             account.port,
@@ -244,7 +244,7 @@ class MqttSession:
             max_inflight_messages=_MAX_INFLIGHT,
             # Nagle's algorithm would delay small packets by 40 ms each.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            **clean,
+            **of_version,
         )
 
     def _note_failure(self, error: BaseException) -> int | None:
