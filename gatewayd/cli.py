@@ -1,16 +1,19 @@
 """The command `gatewayd`: `run`, `check-config`, `demo`. Reads the settings and sets up logging."""
 
 import asyncio
+import faulthandler
 import os
 import sys
 from pathlib import Path
 from typing import Final
 
 import click
+import structlog
 
 from gatewayd import __version__, config, log
 from gatewayd.command_line import Program
 from gatewayd.model.errors import ConfigError, GatewayError
+from gatewayd.task_group import replace_task_group
 from gatewayd.wait_for import replace_wait_for
 
 _BAD_CONFIG: Final = 2
@@ -31,26 +34,42 @@ _config_option: Final = click.option(
 def main() -> None:
     """The gateway daemon of ZJCHILINK homes."""
     replace_wait_for()
+    replace_task_group()
 
 
 @main.command()
 @_config_option
 def run(path: Path) -> None:
     """Run the daemon until SIGTERM or SIGINT."""
-    from gatewayd import daemon  # noqa: PLC0415  (check-config and --help need no radio stack)
+    from gatewayd.lifecycle import end_within, leave  # noqa: PLC0415  (check-config and --help need no radio stack)
 
+    status = 0
     try:
-        settings = config.load(path, os.environ)
-        password = config.load_password(settings, os.environ)
-        log.configure(settings.log.level, settings.log.format)
-        _print_warnings(settings)
-        daemon.main(settings, password, os.environ)
+        _run(path)
     except ConfigError as error:
+        end_within()  # from here on: whoever reads stderr may have stalled
         _print_faults(error)
-        sys.exit(_BAD_CONFIG)
+        status = _BAD_CONFIG
     except GatewayError as error:
+        end_within()
         click.echo(f"gatewayd: {error}", err=True)
-        sys.exit(1)
+        status = 1
+    except Exception:  # noqa: BLE001  (a fault of ours)
+        structlog.get_logger().exception("gatewayd_failed")
+        end_within()
+        status = 1
+    leave(status)
+
+
+def _run(path: Path) -> None:
+    from gatewayd import daemon  # noqa: PLC0415  (likewise)
+
+    faulthandler.enable()  # where every thread is, when systemd's watchdog aborts it
+    settings = config.load(path, os.environ)
+    password = config.load_password(settings, os.environ)
+    log.configure(settings.log.level, settings.log.format)
+    _print_warnings(settings)
+    daemon.main(settings, password, os.environ)
 
 
 @main.command("check-config")

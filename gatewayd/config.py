@@ -18,9 +18,12 @@ import msgspec
 from msgspec import Meta, field
 
 from gatewayd.model.errors import ConfigError
+from gatewayd.model.ids import is_topic_level
 
 DEFAULT_PATH: Final = Path("/etc/gatewayd/gatewayd.toml")
 _PREFIX: Final = "GATEWAYD_"
+_MAX_QUOTED: Final = 100  # characters of a value in a fault
+_MAX_PASSWORD_BYTES: Final = 65_535  # MQTT's own limit
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(ge=0)]
@@ -140,12 +143,25 @@ _SECTIONS: Final[Mapping[str, type[_Section]]] = {item.name: item.type for item 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """The settings of `path` with `environ` on top. Raises ConfigError with every fault at once."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = read_toml(path)
     except OSError as error:
         raise ConfigError((f"{path}: cannot be read: {error.strerror}",)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError((f"{path}: not TOML: {error}",)) from error
     return from_mapping(raw, environ)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file in UTF-8, with or without a byte-order mark. Raises OSError, ValueError."""
+    return parse_toml(path.read_text(encoding="utf-8-sig"))
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The content of a TOML text. Raises ValueError where it is none, or too deeply nested to be read."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("too deeply nested") from error
 
 
 def from_mapping(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -196,9 +212,13 @@ def _section(
         if from_environment and item.type == tuple[str, ...]:
             found = tuple(filter(None, found.split(",")))
         try:
-            values[key] = msgspec.convert(found, item.type, strict=not from_environment)
+            values[key] = value = msgspec.convert(found, item.type, strict=not from_environment)
         except msgspec.ValidationError as error:
             faults.append(f"{place}: found {found!r}; {error}")
+        else:
+            if isinstance(value, str) and "\0" in value:  # no file, host or name has one
+                faults.append(f"{place}: found {value!r}; no NUL is allowed")
+                del values[key]
     return kind(**values)
 
 
@@ -213,9 +233,10 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     if not settings.cloud.username:
         yield "cloud.username: empty; allowed: the account of this gateway in the cloud"
     yield from (
-        f"cloud.{key}: found {name!r}; it stands in MQTT topics: no / + #"
+        f"cloud.{key}: found {name[:_MAX_QUOTED]!r}; it stands in MQTT topics: at most 255 bytes, no / + #, no control "
+        "characters, no $ in front"
         for key, name in (("username", settings.cloud.username), ("owner", settings.cloud.owner))
-        if set(name) & set("/+#")
+        if name and not is_topic_level(name)
     )
     if settings.mqtt.ca_file and (reason := _no_ca(settings.mqtt.ca_file)):
         yield f"mqtt.ca_file: found {settings.mqtt.ca_file!r}; {reason}"
@@ -298,11 +319,14 @@ def load_password(settings: Settings, environ: Mapping[str, str]) -> str:
 
 def _read_password(path: Path, place: str) -> str:
     try:
-        password = path.read_text(encoding="utf-8").strip("\r\n")
+        with path.open(encoding="utf-8-sig", newline="") as file:  # an editor's byte-order mark is no part of it
+            password = file.read(_MAX_PASSWORD_BYTES + 1).strip("\r\n")
     except OSError as error:
         raise ConfigError((f"{place}: cannot be read: {os.strerror(error.errno or 0)}",)) from error
     except UnicodeDecodeError as error:
         raise ConfigError((f"{place}: not UTF-8 text",)) from error
     if not password:
         raise ConfigError((f"{place}: empty",))
+    if "\0" in password or len(password.encode()) > _MAX_PASSWORD_BYTES:
+        raise ConfigError((f"{place}: longer than {_MAX_PASSWORD_BYTES} bytes, or a NUL in it (UTF-16?)",))
     return password

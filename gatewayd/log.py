@@ -1,10 +1,17 @@
 """Logging: structlog, one event a line, to stderr (the journal); libraries' own records go the same way.
 
 Secrets are kept out twice: no code logs them, and a processor masks the value of every key with a secret's name.
+
+A thread of its own writes the lines: a reader that stalls (a pipe that nobody empties) never blocks the event loop.
+What does not fit into the queue is dropped and counted, and the number is written when there is room again.
 """
 
+import json
 import logging
 import sys
+import threading
+import time
+from collections import deque
 from collections.abc import MutableMapping
 from typing import Any, Final, TextIO
 
@@ -42,6 +49,76 @@ _CHATTY: Final = (
     "dbus_fast",
 )
 
+MAX_WAITING: Final = 1 << 20
+"""Characters of lines that may wait to be written."""
+
+_FLUSH_S: Final = 0.5
+
+
+class QueuedHandler(logging.Handler):
+    """Formats a record where it is logged, and has a thread of its own write it to `stream`."""
+
+    def __init__(self, stream: TextIO, form: str = "json") -> None:
+        super().__init__()
+        self._stream = stream
+        self._form = form
+        self._waiting: deque[str] = deque()
+        self._has_work = threading.Event()
+        # Each counter is changed by one side alone: `emit`, under the handler's lock, or the thread.
+        self._queued = self._written = 0  # characters
+        self._overflowed = self._refused = self._reported = 0  # lines
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    @property
+    def dropped(self) -> int:
+        """Lines that did not fit into the queue, or that the stream refused."""
+        return self._overflowed + self._refused
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue the record's line; does not block."""
+        try:
+            line = self.format(record) + "\n"
+        except Exception:  # noqa: BLE001  (what cannot be formatted is counted, and the daemon goes on)
+            self._overflowed += 1
+            return
+        if self._queued - self._written > MAX_WAITING:
+            self._overflowed += 1
+            return
+        self._queued += len(line)
+        self._waiting.append(line)
+        self._has_work.set()
+
+    def flush(self) -> None:
+        """Wait until what was logged so far is written, half a second at most."""
+        queued, until = self._queued, time.monotonic() + _FLUSH_S
+        while self._written < queued and time.monotonic() < until:
+            time.sleep(0.002)
+
+    def _run(self) -> None:
+        while True:
+            self._has_work.wait()
+            self._has_work.clear()
+            while self._waiting:
+                line = self._waiting.popleft()
+                self._write(line)
+                self._written += len(line)
+            if (dropped := self.dropped) > self._reported:
+                self._write(self._dropped_line(dropped - self._reported))
+                self._reported = dropped
+
+    def _write(self, line: str) -> None:
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        except (OSError, ValueError):  # the reader is gone, the disk is full, the stream is closed
+            self._refused += 1
+
+    def _dropped_line(self, count: int) -> str:
+        if self._form == "json":
+            facts = {"event": "log_lines_dropped", "count": count, "so_far": self.dropped, "level": "warning"}
+            return json.dumps(facts) + "\n"
+        return f"[warning  ] log_lines_dropped              count={count} so_far={self.dropped}\n"
+
 
 def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
     """Set up logging for this process: `level` as in `[log] level`, `form` "json" or "console"."""
@@ -66,7 +143,7 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
             renderer,
         ],
     )
-    handler = logging.StreamHandler(stream)
+    handler = QueuedHandler(stream, form)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -78,6 +155,17 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
         cache_logger_on_first_use=True,
     )
     set_level(level)
+
+
+def flush() -> None:
+    """Wait until what was logged so far is written; half a second at most, since its reader may have stalled."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
+def dropped_lines() -> int:
+    """How many lines were lost since the start, because the reader of the log did not keep up."""
+    return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, QueuedHandler))
 
 
 def set_level(level: str) -> None:

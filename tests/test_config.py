@@ -122,3 +122,39 @@ def test_connection_without_tls_outside_loopback_is_warned_of(
 ) -> None:
     settings = from_mapping({"mqtt": mqtt, "cloud": {"username": "1", **cloud}}, {})
     assert [warning.split(":")[0] for warning in insecure_connections(settings)] == warned_of
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 3000, "a = " + "1" * 5000], ids=["deep", "a number of 5,000 digits"])
+def test_toml_that_python_cannot_read_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "gatewayd.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="not TOML"):
+        load(file, {})
+
+
+def test_byte_order_mark_is_no_part_of_settings_and_password(tmp_path: Path) -> None:
+    password, file = tmp_path / "password", tmp_path / "gatewayd.toml"
+    password.write_bytes(b"\xef\xbb\xbfgeheim\r\n")
+    password.chmod(0o600)
+    file.write_text(f'\ufeff[cloud]\nusername = "a"\npassword_file = "{password}"\n', encoding="utf-8")
+    assert load_password(load(file, {}), {}) == "geheim"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfes\0", b"a\0b", b"x" * 70_000], ids=["UTF-16", "NUL", "too long"])
+def test_password_that_mqtt_cannot_carry_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    with pytest.raises(ConfigError, match="password_file"):
+        load_password(from_mapping({"cloud": {"username": "a", "password_file": str(file)}}, {}), {})
+
+
+def test_value_with_a_nul_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"gateway\.state_dir: .*no NUL"):
+        from_mapping(ENOUGH | {"gateway": {"state_dir": "/a\0b"}}, {})
+
+
+@pytest.mark.parametrize("name", ["a#b", "a/b", "\x01", "$share", "x" * 256], ids=repr)
+def test_username_that_cannot_be_a_topic_level_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"cloud\.username"):
+        from_mapping({"cloud": {"username": name}}, {})

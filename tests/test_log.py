@@ -3,7 +3,10 @@
 import io
 import json
 import logging
+import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import structlog
@@ -11,9 +14,17 @@ import structlog
 from gatewayd import log
 
 
+class Lines(io.StringIO):
+    """A stream that is read once everything logged so far is in it."""
+
+    def getvalue(self) -> str:
+        log.flush()
+        return super().getvalue()
+
+
 @pytest.fixture(params=["json"])
 def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    stream = io.StringIO()
+    stream = Lines()
     before = logging.getLogger().handlers[:]
     log.configure("info", request.param, stream)
     yield stream
@@ -64,3 +75,47 @@ def test_traceback_shows_no_local_variables(lines: io.StringIO) -> None:
         logging.getLogger("asyncio").exception("Exception in callback")
     assert lines.getvalue().count("ValueError: 7 characters") == 2
     assert secret not in lines.getvalue()
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, io.TextIOWrapper]]:
+    """A pipe that nobody empties, set up as the log's stream: its reader's end, its writer's."""
+    reader, writer = os.pipe()
+    before = logging.getLogger().handlers[:]
+    stream = open(writer, "w", encoding="utf-8")  # noqa: SIM115  (the log's thread writes to it to the end)
+    log.configure("info", "json", stream)
+    yield reader, stream
+    logging.getLogger().handlers[:] = before
+    structlog.reset_defaults()
+    os.close(reader)
+    with suppress(BrokenPipeError):
+        stream.close()
+
+
+def test_reader_that_stalls_blocks_nobody_and_what_it_missed_is_counted(pipe: tuple[int, io.TextIOWrapper]) -> None:
+    reader, _ = pipe
+    began = time.monotonic()
+    for number in range(30_000):
+        structlog.get_logger().info("report_received", number=number, padding="x" * 50)
+    log.flush()
+    assert time.monotonic() - began < 20  # 30,000 lines are formatted, and half a second is waited
+    missed = log.dropped_lines()
+    assert missed > 10_000
+
+    said = bytearray()
+    while b"log_lines_dropped" not in said:
+        said += os.read(reader, 1 << 16)
+    events = [json.loads(line) for line in said.splitlines()]
+    assert events[-1]["event"] == "log_lines_dropped"
+    assert events[-1]["count"] == missed
+    assert [event["number"] for event in events[:-1]] == list(range(30_000 - missed))
+
+
+def test_reader_that_is_gone_ends_nothing(pipe: tuple[int, io.TextIOWrapper]) -> None:
+    reader, _ = pipe
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, reader)  # closes the reader's end
+    os.close(null)
+    structlog.get_logger().info("gatewayd_started")
+    log.flush()
+    assert log.dropped_lines() > 0

@@ -40,3 +40,13 @@ def test_sysusers_creates_the_user_with_its_home(tmp_path: Path) -> None:
     name, _, uid, _, _, home, shell = line.split(":")
     assert (name, home, shell) == ("gatewayd", "/var/lib/gatewayd", "/usr/sbin/nologin")
     assert 0 < int(uid) < 1000
+
+
+def test_sysusers_makes_the_groups_that_a_board_without_udev_lacks(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    made = run("systemd-sysusers", f"--root={tmp_path}", str(SYSTEMD / "gatewayd.sysusers"))
+    assert made.returncode == 0, made.stderr
+    lines = (tmp_path / "etc" / "group").read_text(encoding="utf-8").splitlines()
+    members = {name: users for name, _, _, users in (line.split(":") for line in lines)}
+    assert members["dialout"] == members["input"] == "gatewayd"
+    assert "SupplementaryGroups=" not in (SYSTEMD / "gatewayd.service").read_text(encoding="utf-8")

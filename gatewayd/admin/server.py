@@ -9,15 +9,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
 
 from gatewayd.admin.wire import MAX_LINE, AdminCall, AdminReply, encode
-from gatewayd.model.errors import GatewayError
+from gatewayd.model.errors import GatewayError, MalformedError
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_MAX_QUOTED: Final = 100  # characters of a method's name in a refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,9 @@ class AdminServer:
                 f"the admin socket {self._path} cannot be made: {error.strerror or error}; admin.socket says where"
             ) from error
         try:
-            async with server:
-                yield
+            yield
         finally:
+            server.close()  # from Python 3.12 on, to wait for it would be to wait for every client to go
             self._path.unlink(missing_ok=True)
 
     async def _remove_stale_socket(self) -> None:
@@ -76,30 +80,40 @@ class AdminServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                writer.write(await self._reply(line))
+                writer.write(await self.reply(line))
                 await writer.drain()
-        except (ValueError, ConnectionError) as error:  # ValueError: a line over the limit
+        except ValueError:  # a line over the limit: where the next one begins is not known
+            log.info("admin_connection_ended", reason=f"a line of over {MAX_LINE} bytes")
+        except ConnectionError as error:
             log.info("admin_connection_ended", reason=str(error))
         finally:
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _reply(self, line: bytes) -> bytes:
+    async def reply(self, line: bytes) -> bytes:
+        """The reply to one line, whatever is in it."""
         try:
-            call = msgspec.json.decode(line, type=AdminCall)
+            call = _decode(line, AdminCall)
             method = self._methods.get(call.method)
             if method is None:
-                return _refusal(f"unknown method {call.method!r}; there are: {', '.join(sorted(self._methods))}")
-            params = msgspec.json.decode(call.params, type=method.params)
+                name = call.method[:_MAX_QUOTED]
+                return _refusal(f"unknown method {name!r}; there are: {', '.join(sorted(self._methods))}")
+            params = _decode(bytes(call.params), method.params)
             return encode(AdminReply(result=await method.run(params)))
-        except msgspec.DecodeError as error:
-            return _refusal(f"cannot be read: {error}")
         except GatewayError as error:
             return _refusal(str(error))
         except Exception:  # a fault of ours: the caller gets an error, the daemon goes on
-            log.exception("admin_method_failed", method=call.method)
+            log.exception("admin_method_failed", line=len(line))
             return _refusal("gatewayd could not do it; its log says why")
+
+
+def _decode(text: bytes, kind: type[T]) -> T:
+    """Raises MalformedError."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"cannot be read: {error}") from error
 
 
 def _refusal(reason: str) -> bytes:

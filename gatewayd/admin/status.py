@@ -3,12 +3,12 @@
 Reading is all that happens here; what an operator can order is `console`'s.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import msgspec
 
-from gatewayd import __version__
+from gatewayd import __version__, log
 from gatewayd.admin.state_text import clusters_text, state_text
 from gatewayd.cloud.delivery.sender import RestSender
 from gatewayd.cloud.mqtt.request_listener import RequestListener
@@ -55,6 +55,15 @@ class CloudSource(Protocol):
         ...
 
 
+class PartTroubles(Protocol):
+    """Knows which parts of the daemon had to be started anew."""
+
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        """Why, and how often, by the part's name."""
+        ...
+
+
 class RadioSnapshot(msgspec.Struct, frozen=True):
     """The coordinator. `starts` counts how often it was started since the daemon was."""
 
@@ -65,11 +74,16 @@ class RadioSnapshot(msgspec.Struct, frozen=True):
 
 
 class MqttSnapshot(msgspec.Struct, frozen=True):
-    """The connection to the broker. `connections` counts those since the daemon started."""
+    """The connection to the broker.
+
+    `up`: it is subscribed to the owner's topics, and the broker acknowledges what it is sent. `connections` counts
+    those since the daemon started; `last_disconnect` says how the last one ended, with the broker's reason code.
+    """
 
     up: bool
     trouble: str | None
     connections: int
+    last_disconnect: str | None = None
 
 
 class RestSnapshot(msgspec.Struct, frozen=True):
@@ -116,8 +130,11 @@ class UnknownDeviceSnapshot(msgspec.Struct, frozen=True):
 
 
 class GatewayStatus(msgspec.Struct, frozen=True):
-    """The whole daemon. `outbox`: items waiting by route; `requests`: since the start, by what became of them;
-    `warnings`: of the settings."""
+    """The whole daemon. `outbox`: items waiting by route; `requests`: since the start, by what became of them.
+
+    `parts`: those that fail again and again and are started anew, and why; `log_lines_dropped`: since the start;
+    `warnings`: of the settings.
+    """
 
     version: str
     gateway: str | None
@@ -131,6 +148,8 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     outbox: dict[str, int]
     requests: dict[str, int]
     warnings: list[str]
+    parts: dict[str, str] = {}
+    log_lines_dropped: int = 0
 
 
 class StatusReader:
@@ -143,6 +162,7 @@ class StatusReader:
         executor: CommandExecutor,
         provisioning: ProvisioningService,
         cloud: CloudSource,
+        parts: PartTroubles,
         *,
         owner: str,
         warnings: Collection[str],
@@ -153,6 +173,7 @@ class StatusReader:
         self._executor = executor
         self._provisioning = provisioning
         self._cloud = cloud
+        self._parts = parts
         self._owner = owner
         self._warnings = warnings
         self._monotonic = monotonic
@@ -174,7 +195,22 @@ class StatusReader:
             outbox=await self.outbox(),
             requests=self.requests(),
             warnings=list(self._warnings),
+            parts=dict(self._parts.troubles),
+            log_lines_dropped=log.dropped_lines(),
         )
+
+    def line(self) -> str:
+        """How the daemon is, in a line: what `systemctl status` shows."""
+        radio, mqtt = self.radio(), self.mqtt()
+        troubles = {
+            "radio away": None if radio.up else radio.trouble,
+            "no MQTT": None if mqtt.up else mqtt.trouble,
+            "REST": self.rest().trouble,
+            "store": self.store().problem,
+            **self._parts.troubles,
+        }
+        found = [f"{what}: {reason}" for what, reason in troubles.items() if reason is not None]
+        return "; ".join(found) or f"radio up on channel {radio.channel}, connected to the cloud"
 
     def radio(self) -> RadioSnapshot:
         """The coordinator and its network."""
@@ -186,7 +222,10 @@ class StatusReader:
         if (cloud := self._cloud.services_or_none()) is None:
             return MqttSnapshot(up=False, trouble=str(NotIdentifiedError()), connections=0)
         session = cloud.session
-        return MqttSnapshot(session.connected.is_set(), session.disconnect_reason, session.connections)
+        is_heard = not any(name.startswith(f"{self._owner}/") for name in session.refused_filters)
+        return MqttSnapshot(
+            session.is_working and is_heard, session.trouble, session.connections, session.last_disconnect
+        )
 
     def rest(self) -> RestSnapshot:
         """The way to the REST API."""

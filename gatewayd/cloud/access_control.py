@@ -15,7 +15,7 @@ import structlog
 from gatewayd.cloud.rest.accounts import UserProfile
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.members import Member
-from gatewayd.model.ids import Uuid
+from gatewayd.model.ids import Uuid, is_topic_level
 from gatewayd.model.permission import Grant, Permission
 from gatewayd.model.ports import Clock, FactStore, RecordReader
 
@@ -131,9 +131,20 @@ def _decode_time(fact: bytes | None) -> datetime | None:
 
 
 def usernames_by_id(members: Iterable[Member], profile: UserProfile | None) -> dict[int, str]:
-    """The usernames of the home's members, and of the gateway's own account, by user id."""
-    found = {member.user_id: member.username for member in members if member.user_id is not None and member.username}
-    return found if profile is None else found | {profile.id: profile.username}
+    """The usernames of the home's members, and of the gateway's own account, by user id.
+
+    A name that cannot be a level of a topic has no topics: it is left out, and logged.
+    """
+    named = [(member.user_id, member.username) for member in members if member.user_id is not None and member.username]
+    if profile is not None:
+        named.append((profile.id, profile.username))
+    found: dict[int, str] = {}
+    for user_id, name in named:
+        if is_topic_level(name):
+            found[user_id] = name
+        else:
+            log.warning("username_ignored", user_id=user_id, length=len(name), reason="it cannot be a topic's level")
+    return found
 
 
 def grants_from(authorizations: Iterable[Authorization], usernames: Mapping[int, str]) -> Iterator[Grant]:

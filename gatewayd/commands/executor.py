@@ -142,7 +142,7 @@ class CommandExecutor:
         self._submitted: asyncio.Queue[_Submission] = asyncio.Queue(MAX_SUBMITTED)
         self._refusals = RefusalLog(time.monotonic)
         self.counters: Counter[str] = Counter()
-        """`executed`, `repeated` and `refused` requests."""
+        """`executed`, `repeated`, `refused` and `crashed` requests; the last are faults of ours."""
 
     async def submit(self, request: Request, reply: Reply) -> None:
         """Hand over a request; returns once it is queued. It is executed even if the transport's connection ends."""
@@ -154,7 +154,7 @@ class CommandExecutor:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 submission = await self._submitted.get()
-                tasks.create_task(self._queue(submission), name=f"request-{submission.request.sn}")
+                tasks.create_task(self._answer(submission), name=f"request-{submission.request.sn}")
 
     async def answer_unfinished(self) -> frozenset[Uuid]:
         """Answer 操作失败 to every request that a crash interrupted; returns the devices whose state must be read."""
@@ -174,6 +174,16 @@ class CommandExecutor:
             )
             log.warning("interrupted_request_answered", sn=one.sn, uuid=one.uuid, exectype=one.exectype)
         return frozenset(one.uuid for one in unfinished)
+
+    async def _answer(self, submission: _Submission) -> None:
+        """See one request to its end; a fault of ours is answered as one, and the others go on."""
+        try:
+            await self._queue(submission)
+        except Exception:
+            request = submission.request
+            log.exception("request_crashed", uuid=request.uuid, exectype=request.exectype)
+            self.counters["crashed"] += 1
+            submission.reply.final(Answer(OperationStatus.UNKNOWN_ERROR))
 
     async def _queue(self, submission: _Submission) -> None:
         """Wait for the device's other requests, as long as the deadline allows."""

@@ -16,6 +16,7 @@ from rich.live import Live
 from gatewayd import config, daemon, log
 from gatewayd.admin.console import Console
 from gatewayd.demo.view import DemoView, page
+from gatewayd.lifecycle import STOP_LIMIT_S, end_within
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import KINDS, BrokerKind
 from gatewayd.simulator.environment import OWNER, PASSWORD, Environment, simulated_environment
@@ -23,6 +24,7 @@ from gatewayd.simulator.tour import PASSPHRASE, SSID, StepFailedError, Tour, Tou
 from gatewayd.simulator.wifi import SimulatedWifi
 
 _REFRESH_S = 0.5
+_END_LIMIT_S = STOP_LIMIT_S + 1.0  # the daemon's own parts take some of it
 
 
 def settings_for(environment: Environment, folder: Path) -> config.Settings:
@@ -64,7 +66,7 @@ async def play(*, once: bool, broker: str | None = None) -> int:
     brokers = [kind for kind in KINDS if broker in (None, kind.name)]
     log.configure("error", "console")
     status = 0
-    _cancel_on_signals()
+    _end_in_order()
     with tempfile.TemporaryDirectory(prefix="gatewayd-demo-") as folder:
         async with _running(Path(folder), brokers) as (environment, console, phone):
             tour = Tour(environment, phone, console.open_window)
@@ -79,12 +81,17 @@ async def play(*, once: bool, broker: str | None = None) -> int:
     return status
 
 
-def _cancel_on_signals() -> None:
-    """SIGTERM and SIGHUP cancel this task, as asyncio does on Ctrl-C: every part is stopped, the broker too."""
+def _end_in_order() -> None:
+    """Ctrl-C, SIGTERM and SIGHUP end this in order, so that no broker is left behind, and in bounded time."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(name, task.cancel)
+
+    def end(task: asyncio.Task[object]) -> None:
+        end_within(_END_LIMIT_S)
+        task.cancel()
+
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(name, end, task)
 
 
 async def _print_tour(tour: Tour, screen: Screen) -> None:

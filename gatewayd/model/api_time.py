@@ -17,10 +17,15 @@ def format_api_time(moment: datetime, zone: tzinfo) -> str:
 def parse_api_time(text: str, zone: tzinfo) -> datetime:
     """The UTC time that `text` stands for in `zone`; both of the API's formats are read, with and without seconds.
 
-    Raises ValueError where it is neither.
+    Raises ValueError where it is neither, and where UTC has no such time (year 1, year 9999).
     """
+    if not text.isascii():  # strptime would read the digits of every script
+        raise ValueError("not a time as 2018-04-12 12:01:02")
     time_format = _WITH_SECONDS if text.count(":") == 2 else _WITHOUT_SECONDS
-    return datetime.strptime(text, time_format).replace(tzinfo=zone).astimezone(UTC)
+    try:
+        return datetime.strptime(text, time_format).replace(tzinfo=zone).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("out of the range of times") from error
 
 
 class UnsureDate(msgspec.Struct, frozen=True):

@@ -163,6 +163,9 @@ class JoinRequests:
             ssid = to_text(credentials.ssid)
             log.warning("wifi_not_joined", ssid=ssid, failure=error.failure.name, reason=str(error))
             return _Failed(encode_join_failed(error.failure.value, sn))
+        except Exception:  # a fault of ours: the phone gets an answer, the next join is made
+            log.exception("join_crashed")
+            return _Failed(encode_join_failed(JoinFailure.UNAVAILABLE.value, sn))
 
     async def _join_within_timeout(self, credentials: WifiCredentials) -> WifiLink:
         async with self._radio:

@@ -69,6 +69,9 @@ class ScanRequests:
         except (ScanError, TimeoutError) as error:
             log.warning("networks_not_listed", reason=str(error) or "the scan did not end")
             return encode_list_failed()
+        except Exception:  # a fault of ours: the phone gets an answer, the next scan is made
+            log.exception("scan_crashed")
+            return encode_list_failed()
         self.ssids = SsidTable((network.ssid for network in networks), former=self.ssids)
         log.debug("networks_listed", count=len(networks))
         return encode_network_list(networks, self.ssids)

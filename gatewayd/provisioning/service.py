@@ -196,7 +196,10 @@ class ProvisioningService:
         )
         self.admissions[admission] += 1
         if admission is Admission.ADMITTED:
-            self._dispatcher.dispatch(datagram, sender)
+            try:
+                self._dispatcher.dispatch(datagram, sender)
+            except Exception:  # a fault of ours: the next datagram is read
+                log.exception("datagram_failed", requester=str(sender.address), size=len(datagram))
 
     async def _announce(self, changes: AddressChanges) -> None:
         """Announce on every subnet at start and at intervals, and on a new subnet at once."""

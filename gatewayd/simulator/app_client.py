@@ -179,7 +179,7 @@ class _AppEnvelope(msgspec.Struct):
 def _decode(topic: str, payload: bytes, *, retained: bool, at: float) -> ReceivedMessage:
     try:
         envelope = msgspec.json.decode(payload, type=_AppEnvelope)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ReceivedMessage(topic, retained, None, None, {}, at)
     meaning = operation_status(envelope.status, envelope.desc)
     return ReceivedMessage(topic, retained, meaning, envelope.msg.get("sn"), envelope.msg, at)

@@ -36,7 +36,7 @@ class CloudCache:
         for kind, id_, sealed in rows:
             try:
                 content = msgspec.json.decode(self._cipher.open(_name(kind, id_), sealed), type=dict[str, Any])
-            except (StoreError, msgspec.DecodeError) as error:
+            except (StoreError, ValueError, RecursionError) as error:
                 dropped[_name(kind, id_)] = str(error)
                 self._database.defer("DELETE FROM copy WHERE kind = ? AND id = ?", kind, id_)
             else:

@@ -11,13 +11,19 @@ import msgspec
 import structlog
 
 from gatewayd.model.errors import StoreError
-from gatewayd.model.outbox_items import OutboxItem
+from gatewayd.model.outbox_items import MqttItem, OutboxItem
 from gatewayd.model.record import PARAM_OF, SECRET_FIELDS, Channel, Record
+from gatewayd.model.status import OperationStatus
 from gatewayd.store.cipher import Cipher
 
 log = structlog.get_logger(__name__)
 
 _RECORD_STRUCTS: Final[tuple[type[msgspec.Struct], ...]] = (Record, Channel, *PARAM_OF.values())
+
+
+_MAX_QUOTED: Final = 40  # characters
+_UNREADABLE: Final = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
+"""What the bytes of a damaged row, or of one of another version, can raise; msgspec's errors are ValueErrors."""
 
 
 def _null_by_default(struct: type[msgspec.Struct]) -> frozenset[str]:
@@ -49,7 +55,7 @@ class Codec:
         """The record of a row. A secret that cannot be opened becomes null (the cipher counts it); the rest is kept."""
         try:
             return msgspec.convert(self._unpack(msgspec.json.decode(body)), Record)
-        except (msgspec.MsgspecError, TypeError, AttributeError) as error:
+        except _UNREADABLE as error:
             raise StoreError(f"a stored record cannot be read: {error}") from error
 
     def encode_item(self, item: OutboxItem) -> bytes:
@@ -67,8 +73,10 @@ class Codec:
             if wire.get("record") is not None:
                 wire["record"] = self._unpack(wire["record"])
             item: OutboxItem = msgspec.convert(wire, OutboxItem)
-        except (msgspec.MsgspecError, TypeError, AttributeError) as error:
+        except _UNREADABLE as error:
             raise StoreError(f"a stored item cannot be read: {error}") from error
+        if isinstance(item, MqttItem) and item.status not in OperationStatus.__members__:
+            raise StoreError(f"a stored item cannot be read: no status {item.status[:_MAX_QUOTED]!r} in this version")
         return item
 
     def _pack(self, record: Record) -> dict[str, Any]:

@@ -26,6 +26,8 @@ _PRAGMAS: Final = (
     "PRAGMA cache_size = -1024",  # KiB
 )
 
+_STOP_S: Final = 0.5
+
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -55,10 +57,22 @@ class Connection(aiosqlite.Connection):
         self._tx.put_nowait((future, partial(work, self.raw)))
         return await future
 
+    async def abandon(self) -> None:
+        """Break off what the thread does, and close; returns soon, even where the thread does not end."""
+        self.raw.interrupt()
+        await stop_soon(self)
+
     @property
     def raw(self) -> sqlite3.Connection:
         """sqlite3's own connection, to be used on the thread alone."""
         return self._conn
+
+
+async def stop_soon(connection: aiosqlite.Connection) -> None:
+    """Close a connection and have its thread end; wait for that for a short time at most, whatever the thread does."""
+    stopped = connection.stop()
+    if stopped is not None:
+        await asyncio.wait({stopped}, timeout=_STOP_S)
 
 
 def connect(path: Path) -> Connection:

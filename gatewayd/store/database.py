@@ -9,10 +9,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, TypeVar
+
+import structlog
 
 from gatewayd.model.errors import StoreError
 from gatewayd.store.connection import Connection, sqlite_code, to_store_error
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -194,15 +199,22 @@ class Database:
     def _complete(self, group: list[_Pending], outcomes: list[Exception | None]) -> None:
         for pending, error in zip(group, outcomes, strict=True):
             for callback in pending.transaction.on_failure if error else pending.transaction.on_commit:
-                callback()
+                self._call(callback)
             if error:
-                self._on_failure(error)
+                self._call(partial(self._on_failure, error))
             if pending.future.done():  # its caller was cancelled
                 continue
             if error:
                 pending.future.set_exception(_write_error(error))
             else:
                 pending.future.set_result(None)
+
+    @staticmethod
+    def _call(callback: Callable[[], object]) -> None:
+        try:
+            callback()
+        except Exception:  # a fault of ours: the callers of the group are answered all the same
+            log.exception("store_callback_failed")
 
 
 def _write_error(error: Exception) -> StoreError:

@@ -39,7 +39,7 @@ class LockStore:
             lambda raw: raw.execute("SELECT uuid, slot, key_type, name, state, member_id FROM lock_key").fetchall()
         )
         for uuid, slot, key_type, name, state, member_id in rows:
-            self._keys[uuid, slot] = LockKey(uuid, slot, key_type, name, KeyState(state), member_id)
+            self._keys[uuid, slot] = LockKey(uuid, slot, key_type, name, _key_state(state), member_id)
         (last,) = await self._database.read(lambda raw: raw.execute("SELECT max(id) FROM lock_event").fetchone())
         self._next_event = (last or 0) + 1
         self._database.defer(_PRUNE, _MAX_EVENTS)
@@ -64,7 +64,7 @@ class LockStore:
             ).fetchall()
         )
         return tuple(
-            LockEvent(uuid, LockSource(source), code, user, from_ms(at), lock_time)
+            LockEvent(uuid, _source(source), code, user, from_ms(at), lock_time)
             for source, code, user, at, lock_time in reversed(rows)
         )
 
@@ -97,3 +97,19 @@ class LockStore:
         if self._next_event % _PRUNED_EVERY == 0:
             self._database.defer(_PRUNE, _MAX_EVENTS)
         self._next_event += 1
+
+
+def _key_state(text: str) -> KeyState:
+    """The state of a stored key; SET for one that another version of gatewayd knows: its slot is not free."""
+    try:
+        return KeyState(text)
+    except ValueError:
+        return KeyState.SET
+
+
+def _source(number: int) -> LockSource:
+    """The source of a stored event; UNKNOWN for one that another version of gatewayd knows."""
+    try:
+        return LockSource(number)
+    except ValueError:
+        return LockSource.UNKNOWN

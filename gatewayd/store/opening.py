@@ -43,8 +43,11 @@ async def _open(path: Path) -> Connection:
     except sqlite3.Error as error:
         await connection.close()
         raise to_store_error(error, f"Opening the database {path} failed") from error
-    except BaseException:
+    except (DamagedError, StoreError):
         await connection.close()
+        raise
+    except BaseException:  # cancelled: to check a large database takes longer than the daemon may take to stop
+        await connection.abandon()
         raise
     return connection
 

@@ -84,7 +84,7 @@ class Outbox:
         self.limit = limit
         self._next_id = 1
         self._queues: dict[Route, OutboxQueue] = {
-            Route.MQTT: OutboxQueue(),
+            Route.MQTT: OutboxQueue(keeps_order_itself=True),
             Route.REST: OutboxQueue(max_per_device=_MAX_REST_PER_DEVICE),
         }
         self._wake: dict[Route, asyncio.Event] = {route: asyncio.Event() for route in Route}
@@ -95,7 +95,12 @@ class Outbox:
             lambda raw: raw.execute("SELECT id, kind, uuid, created_at, attempts FROM outbox ORDER BY id").fetchall()
         )
         for id_, kind, uuid, created_at, attempts in rows:
-            item_type = ITEM_TYPES[kind]
+            if (item_type := ITEM_TYPES.get(kind)) is None:
+                self._defer_dead_letter(id_, attempts, f"another version of gatewayd wrote it: a {kind}")
+                self._database.defer(_DELETE, id_)
+                self._next_id = id_ + 1
+                log.error("outbox_row_unknown", id=id_, kind=kind, uuid=uuid)
+                continue
             queue = self._queues[item_type.route]
             self._next_id = id_ + 1
             if queue.find_coalescing(uuid, item_type):
@@ -189,15 +194,7 @@ class Outbox:
             if entry.item_type.coalesces and await self._is_dead_letter(entry, reason):
                 self._drop(entry)
                 continue
-            self._database.defer(
-                "INSERT OR IGNORE INTO dead_letter"
-                " SELECT id, kind, uuid, body, created_at, ?, ?, ? FROM outbox WHERE id = ?",
-                *(entry.attempts, reason, to_ms(self._now()), id),
-            )
-            self._database.defer(
-                "DELETE FROM dead_letter WHERE id <= (SELECT id FROM dead_letter ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                _MAX_DEAD_LETTERS,
-            )
+            self._defer_dead_letter(id, entry.attempts, reason)
             self._drop(entry)
             log.error("outbox_row_dead_lettered", id=id, kind=entry.item_type.kind(), uuid=entry.uuid, reason=reason)
             await self._write_deferred("dead_letter_not_written")
@@ -230,7 +227,7 @@ class Outbox:
         """
         item = self._decode(await self._dead_body(id))
         if item is None:
-            raise DeadLetterNotFoundError(f"dead letter {id} is damaged: it can only be discarded")
+            raise DeadLetterNotFoundError(f"dead letter {id} cannot be read by this version: it can only be discarded")
         transaction = Transaction()
         self.stage(transaction, item)
         transaction.add(_DELETE_DEAD, id)
@@ -291,6 +288,17 @@ class Outbox:
             self._drop(entry)
         if expired:
             log.warning("expired_items_dropped", count=len(expired))
+
+    def _defer_dead_letter(self, id: int, attempts: int, reason: str) -> None:
+        self._database.defer(
+            "INSERT OR IGNORE INTO dead_letter"
+            " SELECT id, kind, uuid, body, created_at, ?, ?, ? FROM outbox WHERE id = ?",
+            *(attempts, reason, to_ms(self._now()), id),
+        )
+        self._database.defer(
+            "DELETE FROM dead_letter WHERE id <= (SELECT id FROM dead_letter ORDER BY id DESC LIMIT 1 OFFSET ?)",
+            _MAX_DEAD_LETTERS,
+        )
 
     async def _is_dead_letter(self, entry: QueueEntry, reason: str) -> bool:
         query = "SELECT 1 FROM dead_letter WHERE kind = ? AND uuid = ? AND reason = ?"

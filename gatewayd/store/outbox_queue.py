@@ -51,10 +51,14 @@ class OutboxQueue:
     A device has one item in flight at a time, or several pipelined ones that follow one another, at most
     `max_per_device` of them. An item that is postponed holds back the device's later ones, unless it coalesces: an
     alarm does not wait until the cloud's copy of a record is up to date.
+
+    With `keeps_order_itself` the route delivers in the order in which it takes items (as one MQTT connection does):
+    then no item waits for an earlier one that is in flight or postponed.
     """
 
-    def __init__(self, *, max_per_device: int | None = None) -> None:
+    def __init__(self, *, max_per_device: int | None = None, keeps_order_itself: bool = False) -> None:
         self._max_per_device = max_per_device
+        self._keeps_order_itself = keeps_order_itself
         self._entries: dict[int, QueueEntry] = {}
         self._devices: dict[Uuid, list[QueueEntry]] = {}
 
@@ -88,7 +92,7 @@ class OutboxQueue:
 
     def next_retry(self, now: float) -> float | None:
         """When the next postponed entry may be sent (the loop's clock); None if none is postponed."""
-        postponed = chain.from_iterable(_postponed(queue, now) for queue in self._devices.values())
+        postponed = chain.from_iterable(self._postponed(queue, now) for queue in self._devices.values())
         return min((entry.not_before for entry in postponed), default=None)
 
     def find_coalescing(self, uuid: Uuid, item_type: type[OutboxItem]) -> QueueEntry | None:
@@ -109,7 +113,7 @@ class OutboxQueue:
 
     def _ready_of_device(self, queue: list[QueueEntry], now: float) -> list[QueueEntry]:
         """Those of one device that may be sent: up to the first that is in flight, postponed or not on disk."""
-        obstacles = (entry for entry in queue if not _may_be_passed(entry, now))
+        obstacles = (entry for entry in queue if not self._may_be_passed(entry, now))
         ready = takewhile(lambda entry: entry.state is EntryState.WAITING and entry.not_before <= now, obstacles)
         first = next(ready, None)
         if first is None or not first.item_type.is_pipelined:
@@ -117,21 +121,22 @@ class OutboxQueue:
         pipelined = takewhile(lambda entry: entry.item_type.is_pipelined, ready)
         return list(islice(chain((first,), pipelined), self._max_per_device))
 
+    def _may_be_passed(self, entry: QueueEntry, now: float) -> bool:
+        is_postponed = entry.state is EntryState.WAITING and entry.not_before > now
+        if self._keeps_order_itself:
+            return is_postponed or entry.state is EntryState.IN_FLIGHT
+        return is_postponed and entry.item_type.coalesces
+
+    def _postponed(self, queue: list[QueueEntry], now: float) -> Iterator[QueueEntry]:
+        """The entries of one device that are postponed, up to the first that may not be passed."""
+        for entry in queue:
+            if entry.not_before > now:
+                yield entry
+            if not self._may_be_passed(entry, now):
+                return
+
 
 def _until_barrier(entries: Iterable[QueueEntry], item_type: type[OutboxItem]) -> Iterator[QueueEntry]:
     """The entries of that type before the first barrier."""
     before = takewhile(lambda entry: not entry.item_type.is_barrier, entries)
     return (entry for entry in before if entry.item_type is item_type)
-
-
-def _may_be_passed(entry: QueueEntry, now: float) -> bool:
-    return entry.item_type.coalesces and entry.state is EntryState.WAITING and entry.not_before > now
-
-
-def _postponed(queue: list[QueueEntry], now: float) -> Iterator[QueueEntry]:
-    """The entries of one device that are postponed, up to the first that may not be passed."""
-    for entry in queue:
-        if entry.not_before > now:
-            yield entry
-        if not _may_be_passed(entry, now):
-            return

@@ -159,6 +159,10 @@ class Store:
             self._has_work.clear()
             await self._flush()
 
+    async def probe(self) -> None:
+        """Return once the database's thread has come to read something. Raises StoreError."""
+        await self.database.read(lambda raw: raw.execute("SELECT 1").fetchone())
+
     async def backup(self, target: Path) -> None:
         """Write a sound copy of the database to `target`, which must not exist. Secrets in it stay sealed.
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -65,8 +66,16 @@ class CloudStart:
         return services
 
 
-async def run_cloud_services(settings: Settings, password: str, local: LocalServices, start: CloudStart) -> None:
-    """Wait for the gateway's uuid, build the parts, answer what a crash interrupted, then run them until cancelled."""
+async def run_cloud_services(
+    settings: Settings,
+    password: str,
+    local: LocalServices,
+    start: CloudStart,
+    start_part: Callable[[str, Callable[[], Awaitable[None]]], None],
+) -> None:
+    """Wait for the gateway's uuid, build the parts, answer what a crash interrupted, then start them (`start_part`) and
+    keep the connection to the REST API open until cancelled.
+    """
     uuid = await asyncio.shield(local.uuid)
     record = local.store.mirror.get(uuid)
     assert record is not None
@@ -76,11 +85,11 @@ async def run_cloud_services(settings: Settings, password: str, local: LocalServ
         services = build_cloud_services(settings, password, local, record, client)
         local.zigbee.refresh(await local.executor.answer_unfinished())
         start.complete(services)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(services.firmware.run(), name="firmware")
-            tasks.create_task(services.sync.run(), name="sync")
-            tasks.create_task(services.sender.run(), name="rest")
-            tasks.create_task(services.session.run(), name="mqtt")
+        start_part("firmware", services.firmware.run)
+        start_part("sync", services.sync.run)
+        start_part("rest", services.sender.run)
+        start_part("mqtt", services.session.run)
+        await asyncio.Event().wait()
 
 
 def build_cloud_services(

@@ -182,6 +182,8 @@ def with_unsureness(event: RadioEvent, unsure: UnsureDate | None) -> RadioEvent:
 async def run_local_services(settings: Settings, local: LocalServices) -> None:
     """Each time the radio comes up: write the gateway's own record, set its uuid, and have its locks reconciled."""
     store, zigbee = local.store, local.zigbee
+    if zigbee.network is not None:  # this part failed and is started anew
+        local.came_up.set()
     while True:
         await local.came_up.wait()
         local.came_up.clear()

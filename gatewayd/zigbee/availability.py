@@ -9,9 +9,13 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
+import structlog
+
 from gatewayd.model.errors import DeviceUnreachableError, RadioUnavailableError
 from gatewayd.model.event import AvailabilityChanged
 from gatewayd.zigbee.device import Emit, ZigbeeDevice
+
+log = structlog.get_logger()
 
 _CHECK_INTERVAL_S: Final = 60.0
 _MAINS_SILENCE_S: Final = 10 * 60.0  # the longest that a mains device goes without a report
@@ -71,3 +75,5 @@ class AvailabilityMonitor:
             self.set_online(device, online=False)
         except RadioUnavailableError:
             return
+        except Exception:  # a fault of ours, or of a quirk: the other devices are checked all the same
+            log.exception("ping_crashed", uuid=device.uuid)

@@ -4,13 +4,24 @@ That is zigpy's own format, which zigbee2mqtt and ZHA read as well. A backup con
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from zigpy.application import ControllerApplication
 from zigpy.backups import NetworkBackup
 
 from gatewayd.model.errors import MalformedError, RadioUnavailableError
 from gatewayd.zigbee.radios.errors import translate_errors
+
+_FAULTS_OF_CONTENT: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What zigpy's parser, which checks nothing, can raise."""
 
 
 async def create_backup(app: ControllerApplication) -> dict[str, Any]:
@@ -25,11 +36,12 @@ def parse_backup(content: dict[str, Any]) -> NetworkBackup:
     """Parse what `create_backup` returned. Raises MalformedError with the reason, and without any of the keys."""
     try:
         backup = NetworkBackup.from_open_coordinator_json(content)
+        is_complete = backup.is_complete()
     except KeyError as error:
-        raise MalformedError(f"this is no open coordinator backup: {error} is missing") from error
-    except (ValueError, TypeError, AttributeError) as error:
+        raise MalformedError(f"this is no open coordinator backup: {error} is missing") from None
+    except _FAULTS_OF_CONTENT as error:  # zigpy's message may quote a key
         raise MalformedError(f"this is no open coordinator backup ({type(error).__name__} in it)") from None
-    if not backup.is_complete():
+    if not is_complete:
         raise MalformedError("this backup has no network key, or no coordinator: it cannot be restored")
     return backup
 

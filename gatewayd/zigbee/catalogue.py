@@ -3,25 +3,29 @@
 Rows of the user's own file are tried before those of `config/catalogue.toml`. The drivers are in `drivers/`.
 """
 
-import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 from zigpy.zcl.clusters.general import OnOff
 
+from gatewayd.config import parse_toml
 from gatewayd.model.errors import ConfigError
 from gatewayd.zigbee.drivers import DRIVERS
 from gatewayd.zigbee.drivers.base import Driver
+
+_CHANNELS: Final = "{channels}"
+"""What stands in a `type_sub` for the number of channels."""
 
 
 class CatalogueRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of the catalogue; the head of `config/catalogue.toml` explains the keys."""
 
-    clusters: Annotated[tuple[int, ...], Meta(min_length=1)]
+    clusters: Annotated[tuple[Annotated[int, Meta(ge=0, le=0xFFFF)], ...], Meta(min_length=1)]
     driver: str
     type_sub: str
     title: str
@@ -75,7 +79,7 @@ class Catalogue:
         if not file:
             return shipped
         try:
-            text = Path(file).read_text(encoding="utf-8")
+            text = Path(file).read_text(encoding="utf-8-sig")
         except OSError as error:
             raise ConfigError((f"radio.catalogue: {file} cannot be read: {error.strerror}",)) from error
         except UnicodeDecodeError as error:
@@ -86,13 +90,11 @@ class Catalogue:
     def parse(cls, text: str, name: str = "catalogue") -> "Catalogue":
         """The rows of a file's text; `name` stands in errors. Raises ConfigError with the row and the key at fault."""
         try:
-            rows = msgspec.convert(tomllib.loads(text), _File).device
-        except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
+            rows = msgspec.convert(parse_toml(text), _File).device
+        except ValueError as error:
             raise ConfigError((f"{name}: {error}",)) from error
         faults = tuple(
-            f"{name}: device[{place}].driver: found {row.driver!r}; there are: {', '.join(DRIVERS)}"
-            for place, row in enumerate(rows)
-            if row.driver not in DRIVERS
+            f"{name}: device[{place}].{fault}" for place, row in enumerate(rows) for fault in _faults_of_row(row)
         )
         if faults:
             raise ConfigError(faults)
@@ -111,8 +113,17 @@ class Catalogue:
                 channels = signature.on_off_endpoints if switched else (min(endpoints),)
                 return CatalogueMatch(
                     DRIVERS[row.driver],
-                    row.type_sub.format(channels=len(channels)),
+                    row.type_sub.replace(_CHANNELS, str(len(channels))),
                     row.title,
                     dict(enumerate(channels, start=1)),
                 )
         return None
+
+
+def _faults_of_row(row: CatalogueRow) -> Iterator[str]:
+    """What the types of the keys do not show: each fault begins with its key."""
+    if row.driver not in DRIVERS:
+        yield f"driver: found {row.driver!r}; there are: {', '.join(DRIVERS)}"
+    rest = row.type_sub.replace(_CHANNELS, "")
+    if "{" in rest or "}" in rest:
+        yield f"type_sub: found {row.type_sub!r}; in braces stands {_CHANNELS} alone"

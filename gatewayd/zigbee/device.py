@@ -191,7 +191,13 @@ class ZigbeeDevice:
 
     def _emit_report(self, cluster_id: int, attribute: int, endpoint: int, raw: Any) -> None:
         reports = self.match.driver.reports_by_attribute.get((cluster_id, attribute), ())
-        if changes := tuple(self._change(report, endpoint, raw) for report in reports):
+        try:
+            changes = tuple(self._change(report, endpoint, raw) for report in reports)
+        except (ValueError, TypeError, ArithmeticError) as error:  # a value of another type than the attribute's
+            reason = f"{type(error).__name__}: {error}"
+            log.warning("report_not_understood", uuid=self.uuid, cluster=cluster_id, attribute=attribute, reason=reason)
+            return
+        if changes:
             self._emit(AttributeReported(self.uuid, changes, self._now()))
 
     def _change(self, report: AttributeReport, endpoint: int, raw: Any) -> Change:

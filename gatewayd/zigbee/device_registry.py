@@ -78,14 +78,20 @@ class DeviceRegistry:
         for zigpy_device in app.devices.values():
             if zigpy_device.ieee == coordinator or not zigpy_device.is_initialized:
                 continue
-            if (device := self._register(zigpy_device)) is not None:
-                self._setup.resume(device)
-                if self._mirror.get(device.uuid) is None:  # the mirror's database was lost
-                    self._emit(DeviceJoined(device.record(None), self._now()))
+            try:
+                self._resume(zigpy_device)
+            except Exception:  # what one device says of itself must not take the others off
+                log.exception("device_not_registered", uuid=uuid_of(zigpy_device.ieee))
         for record in self._mirror.all():
             if isinstance(record.param, ZigbeeParam) and record.param.status and record.uuid not in self._devices:
                 # zigpy's database was lost: zigpy knows the device again once it sends a packet
                 self._emit(AvailabilityChanged(record.uuid, False, self._now()))
+
+    def _resume(self, zigpy_device: Any) -> None:
+        if (device := self._register(zigpy_device)) is not None:
+            self._setup.resume(device)
+            if self._mirror.get(device.uuid) is None:  # the mirror's database was lost
+                self._emit(DeviceJoined(device.record(None), self._now()))
 
     def detach(self) -> None:
         """Forget the devices of an application that has ended."""
@@ -115,6 +121,12 @@ class DeviceRegistry:
 
     def device_initialized(self, zigpy_device: Any) -> None:
         """A device was interviewed, or has joined again with another network address."""
+        try:
+            self._set_up(zigpy_device)
+        except Exception:  # zigpy would log it at DEBUG
+            log.exception("device_not_registered", uuid=uuid_of(zigpy_device.ieee))
+
+    def _set_up(self, zigpy_device: Any) -> None:
         if (device := self._register(zigpy_device)) is None:
             return
         device.online = True

@@ -29,6 +29,7 @@ _LONGEST_PAUSE_AFTER_START_S: Final = 2.0  # for a coordinator that starts and f
 _STABLE_AFTER_S: Final = 10.0
 """After an attempt of that length, pauses start anew."""
 
+_START_TIMEOUT_S: Final = 60.0  # forming a network takes eight seconds
 _SHUTDOWN_TIMEOUT_S: Final = 1.0
 
 OnUp = Callable[[RadioApplication, NetworkInfo], None]
@@ -62,6 +63,8 @@ class RadioSupervisor:
         self.up = asyncio.Event()
         self.network: NetworkInfo | None = None
         self.trouble: str | None = "not started yet"
+        self.starting_since: float | None = None
+        """When the present attempt to start began, by the event loop's clock; None while it is up or pauses."""
         self.starts = 0
 
     @property
@@ -93,20 +96,23 @@ class RadioSupervisor:
 
     async def _run_once(self) -> str:
         """Start an application and wait until it is lost. Returns the reason."""
-        self._lost = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._lost, self.starting_since = loop.create_future(), loop.time()
         app = self._module.create_application(self._settings, self._database)
         app.add_listener(self)
         try:
             try:
-                await asyncio.to_thread(prepare_database, self._database, self._now())
-                await app.load_database()
-                await app.startup(auto_form=True)
+                async with asyncio.timeout(_START_TIMEOUT_S):
+                    await asyncio.to_thread(prepare_database, self._database, self._now())
+                    await app.load_database()
+                    await app.startup(auto_form=True)
                 if self._lost.done():  # a coordinator may report a reset before bellows has asked for one
                     self._lost = asyncio.get_running_loop().create_future()
                     await app.check_network()
             except Exception as error:  # noqa: BLE001  (whatever a coordinator does at the start, it is tried again)
                 return f"cannot start: {_describe(error)}"
             self._app, self.network, self.trouble = app, _network_of(app), None
+            self.starting_since = None
             self.starts += 1
             self.up.set()
             log.info("radio_started", channel=self.network.channel, coordinator=self.network.coordinator)
@@ -116,9 +122,12 @@ class RadioSupervisor:
             was_up = self.up.is_set()
             self.up.clear()
             self._app = None
-            if was_up:
-                self._on_down("the radio is away")
-            await _shut_down(app)
+            try:
+                if was_up:
+                    self._on_down("the radio is away")
+            finally:
+                await _shut_down(app)
+                self.starting_since = None
 
     def connection_lost(self, error: Exception | None) -> None:
         """zigpy's listener method: the coordinator is lost. It may be called several times."""
@@ -132,6 +141,8 @@ async def _shut_down(app: RadioApplication) -> None:
             await app.shutdown()
     except Exception as error:  # noqa: BLE001  (the application is not used again)
         log.info("radio_shutdown_failed", reason=_describe(error))
+    finally:
+        await app.abandon_database()
 
 
 def _network_of(app: Any) -> NetworkInfo:

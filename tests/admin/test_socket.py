@@ -65,6 +65,10 @@ async def test_fault_of_a_method_is_reported_and_the_next_call_answered(path: Pa
         (b'{"method": "sing"}\n', "unknown method 'sing'; there are: break, greet, refuse"),
         (b'{"method": "greet", "params": {"name": 7}}\n', r"Expected `str`, got `int` - at `\$.name`"),
         (b'{"method": "greet", "param": {}}\n', "unknown field `param`"),
+        (b"[" * 3000 + b"\n", "cannot be read"),
+        (b'{"method": "greet", "params": {"x": ' + b"[" * 3000 + b"}}\n", "recursion"),
+        (b'{"method": "\xff"}\n', "utf-8"),
+        (b'{"method": "greet", "params": {"name": "\xff"}}\n', "utf-8"),
     ],
 )
 async def test_malformed_call_is_refused_and_the_connection_stays_open(path: Path, line: bytes, reason: str) -> None:

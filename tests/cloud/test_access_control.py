@@ -269,3 +269,17 @@ async def test_grant_that_was_not_confirmed_for_long_allows_a_query_only(rights:
         assert access.level(GUEST, SWITCH_RECORD.uuid) is Permission.QUERY
         await access.confirm(access.suspensions)
         assert access.level(GUEST, SWITCH_RECORD.uuid) is Permission.CONTROL
+
+
+@pytest.mark.parametrize(
+    "name", ["#", "a#b", "+", "x" * 70_000, "\0", "\x01", "$share"], ids=lambda name: ascii(name[:4])
+)
+def test_member_whose_name_cannot_be_a_topic_level_has_no_topics(name: str) -> None:
+    members = (Member(id=1, user_id=1, username=name), Member(id=2, user_id=2, username=GUEST))
+    usernames = usernames_by_id(members, UserProfile(id=3, username=name))
+    assert usernames == {2: GUEST}
+    given = (
+        Authorization(id=5, info_id=7, authorized_id=1, perm=3),
+        Authorization(id=6, info_id=7, authorized_id=2, perm=3),
+    )
+    assert [grant.user for grant in grants_from(given, usernames)] == [GUEST]

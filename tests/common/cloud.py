@@ -22,7 +22,6 @@ from gatewayd.model.permission import Permission
 from gatewayd.model.record import Channel, GatewayParam, LockParam, Record, SwitchParam
 from gatewayd.model.request import Action, Answer, Request, UpdateRecord
 from gatewayd.model.status import OperationStatus
-from gatewayd.simulator.broker import Broker
 from gatewayd.store.store import Store
 from tests.common.clock import HandClock
 
@@ -81,6 +80,13 @@ class Audience:
         return user == OWNER
 
 
+class Endpoint(Protocol):
+    """A broker, or a proxy before one."""
+
+    host: str
+    port: int
+
+
 class Rights(Protocol):
     """Access control, as publisher and executor need it."""
 
@@ -108,13 +114,14 @@ class Gateway:
 
 @asynccontextmanager
 async def running(
-    broker: Broker,
+    broker: Endpoint,
     path: Path,
     *,
     password: str = PASSWORD,
     records: Sequence[Record] = (),
     audience_of: Callable[[Store], Rights] = lambda _store: Audience(),
     deadline_s: float = DEADLINE_S,
+    ack_timeout_s: float = 15.0,
 ) -> AsyncIterator[Gateway]:
     """A gateway that hosts a switch and a lock, and `records`, connected (or trying to)."""
     async with Store.open(path, now=now, zone=ZONE, key=bytes(32)) as store:
@@ -145,7 +152,7 @@ async def running(
         )
         listener = RequestListener(executor.submit, zone=ZONE, access_changed=bench.note_access_change)
         publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, OWNER)
-        account = MqttAccount(broker.host, broker.port, OWNER, password, GATEWAY)
+        account = MqttAccount(broker.host, broker.port, OWNER, password, GATEWAY, ack_timeout_s=ack_timeout_s)
         session = MqttSession(
             account, last_will(gateway, OWNER), (publisher.serve, listener.serve), chance=random.Random(1)
         )

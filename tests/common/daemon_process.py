@@ -4,9 +4,13 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from gatewayd.simulator.environment import Environment, daemon_toml
+
+PROGRAM = "from gatewayd.cli import main; main(prog_name='gatewayd')"
 
 
 class DaemonProcess:
@@ -18,24 +22,44 @@ class DaemonProcess:
     def __init__(self, environment: Environment, folder: Path) -> None:
         self.folder = folder
         self._process: asyncio.subprocess.Process | None = None
+        self._log_begins = 0
         self._config = folder / "gatewayd.toml"
         self._config.write_text(daemon_toml(environment, folder), encoding="utf-8")
 
-    async def start(self, **environ: str) -> None:
-        """Start it, with `environ` added to this process's environment; it logs to `daemon.log`."""
+    async def start(
+        self,
+        *,
+        program: str = PROGRAM,
+        prefix: Sequence[str] = (),
+        stderr: int | None = None,
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Start it with `environ` added to this process's environment; it logs to `daemon.log`, or to `stderr`.
+
+        `program` is the Python that runs, `prefix` a command that runs the daemon as its own process (`unshare …`).
+        """
         log = await asyncio.to_thread((self.folder / "daemon.log").open, "ab")
         with log:
+            self._log_begins = log.tell()
             self._process = await asyncio.create_subprocess_exec(
+                *prefix,
                 sys.executable,
                 "-c",
-                "from gatewayd.cli import main; main(prog_name='gatewayd')",
+                program,
                 "run",
                 "--config",
                 str(self._config),
                 stdout=log,
-                stderr=log,
-                env=os.environ | environ,
+                stderr=log if stderr is None else stderr,
+                env={**os.environ, **environ},
+                process_group=0,
             )
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id; None where it has ended."""
+        process = self._process
+        return None if process is None or process.returncode is not None else process.pid
 
     async def __aenter__(self) -> "DaemonProcess":
         return self
@@ -56,6 +80,30 @@ class DaemonProcess:
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
         return await self._process.wait()
+
+    def signal(self, number: signal.Signals, *, to_group: bool = False) -> None:
+        """Send a signal to the process, or to its whole process group, as a terminal does."""
+        assert self._process is not None
+        if to_group:
+            os.killpg(self._process.pid, number)
+        else:
+            os.kill(self._process.pid, number)
+
+    async def end(self, within_s: float) -> int | None:
+        """The exit status, as `subprocess` gives it; None where it has not ended after `within_s` seconds."""
+        assert self._process is not None
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._process.wait()
+        except TimeoutError:
+            return None
+
+    async def until_logged(self, event: str, within_s: float = 30.0) -> None:
+        """Wait until it has logged `event` since it was started."""
+        path = self.folder / "daemon.log"
+        async with asyncio.timeout(within_s):
+            while f'"{event}"'.encode() not in path.read_bytes()[self._log_begins :]:
+                await asyncio.sleep(0.005)
 
     def log(self) -> str:
         """What it has logged so far."""

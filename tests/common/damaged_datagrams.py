@@ -1,4 +1,4 @@
-"""Damaged datagrams for fuzzing: random bytes, and valid messages with bytes replaced, removed or repeated."""
+"""Damaged messages for fuzzing: random bytes, and valid messages with bytes replaced, removed or repeated."""
 
 import random
 from collections.abc import Iterator
@@ -12,6 +12,19 @@ _VALID = (
     {"msg": {"category": "gw", "sn": "7", "param": {"ip": None}}, "status": 200501},
     {"msg": {"category": "gw"}, "status": 200601},
 )
+_PIECES = (
+    b"null",
+    b"-1",
+    b"1e999",
+    b"1" * 40,
+    b"[" * 2000,
+    b"{}",
+    b"true",
+    b'"\\ud800"',
+    b"\\u0000",
+    b"\xff",
+    b"0001-01-01",
+)
 
 
 def damaged_datagrams(chance: random.Random, count: int) -> Iterator[bytes]:
@@ -20,16 +33,23 @@ def damaged_datagrams(chance: random.Random, count: int) -> Iterator[bytes]:
     for _ in range(count):
         if chance.random() < 0.3:
             yield chance.randbytes(chance.randrange(1, 2100))
-            continue
-        datagram = bytearray(chance.choice(messages))
-        for _ in range(chance.randrange(0, 5)):
-            position = chance.randrange(len(datagram))
-            match chance.randrange(3):
-                case 0:
-                    datagram[position] = chance.randrange(256)
-                case 1:
-                    del datagram[position : position + chance.randrange(1, 9)]
-                case _:
-                    datagram[position:position] = datagram[position : position + chance.randrange(1, 40)]
-            datagram = datagram or bytearray(b"{")
-        yield bytes(datagram)
+        else:
+            yield damaged(chance, chance.choice(messages))
+
+
+def damaged(chance: random.Random, message: bytes) -> bytes:
+    """`message` with up to four changes; never empty."""
+    content = bytearray(message)
+    for _ in range(chance.randrange(0, 5)):
+        position = chance.randrange(len(content))
+        match chance.randrange(4):
+            case 0:
+                content[position] = chance.randrange(256)
+            case 1:
+                del content[position : position + chance.randrange(1, 9)]
+            case 2:
+                content[position:position] = content[position : position + chance.randrange(1, 40)]
+            case _:
+                content[position : position + 1] = chance.choice(_PIECES)
+        content = content or bytearray(b"{")
+    return bytes(content)

@@ -25,7 +25,7 @@ async def test_openings_while_fsync_fails_are_told_once_it_works(tmp_path: Path)
         environment.phone() as phone,
         DaemonProcess(environment, tmp_path) as daemon,
     ):
-        await daemon.start(**disk.environ)
+        await daemon.start(environ=disk.environ)
         await join_all(network, phone, (door,))
         key = {"keytype": 0, "key_name": "妈妈", "pass": PIN}
         answer = await phone.request(Category.LOCK, DOOR, ExecType.CREATE, param=key)

@@ -1,6 +1,7 @@
 """The outbox: items in order for each device, none lost, none doubled."""
 
 import asyncio
+import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -59,6 +60,19 @@ async def test_consecutive_messages_of_a_device_are_taken_together_and_nothing_o
 async def test_mqtt_gives_all_items_of_a_device_in_order(store: Store) -> None:
     await store.outbox.add(notice("1"), notice("2", SENSOR), notice("3"))
     assert items(await store.outbox.take(Route.MQTT)) == [notice("1"), notice("2", SENSOR), notice("3")]
+
+
+async def test_mqtt_item_waits_for_no_earlier_one_in_flight_or_postponed(store: Store) -> None:
+    await store.outbox.add(notice("1"), notice("2"))
+    first, second = await store.outbox.take(Route.MQTT)
+    await store.outbox.add(answer("3"))
+    assert items(await store.outbox.take(Route.MQTT)) == [answer("3")]
+    store.outbox.postpone(first.id, HOUR_S, "withheld")
+    await store.outbox.add(notice("4"))
+    assert items(await store.outbox.take(Route.MQTT)) == [notice("4")]
+    store.outbox.retry_now(Route.MQTT)
+    store.outbox.release(second.id)
+    assert items(await store.outbox.take(Route.MQTT)) == [notice("1"), notice("2")]
 
 
 async def test_take_waits_until_there_is_an_item(store: Store) -> None:
@@ -270,3 +284,27 @@ async def test_full_outbox_drops_expired_answers_and_nothing_else(store: Store, 
     await store.outbox.add(answer("1"), answer("2"))
     assert items(await store.outbox.take(Route.MQTT)) == [notice("old"), answer("1"), answer("2")]
     assert items(await store.outbox.take(Route.REST)) == [message("old")]
+
+
+async def test_item_of_another_version_becomes_a_dead_letter_and_the_others_are_sent(reopen: Opener) -> None:
+    async with reopen() as store:
+        await store.outbox.add(notice("1"), message("2"), notice("3"))
+
+        def write_as_newer(raw: sqlite3.Connection) -> None:
+            picture = "CAST(replace(CAST(body AS TEXT), 'message', 'picture') AS BLOB)"
+            raw.execute(f"UPDATE outbox SET kind = 'picture', body = {picture} WHERE id = 2")
+            body = "CAST(replace(CAST(body AS TEXT), 'UNLOCK_EVENT', 'FLOOD_EVENT') AS BLOB)"
+            raw.execute(f"UPDATE outbox SET body = {body} WHERE id = 3")
+            raw.commit()
+
+        await store.database.read(write_as_newer)
+    for _ in range(2):
+        async with reopen() as store:
+            rows = await store.outbox.take(Route.MQTT)
+            assert items(rows) == [notice("1")]
+            dead = {letter.id: letter.reason for letter in await store.outbox.dead_letters()}
+            assert dead.keys() == {2, 3}
+            assert "a picture" in dead[2]
+            assert "FLOOD_EVENT" in dead[3]
+            with pytest.raises(DeadLetterNotFoundError, match="this version"):
+                await store.outbox.requeue(2)

@@ -77,6 +77,16 @@ def test_row_can_require_manufacturer_and_model() -> None:
         ),
         ("[[device]]\nclusters = [6]\ndriver = 'switch'\ntype_sub = 'x'\ntitle = 'x'\ncolour = 1", "colour"),
         ("[[device", "catalogue"),
+        *(
+            (
+                f"[[device]]\nclusters = [6]\ndriver = 'switch'\ntype_sub = '{type_sub}'\ntitle = 'x'",
+                r"device\[0\]\.type_sub: found .*\{channels\} alone",
+            )
+            for type_sub in ("AA05{x}-HN", "{}", "{channels!r}", "{channels.real}", "{{channels}}", "}")
+        ),
+        ("[[device]]\nclusters = [65536]\ndriver = 'switch'\ntype_sub = 'x'\ntitle = 'x'", r"\.clusters"),
+        ("a = " + "[" * 3000, "too deeply nested"),
+        ("a = " + "1" * 5000, "catalogue"),
     ],
 )
 def test_invalid_row_is_refused_with_its_place(text: str, place: str) -> None:

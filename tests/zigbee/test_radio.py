@@ -1,6 +1,9 @@
 """The radio supervisor: starts, restarts, and the choice of the radio module."""
 
 import asyncio
+import random
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -11,6 +14,7 @@ from gatewayd.model.errors import ConfigError
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.request import OperateSwitch, SwitchOperation
 from gatewayd.simulator.radio import SimulatedNetwork, switch
+from gatewayd.zigbee.radio import RadioSupervisor
 from gatewayd.zigbee.radios import RADIOS, radio_module
 from tests.common.zigbee import running
 
@@ -31,6 +35,57 @@ async def test_reset_during_start_does_not_restart_a_working_coordinator(
         await gateway.execute(lamp, Category.SWITCH, ExecType.CONTROL, OperateSwitch(SwitchOperation.ON, 1))
         assert lamp.is_on(1)
         assert radio.starts == 1
+
+
+def database_threads() -> list[str]:
+    """The threads of open databases, aiosqlite's."""
+    return [thread.name for thread in threading.enumerate() if "connection_worker" in thread.name]
+
+
+@pytest.mark.parametrize("steps", range(0, 60, 3))
+async def test_supervisor_cancelled_while_it_opens_the_database_leaves_no_thread(
+    network: SimulatedNetwork, tmp_path: Path, steps: int
+) -> None:
+    async with network.serve() as url:
+        radio = RadioSupervisor(
+            RadioSettings(path=url),
+            tmp_path / "zigbee.db",
+            on_up=lambda _app, _network: None,
+            on_down=lambda _reason: None,
+            now=lambda: datetime.now(UTC),
+            chance=random.Random(1),
+        )
+        task = asyncio.create_task(radio.run())
+        async with asyncio.timeout(20):
+            while not database_threads():
+                await asyncio.sleep(0)
+            for _ in range(steps):
+                await asyncio.sleep(0.0005)
+        task.cancel()
+        await asyncio.wait({task})
+        async with asyncio.timeout(2):
+            while database_threads():
+                await asyncio.sleep(0.01)
+
+
+async def test_coordinator_that_does_not_shut_down_in_time_leaves_no_thread(
+    network: SimulatedNetwork, tmp_path: Path
+) -> None:
+    async with network.serve() as url, running(network, url, tmp_path) as gateway:
+        await gateway.until_up()
+        before = len(database_threads())
+        app = gateway.zigbee.radio.app
+
+        async def hang() -> None:
+            await asyncio.Event().wait()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(app, "disconnect", hang)
+            gateway.zigbee.radio.restart("a test")
+            await gateway.until(lambda: gateway.zigbee.radio.starts == 2)
+        async with asyncio.timeout(2):
+            while len(database_threads()) > before:
+                await asyncio.sleep(0.01)
 
 
 def test_each_configured_driver_has_a_radio_module() -> None:

@@ -6,7 +6,8 @@ outcome changes, is left to the item's handler.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -36,6 +37,8 @@ _MIN_BATCH: Final = 5
 _MAX_CONCURRENT: Final = 4
 _AWAY_AFTER: Final = 3
 """Failures in a row after which the cloud is probed: it may be away, and not fail at a certain item."""
+_MAX_CRASHES: Final = 5
+"""Attempts after which an item with which we have a fault is given up: it keeps back the later ones of its device."""
 _ROW_BACKOFF: Final = Backoff(first_s=2.0, longest_s=600.0)
 _FIRST_PROBE_S: Final = 0.5
 _PROBE_EVERY_S: Final = 30.0
@@ -186,9 +189,14 @@ class RestSender:
             for place, row in enumerate(queue):
                 handler = self._handlers[type(row.item)]
                 try:
-                    call = await handler.prepare(row.item, maybe_sent=row.maybe_sent)
+                    with _own_faults_postpone(row):
+                        call = await handler.prepare(row.item, maybe_sent=row.maybe_sent)
                 except GatewayError as error:
                     await self._failed(row, error)
+                    self._outbox.release(*(later.id for later in queue[place + 1 :]))
+                    break
+                except Exception as error:  # noqa: BLE001  (it is logged, and counts against this item alone)
+                    await self._crashed(row, error)
                     self._outbox.release(*(later.id for later in queue[place + 1 :]))
                     break
                 if call is None:
@@ -215,6 +223,10 @@ class RestSender:
             self._was_batch_lost = True
             self._breaker.note_lost()
             return [BatchOutcome(part=part, error=error) for part in parts]
+        except Exception as error:  # a fault of ours with one of them: sent one by one, it is found
+            log.exception("batch_crashed")
+            self._suspend_batches(repr(error))
+            return None
         self._breaker.note_answered()
         return outcomes
 
@@ -226,9 +238,13 @@ class RestSender:
                 outcome = outcome or await self._client.batch.send_alone(call.part)
                 if _may_be_carried_out(outcome):
                     self._outbox.mark_maybe_sent(row.id)
-                await delivery.handler.settle(call, outcome)
+                with _own_faults_postpone(row):
+                    await delivery.handler.settle(call, outcome)
             except GatewayError as error:
                 await self._failed(row, error)
+                return
+            except Exception as error:  # noqa: BLE001  (likewise)
+                await self._crashed(row, error)
                 return
             await self._outbox.done(row.id)
             self._failures, self.trouble = 0, None
@@ -245,6 +261,28 @@ class RestSender:
             log.warning("cloud_not_reached", reason=str(error))
         self.trouble, self._failures = str(error), self._failures + 1
         self._outbox.postpone(row.id, _ROW_BACKOFF.pause_s(row.attempts + 1), str(error))
+
+    async def _crashed(self, row: OutboxRow, error: Exception) -> None:
+        """An item with which we have a fault is tried again, and moved to the dead letters after some attempts; the
+        items of other devices go on.
+        """
+        log.error("delivery_crashed", uuid=row.item.uuid, kind=row.item.kind(), exc_info=error)
+        if row.attempts + 1 >= _MAX_CRASHES:
+            await self._outbox.dead_letter(row.id, f"a fault of ours: {error!r}")
+        else:
+            self._outbox.postpone(row.id, _ROW_BACKOFF.pause_s(row.attempts + 1), repr(error))
+
+
+@contextmanager
+def _own_faults_postpone(row: OutboxRow) -> Iterator[None]:
+    """Raise CloudError in place of a fault of ours, which is logged: it postpones this item and no other."""
+    try:
+        yield
+    except GatewayError:
+        raise
+    except Exception as error:
+        log.exception("item_not_delivered", kind=row.item.kind(), uuid=row.item.uuid)
+        raise CloudError(f"{type(error).__name__}: a fault of gatewayd; its log says more") from error
 
 
 def _may_be_carried_out(outcome: BatchOutcome) -> bool:

@@ -1,8 +1,10 @@
 """The §4.2 envelope `{"msg": {"sn", …record}, "status", "desc"}`: read, written, and told whether it asks. Pure."""
 
+import re
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from gatewayd.model.errors import MalformedError
 from gatewayd.model.ids import Sn
@@ -12,6 +14,17 @@ from gatewayd.model.status import MqttStatus, OperationStatus, operation_status
 
 MAX_PAYLOAD: Final = 64 * 1024
 """Bytes; a larger payload is not read."""
+
+_MAX_SN: Final = 128  # characters
+
+# What can be told of a payload that is no JSON, or broken off.
+_SN_PAIR: Final = re.compile(rb'"sn"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.){1,128}"|-?\d{1,18})\s*[,}]')
+_STATUS_PAIR: Final = re.compile(rb'"status"\s*:\s*"?(\d{1,9})\b')
+_DESC_PAIR: Final = re.compile(rb'"desc"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.){0,64}")')
+
+_REQUEST_CODES: Final = frozenset(
+    {MqttStatus.PUBLISHED.value[0], *(meaning.code for meaning in OperationStatus if meaning.is_request)}
+)
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -26,10 +39,7 @@ class Envelope(msgspec.Struct, frozen=True):
     @property
     def sn(self) -> Sn | None:
         """The serial number that an answer repeats: text of 1 to 128 characters or a number; None for anything else."""
-        sn = self.msg.get("sn")
-        if isinstance(sn, str):
-            return sn if 0 < len(sn) <= 128 else None
-        return sn if isinstance(sn, int) and not isinstance(sn, bool) and abs(sn) < 1 << 63 else None
+        return _valid_sn(self.msg.get("sn"))
 
     @property
     def is_request(self) -> bool:
@@ -52,9 +62,24 @@ def read_envelope(payload: bytes) -> Envelope:
     if len(payload) > MAX_PAYLOAD:
         raise MalformedError(f"payload: {len(payload)} bytes; at most {MAX_PAYLOAD} are read")
     try:
-        return msgspec.json.decode(payload, type=Envelope)
+        wire = msgspec.json.decode(payload, type=_EnvelopeWire)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedError(f"payload: {error}") from error
+    return Envelope(wire.msg, None if wire.status is UNSET else wire.status, wire.desc)
+
+
+def find_sn(payload: bytes) -> Sn | None:
+    """The `sn` by which a request that could not be read, or not be handled, is answered.
+
+    None where there is none, and where `status` and `desc` say that the message is an answer or a state. A payload that
+    is no JSON is searched for the text of these keys.
+    """
+    try:
+        found = msgspec.json.decode(payload, type=_LooseEnvelope)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = _search(payload)
+    sn = found.msg.get("sn") if isinstance(found.msg, dict) else None
+    return _valid_sn(sn) if _may_be_request(found.status, found.desc) else None
 
 
 def write_envelope(meaning: OperationStatus, record: Record | None, sn: Sn | None = None) -> bytes:
@@ -63,3 +88,51 @@ def write_envelope(meaning: OperationStatus, record: Record | None, sn: Sn | Non
     if sn is not None:
         msg["sn"] = sn
     return _encode({"msg": msg, "status": meaning.code, "desc": meaning.desc})
+
+
+class _EnvelopeWire(msgspec.Struct):
+    """`status` may be missing; a null is a wrong type, as a number in quotes is."""
+
+    msg: dict[str, Any]
+    status: int | UnsetType = UNSET
+    desc: str = ""
+
+
+class _LooseEnvelope(msgspec.Struct):
+    """As much of a payload as an answer needs, of any type."""
+
+    msg: Any = None
+    status: Any = None
+    desc: Any = None
+
+
+def _valid_sn(sn: object) -> Sn | None:
+    if isinstance(sn, str) and 0 < len(sn) <= _MAX_SN:
+        return sn
+    return sn if isinstance(sn, int) and not isinstance(sn, bool) and sn.bit_length() < 64 else None
+
+
+def _may_be_request(status: object, desc: object) -> bool:
+    """Whether a message with this `status` (also in quotes) and `desc` asks for something, as far as can be told."""
+    if isinstance(status, str) and status.isascii() and status.isdecimal() and len(status) <= 9:
+        status = int(status)
+    if not isinstance(status, int) or isinstance(status, bool):
+        return True
+    if not isinstance(desc, str):
+        return status in _REQUEST_CODES
+    return Envelope({}, status, desc).is_request
+
+
+def _search(payload: bytes) -> _LooseEnvelope:
+    sn, status, desc = (_first(pair, payload) for pair in (_SN_PAIR, _STATUS_PAIR, _DESC_PAIR))
+    return _LooseEnvelope({"sn": sn}, status, desc)
+
+
+def _first(pair: re.Pattern[bytes], payload: bytes) -> Any:
+    """The value of the first such pair in a text; None where there is none that is JSON."""
+    if (found := pair.search(payload)) is None:
+        return None
+    try:
+        return msgspec.json.decode(found[1])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

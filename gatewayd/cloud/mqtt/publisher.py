@@ -1,18 +1,28 @@
 """Publishes each device's state as it changes (retained), and the outbox's answers and notices, in order.
 
-It subscribes to the topics of requests as well, since both follow the mirror and the access control.
+It subscribes to the topics of requests as well, since both follow the mirror and the access control. What the broker
+refuses is the outcome of its own item: an outbox row is sent again or becomes a dead letter, a state is left out.
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Iterable
-from typing import Protocol
+from contextlib import suppress
+from typing import Final, Protocol
 
 import structlog
 from msgspec.structs import replace
 
+from gatewayd.backoff import Backoff
+from gatewayd.cloud.mqtt.client import MqttMessage
+from gatewayd.cloud.mqtt.connection import (
+    BrokerSilentError,
+    MessageRefusedError,
+    MqttConnection,
+    UnacknowledgedError,
+)
 from gatewayd.cloud.mqtt.envelope import write_envelope
 from gatewayd.cloud.mqtt.retained import RetainedTopics
-from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, subscription
 from gatewayd.model.ids import ExecType, Uuid
 from gatewayd.model.outbox_items import AnswerItem, NoticeItem, Route
@@ -26,6 +36,13 @@ from gatewayd.store.mirror import Mirror
 from gatewayd.store.outbox import Outbox, OutboxRow
 
 log = structlog.get_logger()
+
+_MAX_IN_FLIGHT: Final = 100  # outbox rows
+_ROW_BACKOFF: Final = Backoff(first_s=2.0, longest_s=120.0)
+_MAX_ATTEMPTS_REFUSED: Final = 8
+_MAX_ATTEMPTS_UNACKNOWLEDGED: Final = 3
+_JUST_S: Final = 1.0
+_PAUSE_S: Final = 30.0  # while the broker takes no message at all
 
 
 class StateReaders(Protocol):
@@ -61,6 +78,7 @@ class MqttPublisher:
         self._access = access
         self._retained = RetainedTopics(facts)
         self._owner = owner
+        self._probing = asyncio.Lock()
         self.published = 0
 
     async def serve(self, connection: MqttConnection) -> None:
@@ -71,34 +89,43 @@ class MqttPublisher:
             await self._resubscribe(connection)
             self._feed_every_record(feed)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._publish_states(connection, feed, known, version))
+                tasks.create_task(self._follow_mirror(connection, feed, known, version))
                 tasks.create_task(self._follow_access(feed, version))
                 tasks.create_task(self._publish_items(connection))
 
-    async def _publish_states(
+    async def _follow_mirror(
         self, connection: MqttConnection, feed: ChangeFeed, known: set[Uuid], version: int
     ) -> None:
         while True:
-            for uuid in await feed.take():
+            for uuid in self._suspects_last(connection, await feed.take()):
                 record = self._mirror.get(uuid)
                 is_added_or_removed = (record is None) == (uuid in known)
                 if is_added_or_removed or self._access.version != version:
                     known ^= {uuid} if is_added_or_removed else set()
                     version = self._access.version
                     await self._resubscribe(connection)
-                await self._publish_state(connection, uuid, record)
+                await self._publish_states(connection, uuid, record)
 
-    async def _publish_state(self, connection: MqttConnection, uuid: Uuid, record: Record | None) -> None:
-        """Publish the state to the owner and to every user who may query; clear it where somebody no longer may."""
-        states = {} if record is None or record.unlinked else self._states_of(record)
+    async def _publish_states(self, connection: MqttConnection, uuid: Uuid, record: Record | None) -> None:
+        """Publish the state to the owner and to every user who may query; clear it where somebody no longer may.
+
+        A state that the broker refuses, or that cannot be encoded, is left out.
+        """
+        try:
+            states = {} if record is None or record.unlinked else self._states_of(record)
+        except Exception:
+            log.exception("state_not_encoded", uuid=uuid)
+            return
         stale = self._retained.of(uuid) - states.keys()
         await self._retained.add(uuid, states.keys())
         for topic in stale:
-            await connection.publish(MqttMessage(topic, b"", qos=1, retain=True))
-        await self._retained.discard(uuid, stale)
+            with suppress(MessageRefusedError):
+                await connection.publish(MqttMessage(topic, b"", qos=1, retain=True))
+                await self._retained.discard(uuid, {topic})
         for message in states.values():
-            await connection.publish(message)
-            self.published += 1
+            with suppress(MessageRefusedError):  # the connection has noted it
+                await connection.publish(message)
+                self.published += 1
 
     def _states_of(self, record: Record) -> dict[str, MqttMessage]:
         """The state for each user who may query the device, by its topic."""
@@ -120,23 +147,116 @@ class MqttPublisher:
         feed.add_all(record.uuid for record in self._mirror.all())
         feed.add_all(self._retained.devices)
 
-    async def _publish_items(self, connection: MqttConnection) -> None:
-        while True:
-            rows = await self._outbox.take(Route.MQTT, 100)
-            try:
-                await self._send(connection, rows)
-            except BaseException:
-                self._outbox.release(*(row.id for row in rows))
-                raise
-            await self._outbox.done(*(row.id for row in rows))
-            self.published += len(rows)
+    def _suspects_last(self, connection: MqttConnection, uuids: Iterable[Uuid]) -> list[Uuid]:
+        """Those whose state seems to have ended a connection come last."""
+        return sorted(uuids, key=lambda uuid: connection.is_suspected(self._state_topic(uuid)))
 
-    async def _send(self, connection: MqttConnection, rows: tuple[OutboxRow, ...]) -> None:
-        """Publish without waiting for one another's acknowledgement: MQTT keeps the order of a connection."""
-        async with asyncio.TaskGroup() as tasks:
-            for row in rows:
-                for message in messages_of(row, self._owner):
-                    tasks.create_task(connection.publish(message))
+    def _state_topic(self, uuid: Uuid) -> str:
+        record = self._mirror.get(uuid)
+        return "" if record is None else str(Topic(self._owner, record.category, uuid, ExecType.UPDATE))
+
+    async def _publish_items(self, connection: MqttConnection) -> None:
+        """Publish the outbox's rows in their order. No row waits for another's acknowledgement."""
+        accepted = _AcceptedRows()
+        running: set[asyncio.Task[None]] = set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._delete_accepted(accepted))
+                while True:
+                    while len(running) >= _MAX_IN_FLIGHT:
+                        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    for row in await self._take(_MAX_IN_FLIGHT - len(running)):
+                        task = tasks.create_task(self._deliver(connection, row, accepted))
+                        running.add(task)
+                        task.add_done_callback(running.discard)
+        finally:
+            await self._outbox.done(*accepted.take())
+
+    async def _take(self, limit: int) -> tuple[OutboxRow, ...]:
+        rows = await self._outbox.take(Route.MQTT, limit)
+        try:
+            await asyncio.sleep(0)  # a cancellation that came meanwhile: the rows have no task yet that releases them
+        except BaseException:
+            self._outbox.release(*(row.id for row in rows))
+            raise
+        return rows
+
+    async def _deliver(self, connection: MqttConnection, row: OutboxRow, accepted: "_AcceptedRows") -> None:
+        """Publish a row and settle what became of it. Raises aiomqtt.MqttError."""
+        try:
+            messages = messages_of(row, self._owner)
+        except Exception as error:
+            log.exception("outbox_row_not_encoded", id=row.id)
+            await self._outbox.dead_letter(row.id, f"it cannot be encoded: {type(error).__name__} {error}")
+            return
+        try:
+            outcomes = await asyncio.gather(
+                *(connection.publish(message) for message in messages), return_exceptions=True
+            )
+            failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+            if failures:
+                await self._settle_failure(connection, row, failures)
+            else:
+                accepted.add(row.id)
+        except BaseException:
+            self._outbox.release(row.id)
+            raise
+
+    async def _settle_failure(
+        self, connection: MqttConnection, row: OutboxRow, failures: Iterable[BaseException]
+    ) -> None:
+        """Postpone the row, or move it to the dead letters, where it is at fault and not the broker.
+
+        Raises aiomqtt.MqttError where the connection is to end.
+        """
+        error: MessageRefusedError | UnacknowledgedError | None = None
+        for failure in failures:
+            if not isinstance(failure, MessageRefusedError | UnacknowledgedError):
+                raise failure
+            error = failure
+        assert error is not None
+        if isinstance(error, MessageRefusedError) and error.is_final:
+            await self._outbox.dead_letter(row.id, str(error))
+            return
+        if not await self._is_another_accepted(connection):
+            if isinstance(error, UnacknowledgedError):
+                raise BrokerSilentError("the broker acknowledges no message")
+            self._outbox.delay(row.id, _PAUSE_S)
+            return
+        is_refused = isinstance(error, MessageRefusedError)
+        most, attempts = _MAX_ATTEMPTS_REFUSED if is_refused else _MAX_ATTEMPTS_UNACKNOWLEDGED, row.attempts + 1
+        if attempts >= most:
+            await self._outbox.dead_letter(row.id, f"{error}; attempt {attempts} of {most}")
+        else:
+            self._outbox.postpone(row.id, _ROW_BACKOFF.pause_s(attempts), str(error))
+
+    async def _is_another_accepted(self, connection: MqttConnection) -> bool:
+        """Publish the gateway's state once more, with QoS 1: whether the broker takes any message at all.
+
+        One that it has just accepted will do. Raises aiomqtt.MqttError.
+        """
+        async with self._probing:  # many rows fail at once: one message tells all of them
+            if asyncio.get_running_loop().time() - connection.accepted_at < _JUST_S:
+                return True
+            return await self._is_gateway_state_accepted(connection)
+
+    async def _is_gateway_state_accepted(self, connection: MqttConnection) -> bool:
+        gateway = next((record for record in self._mirror.all() if isinstance(record.param, GatewayParam)), None)
+        if gateway is None:
+            return False
+        try:
+            await connection.publish(dataclasses.replace(state_of(gateway, self._owner), qos=1))
+        except (MessageRefusedError, UnacknowledgedError):
+            return False
+        return True
+
+    async def _delete_accepted(self, accepted: "_AcceptedRows") -> None:
+        """Delete what the broker has accepted: all that came while the former were deleted, in one transaction."""
+        while True:
+            await accepted.wait()
+            ids = accepted.take()
+            await self._outbox.done(*ids)
+            self.published += len(ids)
 
     async def _resubscribe(self, connection: MqttConnection) -> None:
         await connection.set_subscriptions(
@@ -144,6 +264,26 @@ class MqttPublisher:
             for record in self._mirror.all()
             for user in self._access.topic_users(record.uuid)
         )
+
+
+class _AcceptedRows:
+    """Ids of rows that the broker has accepted and the outbox still has."""
+
+    def __init__(self) -> None:
+        self._ids: list[int] = []
+        self._are_there = asyncio.Event()
+
+    def add(self, id_: int) -> None:
+        self._ids.append(id_)
+        self._are_there.set()
+
+    def take(self) -> list[int]:
+        taken, self._ids = self._ids, []
+        self._are_there.clear()
+        return taken
+
+    async def wait(self) -> None:
+        await self._are_there.wait()
 
 
 def state_of(record: Record, user: str) -> MqttMessage:

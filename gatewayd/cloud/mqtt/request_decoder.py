@@ -67,7 +67,7 @@ class _AddKeyParam(msgspec.Struct):
     slot: Annotated[int, Meta(ge=1, le=65534)] | None = field(default=None, name="keyid")
     name: str | None = field(default=None, name="key_name")
     pin: str | None = field(default=None, name="pass")
-    member_id: int | None = None
+    member_id: Annotated[int, Meta(ge=0, lt=1 << 53)] | None = None
 
 
 class _RemoveKeyParam(msgspec.Struct, forbid_unknown_fields=True):
@@ -127,10 +127,12 @@ def _sent_at(msg: Msg, zone: tzinfo) -> datetime | None:
         text = msg.get(name)
         if text is None or text == "":
             continue
+        if not isinstance(text, str):
+            raise RefusedError(f"msg.{name}: {type(text).__name__}; it is text", OperationStatus.BAD_TIME_FORMAT)
         try:
             stamps.append(parse_api_time(text, zone))
-        except (ValueError, TypeError, AttributeError) as error:
-            raise RefusedError(f"msg.{name}: found {text!r}; {error}", OperationStatus.BAD_TIME_FORMAT) from error
+        except ValueError as error:
+            raise RefusedError(f"msg.{name}: found {text[:32]!r}; {error}", OperationStatus.BAD_TIME_FORMAT) from error
     return max(stamps, default=None)
 
 

@@ -1,7 +1,8 @@
 """Takes what arrives over MQTT, hands requests to the executor, and sends their answers on the same connection.
 
 A message's way: size and JSON → whether it is a request → topic and fields → the executor. What cannot be a request is
-counted, and answered where a `sn` can be found in it. Whether a request may be executed is `commands/`'s decision.
+counted, and answered where a `sn` can be found in it; an unexpected exception ends the handling of that message alone.
+Whether a request may be executed is `commands/`'s decision.
 """
 
 import time
@@ -11,17 +12,20 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import ClassVar, Protocol
 
-import msgspec
+import structlog
 
-from gatewayd.cloud.mqtt.envelope import Envelope, read_envelope, write_envelope
+from gatewayd.cloud.mqtt.envelope import find_sn, read_envelope, write_envelope
 from gatewayd.cloud.mqtt.request_decoder import decode_request, is_sync_request
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage, ReceivedMqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, read_topic
 from gatewayd.model.errors import GatewayError, MalformedError
+from gatewayd.model.ids import Sn
 from gatewayd.model.record import Record
 from gatewayd.model.request import Answer, Request
 from gatewayd.model.status import OperationStatus
-from gatewayd.refusal_log import RefusalLog
+from gatewayd.refusal_log import RefusalLog, cut
+
+log = structlog.get_logger()
 
 
 class Submit(Protocol):
@@ -66,12 +70,19 @@ class RequestListener:
         self._access_changed = access_changed
         self._refusals = RefusalLog(time.monotonic)
         self.counters: Counter[str] = Counter()
-        """Messages that became no request: `unreadable`, `not_requests`, `retained`, `refused`."""
+        """Messages that became no request: `unreadable`, `not_requests`, `retained`, `refused`, `failed` (by a fault of
+        the gateway's own).
+        """
 
     async def serve(self, connection: MqttConnection) -> None:
         """Take what arrives on `connection` until it breaks."""
         async for message in connection.messages():
-            await self._take(message, connection)
+            try:
+                await self._take(message, connection)
+            except Exception:  # a fault of ours: this message is answered, the next ones are taken
+                self.counters["failed"] += 1
+                log.exception("request_failed", topic=cut(message.topic), size=len(message.payload))
+                _answer_unread(message, connection, OperationStatus.UNKNOWN_ERROR)
 
     async def _take(self, message: ReceivedMqttMessage, connection: MqttConnection) -> None:
         if not message.payload:
@@ -81,7 +92,7 @@ class RequestListener:
             envelope = read_envelope(message.payload)
         except MalformedError as error:
             self._count("unreadable", message, error)
-            await self._answer_unreadable(message, connection)
+            _answer_unread(message, connection, OperationStatus.BAD_PARAMETERS)
             return
         if not envelope.is_request:
             self.counters["not_requests"] += 1
@@ -92,44 +103,36 @@ class RequestListener:
             self._count("retained", message, "a retained request is never executed")
             return
         if is_sync_request(topic, envelope) and await self._access_changed(topic):
-            await _answer(connection, topic, envelope, OperationStatus.UPDATED)
+            _answer(connection, topic, envelope.sn, OperationStatus.UPDATED)
             return
         try:
             request = decode_request(topic, envelope, message.payload, self._zone)
         except GatewayError as error:
             self._count("refused", message, error)
-            await _answer(connection, topic, envelope, error.status)
+            _answer(connection, topic, envelope.sn, error.status)
             return
         await self._submit(request, MqttReply(request, connection))
-
-    async def _answer_unreadable(self, message: ReceivedMqttMessage, connection: MqttConnection) -> None:
-        """Answer 请求设备参数错误 where a topic and a `sn` can be read, and nothing says that it is no request."""
-        try:
-            topic = read_topic(message.topic)
-            found = msgspec.json.decode(message.payload[: 1 << 20], type=_SnOnly)
-        except (MalformedError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return
-        if not message.retained and (found.status is None or Envelope({}, found.status, found.desc).is_request):
-            await _answer(connection, topic, Envelope({"sn": found.msg.sn}), OperationStatus.BAD_PARAMETERS)
 
     def _count(self, what: str, message: ReceivedMqttMessage, reason: object) -> None:
         self.counters[what] += 1
         source = message.topic.partition("/")[0]
-        self._refusals.warning(f"request_{what}", reason, source=source, topic=message.topic, size=len(message.payload))
+        self._refusals.warning(
+            f"request_{what}", reason, source=source, topic=cut(message.topic), size=len(message.payload)
+        )
 
 
-async def _answer(connection: MqttConnection, topic: Topic, envelope: Envelope, status: OperationStatus) -> None:
-    if (sn := envelope.sn) is not None:
-        await connection.publish(MqttMessage(str(topic), write_envelope(status, None, sn), qos=1))
+def _answer_unread(message: ReceivedMqttMessage, connection: MqttConnection, status: OperationStatus) -> None:
+    """Answer `status` where topic and `sn` can be read, and nothing says that the message is no request."""
+    if message.retained or (sn := find_sn(message.payload)) is None:
+        return
+    try:
+        topic = read_topic(message.topic)
+    except MalformedError:
+        return
+    _answer(connection, topic, sn, status)
 
 
-class _Sn(msgspec.Struct):
-    sn: str | int | None = None
-
-
-class _SnOnly(msgspec.Struct):
-    """As much of a payload as an answer needs."""
-
-    msg: _Sn = msgspec.field(default_factory=_Sn)
-    status: int | None = None
-    desc: str = ""
+def _answer(connection: MqttConnection, topic: Topic, sn: Sn | None, status: OperationStatus) -> None:
+    """Answer without waiting for the broker: one that withholds its acknowledgement delays no other request."""
+    if sn is not None:
+        connection.publish_soon(MqttMessage(str(topic), write_envelope(status, None, sn), qos=1))

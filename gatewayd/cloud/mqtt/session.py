@@ -1,46 +1,70 @@
 """The MQTT session (§4.1): connects, runs the publisher and the listener on the connection, and reconnects.
 
 When a connection breaks, the tasks on it are cancelled; they start anew on the next one. What is published and received
-is up to them (`publisher`, `request_listener`).
+is up to them (`publisher`, `request_listener`). `connection` judges whether a connection works, `poison_messages` which
+message ends connections.
 """
 
 import asyncio
-import math
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiomqtt
 import paho.mqtt.client as paho
 import structlog
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gatewayd.backoff import Backoff, Retries
+from gatewayd.cloud.mqtt.client import Disconnect, MqttClient, MqttMessage, code_number, connect_properties
+from gatewayd.cloud.mqtt.connection import BrokerSilentError, BrokerTrouble, MqttConnection, ReceivedMqttMessage
+from gatewayd.cloud.mqtt.poison_messages import PoisonMessages
+
+__all__ = ["MqttAccount", "MqttConnection", "MqttMessage", "MqttSession", "ReceivedMqttMessage", "pause_after"]
 
 log = structlog.get_logger()
 
 _BACKOFF: Final = Backoff(first_s=1.0, longest_s=60.0)
-_LONGEST_PAUSE_AFTER_CONNECTION_S: Final = 4.0  # the broker answers, and the connection breaks again and again
-_LONGEST_PAUSE_WHEN_REFUSED_S: Final = 600.0  # a wrong password: too many attempts lock the account
+_YOUNG_S: Final = 60.0
+"""A connection that ends sooner has not worked: the pauses go on growing."""
+_MANY_YOUNG_ENDS: Final = 3
+_MAX_TOLD: Final = 3  # refused filters and states in one line
 _TIMEOUT_S: Final = 10.0
 _FIRST_CONNECT_TIMEOUT_S: Final = 5.0  # while it is unknown whether the broker answers to this version of MQTT
 _LAST_PUBLISH_TIMEOUT_S: Final = 1.0
-_CANCELLED_AGAIN_S: Final = 0.5
-_MAX_FILTERS: Final = 50  # in one SUBSCRIBE or UNSUBSCRIBE
+_CANCEL_AGAIN_S: Final = 0.5
+_MAX_INFLIGHT: Final = 65_535  # paho's own limit, out of the way: `connection` counts by the broker's
 
-# Reason codes of CONNACK, in MQTT 3.1.1 and in MQTT 5, and the first failure code of SUBACK in both.
+# Reason codes of CONNACK, in MQTT 3.1.1 and in MQTT 5.
 _UNSUPPORTED_VERSION: Final = frozenset({1, 132})
-_ACCOUNT_REFUSED: Final = frozenset({4, 5, 134, 135})  # bad username or password, not authorized
-_FIRST_FAILURE: Final = 0x80
+_RETAIN_REFUSED: Final = 154
+_WILL_REFUSED: Final = frozenset({144, 149, 153})  # topic name, packet too large, payload format
+
+_TAKEN_OVER: Final = 142
+
+_PAUSES: Final[tuple[tuple[frozenset[int], float, float], ...]] = (
+    # codes of CONNACK and DISCONNECT, shortest and longest pause in seconds
+    (frozenset({4, 5, 134, 135, 138, 140}), 1.0, 600.0),  # the account: too many attempts lock it
+    (frozenset({_TAKEN_OVER}), 15.0, 600.0),  # two clients with one id end each other's connections
+    (frozenset({137, 150, 151, 159}), 5.0, 300.0),  # busy, too many messages, quota, too many connections
+    (frozenset({152, 156, 157}), 5.0, 600.0),  # an administrator, another server
+)
+
+
+def pause_after(code: int | None) -> tuple[float, float]:
+    """The shortest and the longest pause before the next attempt, in seconds, after an end with this reason code."""
+    return next(((shortest, longest) for codes, shortest, longest in _PAUSES if code in codes), (0.0, 60.0))
 
 
 @dataclass(frozen=True, slots=True)
 class MqttAccount:
-    """The broker and the account on it (§4.1: the https user; the client id is the gateway's uuid)."""
+    """The broker and the account on it (§4.1: the https user; the client id is the gateway's uuid).
+
+    `ack_timeout_s`: within this the broker acknowledges what it is sent.
+    """
 
     host: str
     port: int
@@ -49,82 +73,7 @@ class MqttAccount:
     client_id: str
     keepalive_s: int = 60
     tls: ssl.SSLContext | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class MqttMessage:
-    """A message to publish."""
-
-    topic: str
-    payload: bytes
-    qos: int = 0
-    retain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedMqttMessage:
-    """A message from the broker."""
-
-    topic: str
-    payload: bytes
-    retained: bool
-
-
-class MqttConnection:
-    """A connection to the broker. Its methods raise aiomqtt.MqttError when it breaks."""
-
-    def __init__(self, client: aiomqtt.Client, *, is_v5: bool) -> None:
-        self._client = client
-        self._is_v5 = is_v5
-        self._queued: asyncio.Queue[MqttMessage] = asyncio.Queue()
-        self.filters: frozenset[str] = frozenset()
-
-    async def publish(self, message: MqttMessage) -> None:
-        """Publish; returns when a message of QoS 0 is written, or the broker has acknowledged one of QoS 1."""
-        # No timeout: a connection that breaks cancels the task, and each timeout would cost a task of its own.
-        await self._client.publish(
-            message.topic, message.payload, qos=message.qos, retain=message.retain, timeout=math.inf
-        )
-
-    def publish_soon(self, message: MqttMessage) -> None:
-        """Publish without waiting for it; dropped where the connection ends first."""
-        self._queued.put_nowait(message)
-
-    async def publish_queued(self) -> None:
-        """Publish what `publish_soon` takes, until cancelled; no message waits for another's acknowledgement."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                tasks.create_task(self._try_publish(await self._queued.get()))
-
-    async def _try_publish(self, message: MqttMessage) -> None:
-        with suppress(aiomqtt.MqttError), _raising_lost_cancellation():
-            await self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
-
-    async def set_subscriptions(self, filters: Iterable[str]) -> None:
-        """Subscribe and unsubscribe so that the subscriptions are `filters`."""
-        requested = frozenset(filters)
-        with _raising_lost_cancellation():
-            for chunk in _chunks(sorted(requested - self.filters)):
-                await self._subscribe(chunk)
-            for chunk in _chunks(sorted(self.filters - requested)):
-                await self._client.unsubscribe(list(chunk))
-        self.filters = requested
-
-    async def messages(self) -> AsyncIterator[ReceivedMqttMessage]:
-        """The messages that the broker sends, as they are received."""
-        async for message in self._client.messages:
-            yield ReceivedMqttMessage(message.topic.value, message.payload, bool(message.retain))
-
-    async def _subscribe(self, filters: Sequence[str]) -> None:
-        if self._is_v5:
-            # Without the gateway's own messages and without retained ones: neither is ever a request.
-            options = SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-            codes = await self._client.subscribe([(name, options) for name in filters])
-        else:
-            codes = await self._client.subscribe([(name, 1) for name in filters])
-        refused = [name for name, code in zip(filters, codes, strict=True) if _number_of(code) >= _FIRST_FAILURE]
-        if refused:
-            log.error("subscription_refused", filters=refused)
+    ack_timeout_s: float = 15.0
 
 
 ConnectionTask = Callable[[MqttConnection], Awaitable[None]]
@@ -135,7 +84,8 @@ class MqttSession:
     """Keeps a connection to the broker.
 
     The broker publishes `will` when a connection breaks. `tasks` run on each connection. `connected` is set while there
-    is one, `connections` counts them, and `disconnect_reason` says why there is none (None: connected).
+    is one, `connections` counts them. `disconnect_reason` says why there is none (None: connected), and
+    `last_disconnect` how the last one ended.
     """
 
     def __init__(
@@ -147,29 +97,67 @@ class MqttSession:
         self._chance = chance
         self._use_v5 = True
         self._is_version_known = False
-        self._is_account_refused = False
+        self._is_will_retained = will.retain
+        self._has_will = True
+        self._poison = PoisonMessages()
+        self._trouble = BrokerTrouble()
+        self._connection: MqttConnection | None = None
+        self._disconnect: Disconnect | None = None
+        self._young_ends = 0  # of connections, in a row
+        self._has_found_poison = False  # when the last connection ended: the next one may work
         self.connected = asyncio.Event()
         self.disconnect_reason: str | None = "not connected yet"
+        self.last_disconnect: str | None = None
         self.connections = 0
+        self.connecting_since: float | None = None
+        """When the present attempt to connect, or to end a connection, began, by the event loop's clock; else None."""
+
+    @property
+    def is_working(self) -> bool:
+        """True while there is a connection that is subscribed and on which the broker acknowledges what it is sent."""
+        connection = self._connection
+        return connection is not None and connection.is_subscribed and connection.is_answered
+
+    @property
+    def refused_filters(self) -> dict[str, str]:
+        """The subscriptions that the broker refuses on this connection, with its reasons."""
+        return dict(self._trouble.filters) if self._connection is not None else {}
+
+    @property
+    def trouble(self) -> str | None:
+        """What does not work, for people; None: all does."""
+        if (connection := self._connection) is None:
+            return self.disconnect_reason
+        if not connection.is_answered:
+            return "the broker does not acknowledge what it is sent"
+        if not connection.is_subscribed:
+            return "not subscribed yet"
+        refused = [f"{name}: {reason}" for name, reason in (self._trouble.filters | self._trouble.states).items()]
+        return "; ".join([*refused[:_MAX_TOLD], *(["…"] if len(refused) > _MAX_TOLD else [])]) or None
+
+    @property
+    def refused_states(self) -> dict[str, str]:
+        """The topics of states that are not published, with the reasons."""
+        return dict(self._trouble.states)
 
     async def run(self) -> None:
         """Connect, and reconnect whenever the connection breaks, until cancelled."""
         clock = asyncio.get_running_loop().time
         retries = Retries(_BACKOFF, self._chance)
         while True:
-            began, connections = clock(), self.connections
+            began, code, self._disconnect = clock(), None, None
+            self.connecting_since = began
             try:
                 await _run_in_own_task(self._run_connection())
-            except* (aiomqtt.MqttError, OSError) as errors:
-                self._note_failure(_first_error(errors))
-            retries.reset_if_lasted(clock() - began)
-            was_connected = self.connections > connections
-            await asyncio.sleep(retries.next_pause_s(self._longest_pause_s(was_connected=was_connected)))
-
-    def _longest_pause_s(self, *, was_connected: bool) -> float:
-        if self._is_account_refused:
-            return _LONGEST_PAUSE_WHEN_REFUSED_S
-        return _LONGEST_PAUSE_AFTER_CONNECTION_S if was_connected else _BACKOFF.longest_s
+            except* Exception as errors:  # noqa: BLE001  # whatever one message led to, the session goes on
+                code = self._note_failure(_decisive_error(errors))
+            finally:
+                self.connecting_since = None
+            if clock() - began >= _YOUNG_S or self._has_found_poison:
+                retries.reset()
+                self._young_ends, self._has_found_poison = 0, False
+            shortest_s, longest_s = pause_after(code)
+            await asyncio.sleep(max(shortest_s, retries.next_pause_s(longest_s)))
 
     async def _run_connection(self) -> None:
         """Connect and run the tasks until the connection breaks. Raises aiomqtt.MqttError, OSError."""
@@ -179,32 +167,69 @@ class MqttSession:
                 client = await stack.enter_async_context(self._client(is_v5=is_v5))
             client.timeout = _TIMEOUT_S
             self._is_version_known = True
-            connection = MqttConnection(client, is_v5=is_v5)
-            self.disconnect_reason = None
-            self.connections += 1
-            self.connected.set()
-            log.info("mqtt_connected", host=self._account.host, port=self._account.port, version=5 if is_v5 else 3)
+            self._trouble.filters.clear()
+            connection = self._new_connection(client, is_v5=is_v5)
+            self._note_connected(connection, is_v5=is_v5)
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(connection.publish_queued())
-                    for task in self._tasks:
-                        tasks.create_task(_run(task, connection))
+                await self._run_tasks(connection, client)
             finally:
                 self.connected.clear()
-                await self._publish_will(client)
+                self.connecting_since = asyncio.get_running_loop().time()
+                self._connection = None
+                if self._has_will:  # the broker drops it when a client disconnects in order
+                    await connection.publish_last(self._will, timeout_s=_LAST_PUBLISH_TIMEOUT_S)
+                client.timeout = _LAST_PUBLISH_TIMEOUT_S
 
-    async def _publish_will(self, client: aiomqtt.Client) -> None:
-        """Publish the will: a broker drops it when a client disconnects in order."""
-        will = self._will
-        with suppress(aiomqtt.MqttError):
-            await client.publish(
-                will.topic, will.payload, qos=will.qos, retain=will.retain, timeout=_LAST_PUBLISH_TIMEOUT_S
-            )
+    async def _run_tasks(self, connection: MqttConnection, client: MqttClient) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(connection.wait_for_end())
+                tasks.create_task(connection.publish_queued())
+                tasks.create_task(connection.retry_refused())
+                tasks.create_task(connection.keep_checking())
+                for task in self._tasks:
+                    tasks.create_task(_run(task, connection))
+        except* aiomqtt.MqttError as errors:
+            if client.disconnect is not None and not isinstance(_decisive_error(errors), BrokerSilentError):
+                self._disconnect = client.disconnect
+                self._note_end(connection, client.disconnect)
+            raise
 
-    def _client(self, *, is_v5: bool) -> aiomqtt.Client:
-        account = self._account
-        clean: dict[str, Any] = {} if is_v5 else {"clean_session": True}
-        return aiomqtt.Client(
+    def _note_end(self, connection: MqttConnection, disconnect: Disconnect) -> None:
+        """The broker, or the network, ended the connection: it may have been for what was sent."""
+        poison = self._poison.note_end(connection.end(disconnect.code), asyncio.get_running_loop().time())
+        if poison is not None:
+            self._has_found_poison = True
+            log.error("message_ends_connections", topic=poison.topic, size=poison.size, is_filter=poison.is_filter)
+
+    def _new_connection(self, client: MqttClient, *, is_v5: bool) -> MqttConnection:
+        return MqttConnection(
+            client,
+            is_v5=is_v5,
+            trouble=self._trouble,
+            poison=self._poison,
+            unused_filter=self._will.topic,
+            ack_timeout_s=self._account.ack_timeout_s,
+        )
+
+    def _note_connected(self, connection: MqttConnection, *, is_v5: bool) -> None:
+        self._connection = connection
+        self.disconnect_reason = None
+        self.connections += 1
+        self.connected.set()
+        self.connecting_since = None
+        log.info(
+            "mqtt_connected",
+            host=self._account.host,
+            port=self._account.port,
+            version=5 if is_v5 else 3,
+            is_careful=self._poison.is_careful,
+        )
+
+    def _client(self, *, is_v5: bool) -> MqttClient:
+        account, will = self._account, self._will
+        of_version: dict[str, Any] = {"properties": connect_properties()} if is_v5 else {"clean_session": True}
+        return MqttClient(
             account.host,
             account.port,
             username=account.username,
@@ -212,27 +237,50 @@ class MqttSession:
             identifier=account.client_id,
             keepalive=account.keepalive_s,
             tls_context=account.tls,
-            will=aiomqtt.Will(self._will.topic, self._will.payload, self._will.qos, self._will.retain),
+            will=aiomqtt.Will(will.topic, will.payload, will.qos, self._is_will_retained) if self._has_will else None,
             protocol=aiomqtt.ProtocolVersion.V5 if is_v5 else aiomqtt.ProtocolVersion.V311,
             clean_start=True if is_v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
             timeout=_TIMEOUT_S if self._is_version_known else _FIRST_CONNECT_TIMEOUT_S,
+            max_inflight_messages=_MAX_INFLIGHT,
             # Nagle's algorithm would delay small packets by 40 ms each.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            **clean,
+            **of_version,
         )
 
-    def _note_failure(self, error: BaseException) -> None:
-        """Take note why there is no connection, and change the version of MQTT where the broker does not support it."""
-        code = _number_of(getattr(error, "rc", None))
+    def _note_failure(self, error: BaseException) -> int | None:
+        """Take note why there is no connection; returns the broker's reason code, if it gave one.
+
+        Where the broker supports another version of MQTT, or refuses the will, the next attempt heeds that.
+        """
+        if self._disconnect is not None:
+            reason, code = str(self._disconnect), self._disconnect.code
+            self._young_ends += 1
+            if code == _TAKEN_OVER:
+                reason += "; another client uses this gateway's client id"
+            elif code is None and self._young_ends >= _MANY_YOUNG_ENDS and not self._has_found_poison:
+                reason += ", again and again; another client may be using this gateway's client id"
+        else:
+            reason = str(error) or type(error).__name__
+            code = code_number(getattr(error, "rc", None)) or None if isinstance(error, aiomqtt.MqttError) else None
+            self._heed_refusal(error, code)
+        if not isinstance(error, aiomqtt.MqttError | OSError):
+            log.error("mqtt_failed", reason=reason, exc_info=error)
+        if reason != self.disconnect_reason:  # logged once per reason, not once per attempt
+            log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason, code=code)
+        self.disconnect_reason = self.last_disconnect = reason
+        return code
+
+    def _heed_refusal(self, error: BaseException, code: int | None) -> None:
+        """Change what CONNECT says: its version of MQTT, its will."""
         # A broker of MQTT 3.1.1 only refuses version 5, or does not answer at all.
         has_no_answer = not self._is_version_known and isinstance(error.__context__, TimeoutError)
         if has_no_answer or (self._use_v5 and code in _UNSUPPORTED_VERSION):
             self._use_v5 = not self._use_v5
-        self._is_account_refused = code in _ACCOUNT_REFUSED
-        reason = str(error) or type(error).__name__
-        if reason != self.disconnect_reason:  # logged once per reason, not once per attempt
-            log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason)
-        self.disconnect_reason = reason
+        if code == _RETAIN_REFUSED:
+            self._is_will_retained = False
+        if code in _WILL_REFUSED and self._has_will:
+            self._has_will = False
+            log.error("mqtt_will_refused", code=code)
 
 
 async def _run_in_own_task(connection: Coroutine[Any, Any, None]) -> None:
@@ -245,7 +293,7 @@ async def _run_in_own_task(connection: Coroutine[Any, Any, None]) -> None:
     is_cancelled = False
     while not task.done():
         try:
-            await asyncio.wait({task}, timeout=_CANCELLED_AGAIN_S if is_cancelled else None)
+            await asyncio.wait({task}, timeout=_CANCEL_AGAIN_S if is_cancelled else None)
         except asyncio.CancelledError:
             is_cancelled = True
         if is_cancelled:
@@ -278,17 +326,15 @@ async def _run(task: ConnectionTask, connection: MqttConnection) -> None:
     await task(connection)
 
 
-def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _decisive_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that says most: the judgement that the broker is silent before what follows from it."""
+    errors = list(_leaves(group))
+    return next((error for error in errors if isinstance(error, BrokerSilentError)), errors[0])
 
 
-def _number_of(code: Any) -> int:
-    """The number of a reason code of paho, in either version of MQTT."""
-    return int(getattr(code, "value", code) or 0)
-
-
-def _chunks(names: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (names[start : start + _MAX_FILTERS] for start in range(0, len(names), _MAX_FILTERS))
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

@@ -1,9 +1,13 @@
 """MQTT topics (§4.2): `username/category/uuid/exectype`. Pure."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from gatewayd.model.errors import MalformedError
-from gatewayd.model.ids import Category, ExecType, Uuid, is_uuid
+from gatewayd.model.ids import Category, ExecType, Uuid, is_topic_level, is_uuid
+
+_MAX_QUOTED: Final = 200
+"""Characters of a topic in an error: a topic may have 65,535 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +23,26 @@ class Topic:
         return f"{self.user}/{self.category}/{self.uuid}/{self.exectype}"
 
 
+_CATEGORIES: Final = frozenset(Category)
+_EXECTYPES: Final = frozenset(ExecType)
+
+
 def read_topic(text: str) -> Topic:
     """Parse a topic. Raises MalformedError with the level that is wrong."""
     levels = text.split("/")
+    place = f"topic {text[:_MAX_QUOTED]!r}"
     if len(levels) != 4:
-        raise MalformedError(f"topic {text!r}: {len(levels)} levels; username/category/uuid/exectype has 4")
+        raise MalformedError(f"{place}: {len(levels)} levels; username/category/uuid/exectype has 4")
     user, category, uuid, exectype = levels
-    if not user:
-        raise MalformedError(f"topic {text!r}: no username")
+    if not is_topic_level(user):
+        raise MalformedError(f"{place}: no username")
     if not is_uuid(uuid):
-        raise MalformedError(f"topic {text!r}: uuid {uuid!r} is not 16 lower-case hex digits")
-    try:
-        return Topic(user, Category(category), Uuid(uuid), ExecType(exectype))
-    except ValueError as error:
-        raise MalformedError(f"topic {text!r}: {error}") from error
+        raise MalformedError(f"{place}: the uuid is not 16 lower-case hex digits")
+    if category not in _CATEGORIES:
+        raise MalformedError(f"{place}: no category of §4.2")
+    if exectype not in _EXECTYPES:
+        raise MalformedError(f"{place}: no exectype of §4.2")
+    return Topic(user, Category(category), Uuid(uuid), ExecType(exectype))
 
 
 def subscription(user: str, category: Category, uuid: Uuid) -> str:

@@ -125,4 +125,6 @@ class CloudClient:
         user = await self.accounts.log_in(account.username, account.password, uuid=account.uuid)
         if not user.token:
             raise UnreadableAnswerError("the login succeeded and gave no token")
+        if not (user.token.isascii() and user.token.isprintable()):
+            raise UnreadableAnswerError("the login succeeded and gave a token that no header can carry")
         return user.token

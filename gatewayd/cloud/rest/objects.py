@@ -43,7 +43,7 @@ def convert(value: Any, kind: type[T], place: str) -> T:
     """The JSON `value` as `kind`, numbers in quotes too (§2.2 answers `"perm": "7"`). Raises UnreadableAnswerError."""
     try:
         return msgspec.convert(value, kind, strict=False)
-    except (msgspec.ValidationError, TypeError) as error:
+    except (msgspec.ValidationError, TypeError, RecursionError) as error:
         raise UnreadableAnswerError(f"{place}: {error}") from error
 
 

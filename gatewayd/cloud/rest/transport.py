@@ -1,4 +1,5 @@
-"""HTTP with the cloud: one session, bounded answers, retries where a second call does no harm, no redirects.
+"""HTTP with the cloud: one session, bounded answers, retries where a second call does no harm, no redirects, and no
+calls while the cloud asks for a pause (429 or 503 with Retry-After).
 
 The outcome of a call is its answer's `status`, not its HTTP code (§1 to §3). `api_session` has the token; the modules
 of the sections decode the content of `msg`.
@@ -21,6 +22,7 @@ from yarl import URL
 from gatewayd.backoff import Backoff, Retries
 from gatewayd.cloud.rest.endpoints import RestEndpoint
 from gatewayd.cloud.rest.errors import CloudUnavailableError, UncertainError, refusal
+from gatewayd.cloud.rest.retry_after import requested_pause_s
 from gatewayd.model.errors import CloudError
 from gatewayd.model.rest_status import TOKEN_INVALID, is_server_error, rest_status
 
@@ -33,6 +35,11 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 _FILE_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=30)
 _MAX_ATTEMPTS: Final = 3
 _BACKOFF: Final = Backoff(first_s=0.5, longest_s=1.0)
+LONGEST_PAUSE_S: Final = 900.0
+"""The longest pause that the cloud can ask for: as long as between two syncs."""
+_LONGEST_WAIT_S: Final = 5.0
+"""A call waits for so much of a pause; in a longer one it fails at once, and its caller tries later."""
+_PAUSE_STATUSES: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _MAX_QUOTED: Final = 200  # characters of the cloud's own words in an error
 
 
@@ -46,7 +53,7 @@ class _RestAnswer(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class _HttpAnswer:
+class HttpAnswer:
     """An answer of HTTP, not decoded yet."""
 
     status: int
@@ -77,6 +84,7 @@ class Transport:
         self._timeout = timeout
         self._backoff = backoff
         self._session: aiohttp.ClientSession | None = None
+        self._paused_until = 0.0  # by the loop's clock
 
     async def __aenter__(self) -> "Transport":
         connector = aiohttp.TCPConnector(ssl=self._tls if self._tls is not None else True, limit=4)
@@ -105,7 +113,7 @@ class Transport:
         Raises RefusedByCloudError for any other status, documented or not; CloudUnavailableError where no attempt
         brought an answer; UncertainError where the cloud may have executed a POST all the same.
         """
-        return await self._call_with_retries(endpoint, id_, token, query, body, _decode_msg)
+        return await self._call_with_retries(endpoint, id_, token, query, body, decode_msg)
 
     async def fetch_image(self, endpoint: RestEndpoint, *, id_: int, token: str | None) -> bytes:
         """The image with which an endpoint answers instead of JSON (§1.10). Raises as `call` does."""
@@ -118,7 +126,7 @@ class Transport:
         token: str | None,
         query: Mapping[str, str] | None,
         body: Any,
-        decode: Callable[[RestEndpoint, str, _HttpAnswer], T],
+        decode: Callable[[RestEndpoint, str, HttpAnswer], T],
     ) -> T:
         retries = Retries(self._backoff, self._chance)
         for attempt in range(1, _MAX_ATTEMPTS + 1):
@@ -140,12 +148,13 @@ class Transport:
         token: str | None,
         query: Mapping[str, str] | None,
         body: Any,
-    ) -> _HttpAnswer:
+    ) -> HttpAnswer:
         """Send one request and read its answer. Raises CloudUnavailableError, UncertainError."""
         call = f"{endpoint.method} {_path(endpoint, id_)}"
         assert self._session is not None
         if self._session.closed:  # while the daemon stops, other parts may call once more
             raise CloudUnavailableError(f"{call}: the connection to the cloud is closed")
+        await self._wait_for_pause(call)
         headers = {"Authorization": f"Token {token}"} if token is not None else {}
         try:
             async with self._session.request(
@@ -156,11 +165,14 @@ class Transport:
                 headers=headers | {"Content-Type": "application/json"},
                 allow_redirects=False,  # the token is sent to the cloud's own host only
             ) as response:
-                answer = _HttpAnswer(response.status, response.content_type, await _read_bounded(response))
+                self._note_pause(response)
+                answer = HttpAnswer(response.status, response.content_type, await _read_bounded(response))
         except aiohttp.ClientConnectorError as error:
             raise CloudUnavailableError(f"{call}: cannot connect ({_reason(error)})") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: no HTTP, or no charset
             raise _no_answer(endpoint, f"{call}: no answer ({_reason(error)})") from error
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise CloudUnavailableError(f"{call}: HTTP 429, too many requests; it was not carried out")
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _no_answer(endpoint, f"{call}: HTTP {answer.status}")
         if _is_redirect(answer):
@@ -168,6 +180,22 @@ class Transport:
                 f"{call}: HTTP {answer.status}, a redirect; it is not followed{_base_url_hint(answer)}"
             )
         return answer
+
+    async def _wait_for_pause(self, call: str) -> None:
+        """Wait for the end of a short pause. Raises CloudUnavailableError during a long one."""
+        clock = asyncio.get_running_loop().time
+        while (left_s := self._paused_until - clock()) > 0:
+            if left_s > _LONGEST_WAIT_S:
+                raise CloudUnavailableError(f"{call}: the cloud asks for a pause, of {left_s:.0f} s more")
+            await asyncio.sleep(left_s)
+
+    def _note_pause(self, response: aiohttp.ClientResponse) -> None:
+        """Take note of the pause for which the cloud asks; it is for all calls."""
+        if response.status in _PAUSE_STATUSES:
+            pause_s = requested_pause_s(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
+            if pause_s is not None:
+                ends_at = asyncio.get_running_loop().time() + min(pause_s, LONGEST_PAUSE_S)
+                self._paused_until = max(self._paused_until, ends_at)
 
     @asynccontextmanager
     async def open_file(self, address: str, *, token: str | None, start: int) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -179,18 +207,19 @@ class Transport:
         base = URL(self._base_url)
         try:
             url = base.join(URL(address))
+            is_own_host = url.origin() == base.origin()
         except ValueError as error:
             raise CloudError(f"GET {address}: no address of a file ({error})") from error
         if url.scheme not in {"https", base.scheme}:
             raise CloudError(f"GET {url}: not over TLS, as the cloud is")
         headers = {"Range": f"bytes={start}-"} if start else {}
-        if token is not None and url.origin() == base.origin():
+        if token is not None and is_own_host:
             headers["Authorization"] = f"Token {token}"
         headers["Accept-Encoding"] = "identity"  # a range counts the file's own bytes
         assert self._session is not None
         try:
             response = await self._session.get(url, headers=headers, allow_redirects=False, timeout=_FILE_TIMEOUT)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise CloudUnavailableError(f"GET {url}: {_reason(error)}") from error
         async with response:
             yield response
@@ -200,12 +229,12 @@ def _path(endpoint: RestEndpoint, id_: int | str | None) -> str:
     return endpoint.path.format(id=quote(str(id_), safe=""))
 
 
-def _decode_msg(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> Any:
-    """The `msg` of a success. Raises the error of any other status."""
+def decode_msg(endpoint: RestEndpoint, call: str, raw: HttpAnswer) -> Any:
+    """The `msg` of a success. Raises the CloudError of any other status, and of an answer that is none of this API."""
     try:
         answer = msgspec.json.decode(raw.content, type=_RestAnswer)
         code = int(answer.status)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         if raw.status == HTTPStatus.UNAUTHORIZED:  # HTTP's way to refuse a token, instead of the API's
             raise refusal(call, TOKEN_INVALID, "", rest_status("2.1", TOKEN_INVALID)) from error
         raise _no_answer(
@@ -219,10 +248,10 @@ def _decode_msg(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> Any:
     raise refusal(call, code, desc, rest_status(endpoint.section, code), _err(answer))
 
 
-def _decode_image(endpoint: RestEndpoint, call: str, raw: _HttpAnswer) -> bytes:
+def _decode_image(endpoint: RestEndpoint, call: str, raw: HttpAnswer) -> bytes:
     if raw.status == HTTPStatus.OK and raw.content_type.startswith("image/"):
         return raw.content
-    _decode_msg(endpoint, call, raw)
+    decode_msg(endpoint, call, raw)
     raise CloudUnavailableError(f"{call}: {raw.content_type} instead of an image")
 
 
@@ -248,11 +277,11 @@ def _no_answer(endpoint: RestEndpoint, message: str) -> CloudUnavailableError:
     return CloudUnavailableError(message) if endpoint.is_repeatable else UncertainError(message)
 
 
-def _is_redirect(answer: _HttpAnswer) -> bool:
+def _is_redirect(answer: HttpAnswer) -> bool:
     return HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
 
 
-def _base_url_hint(answer: _HttpAnswer) -> str:
+def _base_url_hint(answer: HttpAnswer) -> str:
     """What the user can check where HTTP says that the API is not at this address."""
     is_elsewhere = answer.status == HTTPStatus.NOT_FOUND or _is_redirect(answer)
     return "; is `[cloud] base_url` right?" if is_elsewhere else ""

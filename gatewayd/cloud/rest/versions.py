@@ -13,6 +13,7 @@ from gatewayd.cloud.rest.objects import ApiObject, Id
 from gatewayd.model.errors import CloudError
 
 _CHUNK_BYTES: Final = 1 << 16
+_MAX_DIGITS: Final = 18  # of a file's size
 
 
 class Version(ApiObject, frozen=True, kw_only=True):
@@ -113,7 +114,7 @@ def _content_range(response: aiohttp.ClientResponse, start: int) -> tuple[int, i
             first = span.partition("-")[0]
             if unit != "bytes" or first != str(start):
                 raise CloudError(f"GET {response.url}: asked from byte {start}, answered {rest!r}")
-            return start, int(total) if total.isdecimal() else None
+            return start, int(total) if total.isdecimal() and len(total) <= _MAX_DIGITS else None
         case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise CloudError(f"GET {response.url}: the file has no byte {start}")
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

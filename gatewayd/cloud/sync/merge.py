@@ -47,15 +47,16 @@ def merge(local: Record, remote: Record, remote_json: JsonObject) -> Record:
 def is_cloud_outdated(local: Record, remote_json: JsonObject) -> bool:
     """True where the cloud's copy has another value in a field that the radio owns."""
     local_json = to_wire(local)
-    param, remote_param = local_json.pop("param"), remote_json.get("param") or {}
+    param, remote_param = local_json.pop("param"), _object(remote_json.get("param"))
     param_fields = {item.encode_name for item in msgspec.structs.fields(type(local.param))}
     radio_fields = param_fields - household_param_fields(local.category) - _PARAM_IDS - {"channel"}
     if _differ(local_json, remote_json, {"ver"}) or _differ(param, remote_param, radio_fields):
         return True
-    remote_channels = {one.get("id"): one for one in remote_param.get("channel") or () if isinstance(one, dict)}
+    if not isinstance(local.param, SwitchParam):
+        return False  # a `channel` here is a key that the record has without a field for it
+    remote_channels = _channels_by_id(remote_param.get("channel"))
     return any(
-        _differ(channel, remote_channels.get(channel["id"], {}), _RADIO_CHANNEL_FIELDS)
-        for channel in param.get("channel", ())
+        _differ(channel, remote_channels.get(channel["id"], {}), _RADIO_CHANNEL_FIELDS) for channel in param["channel"]
     )
 
 
@@ -67,6 +68,17 @@ def has_household_change(before: Record, after: Record) -> bool:
         or _differ(before_json, after_json, HOUSEHOLD_FIELDS)
         or _differ(before_json["param"], after_json["param"], household_param_fields(after.category))
     )
+
+
+def _object(value: Any) -> JsonObject:
+    """A JSON value as an object: {} where it is none. What a record of another category has is not checked."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _channels_by_id(value: Any) -> dict[int, JsonObject]:
+    """The channels of a `param` that need not be a switch's, as far as they have an id."""
+    channels = value if isinstance(value, list) else []
+    return {one["id"]: one for one in map(_object, channels) if isinstance(one.get("id"), int)}
 
 
 def _differ(one: JsonObject, other: JsonObject, names: set[str] | frozenset[str]) -> bool:

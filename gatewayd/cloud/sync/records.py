@@ -10,7 +10,7 @@ from gatewayd.cloud.rest.errors import NotFoundError, RefusedByCloudError, Unrea
 from gatewayd.cloud.rest.records import decode_record
 from gatewayd.cloud.sync.merge import JsonObject, has_household_change, is_cloud_outdated, merge
 from gatewayd.cloud.sync.progress import SyncStep
-from gatewayd.model.errors import CloudError
+from gatewayd.model.errors import CloudError, GatewayError
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import RecordItem
 from gatewayd.model.record import GatewayParam, Record
@@ -46,6 +46,11 @@ class RecordSync:
                 step.changed += await self._merge(local, decode_record(remote_json, place), remote_json)
             except UnreadableAnswerError as error:
                 failure = failure or error
+            except GatewayError:
+                raise
+            except Exception as error:  # a fault of ours: the other records are synced
+                log.exception("record_not_synced", uuid=local.uuid)
+                failure = failure or CloudError(f"{place}: {type(error).__name__}; the log says more")
         for uuid, id_ in unlisted.items():
             try:
                 step.changed += await self._check_unlisted(uuid, id_)

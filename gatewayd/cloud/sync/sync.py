@@ -5,7 +5,7 @@ A section that fails leaves what is known of it unchanged, and the next ones are
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,9 +17,9 @@ from gatewayd.cloud.access_control import AccessControl, grants_from, usernames_
 from gatewayd.cloud.rest.accounts import UserProfile
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError
+from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError, UnreadableAnswerError
 from gatewayd.cloud.rest.members import Member
-from gatewayd.cloud.rest.objects import ApiObject, decode_object, encode_object
+from gatewayd.cloud.rest.objects import ApiObject, ObjectT, decode_object, encode_object
 from gatewayd.cloud.sync.progress import StepState, SyncProgress, SyncStep
 from gatewayd.cloud.sync.records import RecordSync
 from gatewayd.model.errors import CloudError, GatewayError, StoreError
@@ -165,13 +165,22 @@ class Sync:
 
     def _update_access(self) -> None:
         """Set the permissions from the cloud cache: they hold after a restart without the cloud, too."""
-        members = [decode_object(cached, Member, _MEMBER) for cached in self._cache.of(_MEMBER).values()]
-        profiles = [decode_object(cached, UserProfile, _PROFILE) for cached in self._cache.of(_PROFILE).values()]
-        authorizations = [
-            decode_object(cached, Authorization, _AUTHORIZATION) for cached in self._cache.of(_AUTHORIZATION).values()
-        ]
+        members = _decode_cached(self._cache.of(_MEMBER), Member, _MEMBER)
+        profiles = _decode_cached(self._cache.of(_PROFILE), UserProfile, _PROFILE)
+        authorizations = _decode_cached(self._cache.of(_AUTHORIZATION), Authorization, _AUTHORIZATION)
         usernames = usernames_by_id(members, profiles[0] if profiles else None)
         self._access.set_grants(grants_from(authorizations, usernames))
+
+
+def _decode_cached(objects: Mapping[int, CachedObject], kind: type[ObjectT], name: str) -> list[ObjectT]:
+    """The objects of the cache. One that another version wrote, and this one cannot read, is left out and logged."""
+    decoded: list[ObjectT] = []
+    for id_, cached in objects.items():
+        try:
+            decoded.append(decode_object(cached, kind, f"{name} {id_}"))
+        except UnreadableAnswerError as error:
+            log.warning("cached_object_ignored", kind=name, id=id_, reason=str(error))
+    return decoded
 
 
 def pause_s_after(failures: int, interval_s: float) -> float:
@@ -215,5 +224,8 @@ async def _run_step(step: SyncStep, job: SyncJob) -> None:
         step.state, step.error = StepState.FAILED, str(error)
         step.got_no_answer = isinstance(error, CloudUnavailableError)
         log.warning("sync_section_failed", section=step.name, reason=str(error))
+    except Exception as error:  # a fault of ours, or an answer nobody thought of: the next section is synced
+        step.state, step.error = StepState.FAILED, repr(error)[:200]
+        log.exception("sync_section_crashed", section=step.name)
     else:
         step.state = StepState.DONE

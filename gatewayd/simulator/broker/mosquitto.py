@@ -25,7 +25,7 @@ class Mosquitto:
         passwords, acl, configuration = folder / "passwords", folder / "acl", folder / "mosquitto.conf"
         passwords.write_text("".join(f"{name}:{password}\n" for name, password in settings.users.items()))
         passwords.chmod(0o600)
-        hashing = await asyncio.create_subprocess_exec(hasher, "-U", str(passwords))
+        hashing = await asyncio.create_subprocess_exec(hasher, "-U", str(passwords), process_group=0)
         if await hashing.wait() != 0:
             raise BrokerError("mosquitto_passwd refused the users")
         acl.write_text(

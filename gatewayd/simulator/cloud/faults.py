@@ -1,11 +1,14 @@
 """Faults of the cloud on demand: each applies to the next calls whose path begins with `path`, so many times."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiohttp import web
 
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _ERROR_PAGE: Final = "<html><body>Server Error</body></html>"
 
 
@@ -16,7 +19,7 @@ class _CloudFault:
     status: int = 0
     body: str = ""
     content_type: str = "text/html"
-    location: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     cut_after: bool = False
     cut_at: int | None = None
@@ -28,9 +31,11 @@ class CloudFaults:
 
     _faults: list[_CloudFault] = field(default_factory=list)
 
-    def fail(self, path: str = "/", *, status: int = 500, times: int = 1) -> None:
+    def fail(
+        self, path: str = "/", *, status: int = 500, times: int = 1, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> None:
         """Answer with an HTTP error and a page of HTML."""
-        self._faults.append(_CloudFault(path, times, status=status, body=_ERROR_PAGE))
+        self._faults.append(_CloudFault(path, times, status=status, body=_ERROR_PAGE, headers=headers))
 
     def answer(self, path: str, body: str, *, seconds: float = 0, times: int = 1) -> None:
         """Answer 200 with this text, after so many seconds."""
@@ -38,7 +43,7 @@ class CloudFaults:
 
     def redirect(self, path: str, location: str, *, times: int = 1) -> None:
         """Answer 302 with this location."""
-        self._faults.append(_CloudFault(path, times, status=302, location=location))
+        self._faults.append(_CloudFault(path, times, status=302, headers={"Location": location}))
 
     def hang(self, path: str = "/", *, seconds: float = 3600, times: int = 1) -> None:
         """Execute the call and answer only after so many seconds."""
@@ -66,8 +71,9 @@ class CloudFaults:
             self._faults.remove(fault)
         await asyncio.sleep(fault.delay_s)
         if fault.status:
-            headers = {"Location": fault.location} if fault.location else {}
-            return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type, headers=headers)
+            return web.Response(
+                status=fault.status, text=fault.body, content_type=fault.content_type, headers=fault.headers
+            )
         response = await _handle(request, handler)
         if fault.cut_after and request.transport is not None:
             request.transport.abort()

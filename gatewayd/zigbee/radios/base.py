@@ -23,6 +23,11 @@ class RadioApplication(ControllerApplication):
         """Read the network's devices from zigpy's database, before `startup`."""
         await self._load_db()
 
+    async def abandon_database(self) -> None:
+        """Close zigpy's database where `shutdown` has not come to that, else do nothing; returns soon."""
+        if self._dblistener is not None:
+            await self._dblistener.abandon()
+
     async def _load_db(self) -> None:
         # As zigpy's own, but for the database's class.
         self._dblistener = await QuietDatabase.new(self.config[zigpy.config.CONF_DATABASE], self)

@@ -12,13 +12,46 @@ from typing import Any, Final
 
 import zigpy.appdb
 
+from gatewayd.store.connection import stop_soon
 from gatewayd.store.opening import set_aside
 
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class QuietDatabase(zigpy.appdb.PersistingListener):
-    """zigpy's database without the writes that come with every report."""
+    """zigpy's database without the writes that come with every report, closed however it is left."""
+
+    _is_shut_down = False
+
+    @classmethod
+    async def new(cls, database_file: str, app: Any) -> "QuietDatabase":
+        """Open the database. As zigpy's own, which leaves the connection's thread running when it is cancelled."""
+        connection = await zigpy.appdb.aiosqlite_connect(
+            database_file, detect_types=sqlite3.PARSE_DECLTYPES, isolation_level="DEFERRED"
+        )
+        database = cls(connection, app)
+        try:
+            await database.initialize_tables()
+        except BaseException:
+            await database.abandon()
+            raise
+        database.running = True
+        return database
+
+    async def abandon(self) -> None:
+        """Close the connection where `shutdown` has not come to that, else do nothing; returns soon."""
+        if self._is_shut_down:
+            return
+        self.running = False
+        self._worker_task.cancel()
+        if self._commit_task is not None:
+            self._commit_task.cancel()
+        await stop_soon(self._db)
+
+    async def shutdown(self) -> None:
+        """Write what is left, and close."""
+        await super().shutdown()
+        self._is_shut_down = True
 
     def on_attribute_read(self, event: Any) -> None:
         """Nothing is written: the mirror stores the value."""

@@ -30,6 +30,9 @@ class SlowConnection(MqttConnection):
         await self.answer.acquire()
         self.filters = wanted
 
+    def is_suspected(self, topic: str) -> bool:
+        return False
+
     async def publish(self, message: MqttMessage) -> None:
         """Nobody is there to read it."""
 

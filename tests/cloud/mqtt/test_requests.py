@@ -1,6 +1,7 @@
 """Requests over a real broker: executed once and answered once, or refused with the status that fits."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import msgspec
 import pytest
 
 from gatewayd.cloud.mqtt.envelope import MAX_PAYLOAD
+from gatewayd.cloud.mqtt.request_listener import RequestListener
+from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage, ReceivedMqttMessage
+from gatewayd.cloud.mqtt.topics import Topic
 from gatewayd.commands.executor import MIN_REMAINING_S
 from gatewayd.model.api_time import format_api_time
 from gatewayd.model.errors import DeviceUnreachableError
@@ -190,7 +194,17 @@ async def test_request_whose_uuid_differs_from_its_topic_is_refused(gateway: Gat
         (b'{"msg": {"sn": "bad", "param": {"operate": 9}}, "status": 200401, "desc": ""}', True),
         (b'{"msg": {"sn": "bad", "param": {"operate": "on"}}}', True),
         (b'{"msg": {"sn": "bad", "param": []}}', True),
-        (b'{"msg": {"sn": "bad"}, "status": "x"}', False),
+        (b'{"msg": {"sn": "bad"}, "status": "x"}', True),
+        (b'{"msg": {"sn": "bad", "param": {"operate": 1}}, "status": "200503", "desc": "\xe8\xaf\xb7"}', False),
+        (b'{"msg": {"sn": "bad", "param": {"operate": 1}}, "status": "200401"}', True),
+        (b'{"msg": {"sn": "bad", "param": {"operate": 1}}, "status": null}', True),
+        (b'{"msg": {"sn": "bad", "param": {"operate": 1}}, "status": 200503, "desc": null}', True),
+        (b'{"msg": {"sn": "bad", "param": {"operate": 1}}, "status": 200503, "desc": 7}', True),
+        (b'{"msg": {"sn": "bad", "param": {"operate": 1}}, "status": "200601", "desc": null}', False),
+        (b'{"msg": {"sn": "bad", "create_time": "0001-01-01 00:00"}}', True),
+        (b'{"msg": {"sn": "bad", "param": {"operate": 1}', True),
+        (b'{"msg": {"sn": "bad", "param": ' + b"[" * 3000, True),
+        (b'{"msg": {"sn": "bad", "x": "\xff"}}', True),
         (b'{"msg": {"sn": "bad", "pad": "' + b"x" * MAX_PAYLOAD + b'"}}', True),
     ],
 )
@@ -239,3 +253,33 @@ async def test_gateway_is_published_as_normal_and_after_its_end_as_offline(
         assert there.meaning is OperationStatus.NORMAL
     gone = await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.OFFLINE)
     assert gone.msg["uuid"] == GATEWAY
+
+
+class Line(MqttConnection):
+    """A connection on which one message arrives."""
+
+    def __init__(self, message: ReceivedMqttMessage) -> None:
+        self._message = message
+        self.published: list[MqttMessage] = []
+
+    async def messages(self) -> AsyncIterator[ReceivedMqttMessage]:
+        for _ in range(2):
+            yield self._message
+
+    def publish_soon(self, message: MqttMessage) -> None:
+        self.published.append(message)
+
+
+async def test_unexpected_exception_is_answered_and_ends_the_handling_of_that_message_alone() -> None:
+    async def submit(_request: Request, _reply: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    async def no_change(_topic: Topic) -> bool:
+        return False
+
+    listener = RequestListener(submit, zone=ZONE, access_changed=no_change)
+    line = Line(ReceivedMqttMessage(f"{OWNER}/switch/{SWITCH}/query", b'{"msg": {"sn": 7}}', retained=False))
+    await listener.serve(line)
+    answers = [msgspec.json.decode(message.payload) for message in line.published]
+    assert [(one["msg"]["sn"], one["desc"]) for one in answers] == 2 * [(7, OperationStatus.UNKNOWN_ERROR.desc)]
+    assert listener.counters["failed"] == 2

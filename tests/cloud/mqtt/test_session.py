@@ -2,8 +2,11 @@
 
 import asyncio
 import random
+import tracemalloc
 from pathlib import Path
 
+import aiomqtt
+import msgspec
 import pytest
 
 from gatewayd.cloud.mqtt.session import MqttAccount, MqttConnection, MqttMessage, MqttSession
@@ -13,6 +16,7 @@ from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import Broker
 from gatewayd.simulator.broker.amqtt import Amqtt
 from tests.common.cloud import GATEWAY, OWNER, PASSWORD, SWITCH, Gateway, running
+from tests.common.rude_broker import RudeBroker, packet, publication
 
 
 async def test_session_reconnects_after_each_kill_of_the_broker(
@@ -93,3 +97,71 @@ async def test_session_stops_when_broker_dies_at_the_same_moment(broker: Broker,
     _, still_running = await asyncio.wait({session_run}, timeout=3)
     await killing
     assert not still_running
+
+
+async def until_normal(rude: RudeBroker, connections: int) -> None:
+    """Wait until the gateway is online on its connection of that number."""
+    async with asyncio.timeout(20):
+        while rude.connections < connections or not any(GATEWAY.encode() in content for content in rude.published):
+            await asyncio.sleep(0.02)
+
+
+async def test_packet_of_200_mib_breaks_the_connection_and_takes_no_memory(tmp_path: Path) -> None:
+    async with RudeBroker.start() as rude, running(rude, tmp_path / "gateway.db") as gateway:
+        await until_normal(rude, 1)
+        tracemalloc.start()
+        try:
+            await rude.send(b"\x30" + b"\x80\x80\x80\x64")  # PUBLISH, 200 MiB
+            await rude.send(bytes(1 << 20), times=200)
+            await until_normal(rude, 2)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 16 << 20
+        assert gateway.session.connected.is_set()
+
+
+async def test_payload_of_200_mib_reaches_no_gateway_over_mqtt_5(
+    gateway: Gateway, broker: Broker, phone: AppClient
+) -> None:
+    async with aiomqtt.Client(broker.host, broker.port, username=OWNER, password=PASSWORD, timeout=60) as flooder:
+        await flooder.publish(f"{OWNER}/switch/{SWITCH}/control", bytes(200 << 20), qos=1)
+    answer = await phone.request(Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1})
+    assert answer.meaning is OperationStatus.CONTROLLED
+    assert gateway.session.connections == 1
+    assert gateway.listener.counters["unreadable"] == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        publication(f"{OWNER}/switch/{SWITCH}/control".encode() + b"\xff", b"{}"),
+        publication(b"", b"{}"),
+        publication(b"a/+/b/#", b"{}"),
+        publication(b"\0" * 4, b"{}"),
+        packet(0x30, b"\0"),
+        packet(0x30, b"\xff\xffa"),
+        packet(0x32, b"\0\1a"),
+        packet(0x40, b""),
+        packet(0x40, b"\0\1\2\3\4"),
+        packet(0x90, b"\0"),
+        packet(0x20, b"\xff\xff\xff"),
+        packet(0x62, b"\0\1"),
+        packet(0xF0, b"x" * 9),
+        packet(0x00, b""),
+        b"\x30\xff\xff\xff\xff\xff",
+        b"\xff" * 64,
+        bytes(64),
+    ],
+    ids=range(17),
+)
+async def test_session_survives_a_packet_that_no_broker_sends(tmp_path: Path, data: bytes) -> None:
+    async with RudeBroker.start() as rude, running(rude, tmp_path / "gateway.db") as gateway:
+        await until_normal(rude, 1)
+        await rude.send(data)
+        sent = msgspec.json.encode({"msg": {"sn": "after", "param": {"operate": 1}}})
+        async with asyncio.timeout(20):
+            while not any(b"after" in content for content in rude.published):
+                await rude.send(publication(f"{OWNER}/switch/{SWITCH}/control".encode(), sent))
+                await asyncio.sleep(0.1)
+        assert gateway.bench.ran == ["after"]

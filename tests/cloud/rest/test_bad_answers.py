@@ -66,8 +66,8 @@ def success_of_another_call(endpoint: RestEndpoint) -> int:
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize(
     "body",
-    ["<html><h1>Bad Gateway</h1></html>", "", "[1, 2]", '{"msg": {}}', answer("ok", {}), "x" * TOO_LARGE],
-    ids=["html", "empty", "list", "no status", "status of letters", "ten megabytes"],
+    ["<html><h1>Bad Gateway</h1></html>", "", "[1, 2]", '{"msg": {}}', answer("ok", {}), "[" * 3000, "x" * TOO_LARGE],
+    ids=["html", "empty", "list", "no status", "status of letters", "3,000 brackets", "ten megabytes"],
 )
 async def test_unreadable_answer_to_any_call_is_an_error_that_names_it(
     cloud: SimulatedCloud, logged_in: CloudClient, name: str, body: str

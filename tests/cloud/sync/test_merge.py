@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from gatewayd.cloud.sync.merge import is_cloud_outdated, merge
 from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.record import Channel, LockParam, Record, SwitchParam
-from gatewayd.model.record_wire import from_wire
+from gatewayd.model.record_wire import from_wire, to_wire
 
 LOCK = Record(
     uuid=Uuid("00158d0003b00001"),
@@ -113,3 +113,19 @@ def test_cloud_is_outdated_when_a_radio_field_differs(wire: dict[str, Any], is_o
 def test_cloud_is_outdated_when_a_channel_value_differs() -> None:
     assert is_cloud_outdated(SWITCH, {"param": {"channel": [{"id": 1, "value": 0}]}})
     assert not is_cloud_outdated(SWITCH, {"param": {"channel": [{"id": 1, "value": 100, "title": "别的"}, {"id": 2}]}})
+
+
+@pytest.mark.parametrize("channel", [5, "x", {"id": 1}, [7, {"id": [1]}, {"id": {}}, {}]])
+def test_channels_of_a_record_of_another_category_are_not_looked_at(channel: object) -> None:
+    wire = {"uuid": SWITCH.uuid, "category": "sensor", "param": {"channel": channel}}
+    merged = merge(SWITCH, from_wire(wire), wire)
+    assert merged.param == SWITCH.param
+    assert not is_cloud_outdated(merged, wire)
+
+
+@pytest.mark.parametrize("channel", [5, [{}], [{"id": []}]])
+def test_channels_of_a_lock_are_kept_as_they_are(channel: object) -> None:
+    wire = {"uuid": LOCK.uuid, "category": "lock", "param": {"channel": channel}}
+    merged = merge(LOCK, from_wire(wire), wire)
+    assert to_wire(merged)["param"]["channel"] == channel
+    assert not is_cloud_outdated(merged, wire)

@@ -337,3 +337,17 @@ async def test_refused_message_becomes_a_dead_letter_and_the_next_is_sent(both: 
     (dead_letter,) = await both.store.outbox.dead_letters()
     assert "400003" in dead_letter.reason
     assert [message["occur_time"] for message in both.cloud.messages()] == ["2026-11-24 08:00:00"]
+
+
+@pytest.mark.parametrize("name", ["#", "+", "a#b", "x" * 70_000, "\0", "\x01"], ids=lambda one: ascii(one[:4]))
+async def test_authorized_user_whose_name_cannot_be_a_topic_level_has_no_topics(
+    both: GatewayAndCloud, name: str
+) -> None:
+    guest_id = await add_home_member(both, GUEST)
+    await both.client.authorizations.create(Authorization(info_id=both.local(LOCK).id, authorized_id=guest_id, perm=3))
+    members = [{"id": 1, "user_id": guest_id, "username": name}]
+    both.cloud.faults.answer("/api/iot/members/", json.dumps({"status": 200046, "msg": {"data": members}}))
+    assert set((await both.run_sync()).values()) == {None}
+    assert both.access.topic_users(LOCK) == (OWNER,)
+    await both.run_sync()
+    assert both.access.topic_users(LOCK) == (OWNER, GUEST)

@@ -1,0 +1,200 @@
+"""aiomqtt's client, and what it leaves out: reason codes of PUBACK and DISCONNECT, and the limits of CONNACK (MQTT 5).
+
+It overrides three callbacks of aiomqtt 2.5 that are not public: `setup.cfg` holds the version, and the tests of refused
+messages fail where a later one has changed them.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import aiomqtt
+import structlog
+from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.client import ConnectFlags, DisconnectFlags
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+log = structlog.get_logger()
+
+FIRST_FAILURE: Final = 0x80
+"""The first reason code that means failure, in every packet of MQTT 5 and in SUBACK of 3.1.1."""
+
+MAX_PACKET_BYTES: Final = 256 * 1024
+"""The longest packet that is read: over 64 KiB a request is refused, and up to here answered."""
+
+_SUCCESS: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MqttMessage:
+    """A message to publish."""
+
+    topic: str
+    payload: bytes
+    qos: int = 0
+    retain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerLimits:
+    """What the broker allows, as its CONNACK says (MQTT 5 §3.2.2.3); the defaults are the protocol's."""
+
+    receive_maximum: int = 65_535
+    """Messages of QoS 1 that may wait for their PUBACK at once."""
+    maximum_qos: int = 2
+    is_retain_available: bool = True
+    maximum_packet_size: int | None = None
+    """Bytes of a whole packet."""
+    server_keepalive_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """How a connection ended. `code` is the reason code of the broker's DISCONNECT; None where it sent none."""
+
+    code: int | None
+    name: str
+
+    def __str__(self) -> str:
+        return self.name if self.code is None else f"the broker ended the connection: {self.name} (code {self.code})"
+
+
+def limits_of(properties: Properties | None) -> BrokerLimits:
+    """The limits in the properties of a CONNACK; what a broker may not say (0) counts as not said."""
+    names = ("ReceiveMaximum", "MaximumQoS", "RetainAvailable", "MaximumPacketSize", "ServerKeepAlive")
+    receive_maximum, qos, retain, size, keepalive = (getattr(properties, name, None) for name in names)
+    default = BrokerLimits()
+    return BrokerLimits(
+        receive_maximum=receive_maximum or default.receive_maximum,
+        maximum_qos=default.maximum_qos if qos is None else qos,
+        is_retain_available=retain != 0,
+        maximum_packet_size=size or None,
+        server_keepalive_s=keepalive,
+    )
+
+
+def connect_properties() -> Properties:
+    """MQTT 5: the broker discards what is longer (3.1.2.11.4)."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = MAX_PACKET_BYTES
+    return properties
+
+
+def packet_size(message: MqttMessage, *, is_v5: bool) -> int:
+    """The bytes of a PUBLISH packet."""
+    body = 2 + len(message.topic.encode(errors="replace")) + len(message.payload)
+    body += (2 if message.qos else 0) + (1 if is_v5 else 0)  # packet identifier, length of no properties
+    length_bytes = 1 + (body >= 1 << 7) + (body >= 1 << 14) + (body >= 1 << 21)
+    return 1 + length_bytes + body
+
+
+def code_number(code: Any) -> int:
+    """The number of a reason code of paho, in either version of MQTT."""
+    return int(getattr(code, "value", code) or 0)
+
+
+class MqttClient(aiomqtt.Client):
+    """A connection to the broker while it is entered, as its base. `limits` are the broker's."""
+
+    def __init__(self, hostname: str, port: int, **settings: Any) -> None:
+        super().__init__(hostname, port, **settings)
+        self.limits = BrokerLimits()
+        self._disconnect: Disconnect | None = None
+        self._acknowledgements: dict[int, asyncio.Future[int]] = {}
+        self._limit_packets()
+
+    async def __aenter__(self) -> Self:
+        try:
+            return await super().__aenter__()
+        except aiomqtt.MqttError:
+            self.close()  # the base leaves the socket open where no CONNACK came
+            raise
+
+    def close(self) -> None:
+        """Send DISCONNECT and close the socket, without waiting for either."""
+        self._client.disconnect()
+
+    def send(self, message: MqttMessage) -> "asyncio.Future[int] | None":
+        """Send a PUBLISH. Returns None where it is written and needs no answer, else the future reason code of its
+        PUBACK (0 for QoS 0 once it is written).
+
+        Raises ValueError where its topic or payload cannot be in a packet, aiomqtt.MqttError without a connection.
+        """
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        if info.rc != _SUCCESS:
+            raise aiomqtt.MqttCodeError(info.rc)
+        if info.is_published():
+            return None
+        return self._acknowledgements.setdefault(info.mid, asyncio.get_running_loop().create_future())
+
+    @property
+    def disconnect(self) -> Disconnect | None:
+        """How the connection ended; None while it stands."""
+        return self._disconnect
+
+    async def wait_disconnected(self) -> Disconnect:
+        """How the connection ended, once it has."""
+        await asyncio.wait({self._disconnected})
+        error = self._take_disconnect_error()
+        if self._disconnect is not None:
+            return self._disconnect
+        self.close()  # the base leaves the socket open where the broker sent what cannot be read
+        return Disconnect(None, f"the broker sent what cannot be read: {type(error).__name__} {error}")
+
+    def _limit_packets(self) -> None:
+        """Break the connection before a packet of over MAX_PACKET_BYTES is read: MQTT 3.1.1 has no limit to ask for.
+
+        paho has no option for it, but asks its socket for the whole rest of a packet at once.
+        """
+        receive = self._client._sock_recv  # noqa: SLF001
+
+        def receive_bounded(size: int) -> bytes:
+            if size > MAX_PACKET_BYTES:
+                log.error("mqtt_packet_too_large", size=size, at_most=MAX_PACKET_BYTES)
+                raise ConnectionError(f"a packet of {size} bytes; at most {MAX_PACKET_BYTES} are read")
+            return receive(size)
+
+        vars(self._client)["_sock_recv"] = receive_bounded
+
+    def _take_disconnect_error(self) -> BaseException | None:
+        """What the base gave as the end of the connection; taken, so that asyncio does not log it as lost."""
+        ended = self._disconnected
+        return ended.exception() if ended.done() and not ended.cancelled() else None
+
+    def _on_connect(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        flags: ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.limits = limits_of(properties)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        flags: DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if self._disconnect is None:
+            if flags.is_disconnect_packet_from_server:
+                self._disconnect = Disconnect(code_number(reason_code), str(reason_code))
+            else:
+                is_silent = str(reason_code) == "Keep alive timeout"
+                self._disconnect = Disconnect(None, "no answer to a ping" if is_silent else "the connection was lost")
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        self._take_disconnect_error()
+
+    def _on_publish(
+        self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        acknowledgement = self._acknowledgements.pop(mid, None)
+        if acknowledgement is not None and not acknowledgement.done():
+            acknowledgement.set_result(code_number(reason_code))
+        super()._on_publish(client, userdata, mid, reason_code, properties)

@@ -1,0 +1,1 @@
+"""The daemon as a process, stopped at any moment and in any state: it always ends, or restarts what failed."""
