@@ -15,7 +15,8 @@ _EXECUTIONS: Final = re.compile(r"Done (\d+) runs|stat::number_of_executed_units
 _COVERAGE: Final = re.compile(r"cov: (\d+)")
 _FAULT: Final = re.compile(r"=== Uncaught Python exception: ===\n(.*)")
 _MAX_LEN: Final = "4096"  # bytes of an input
-_GRACE_S: Final = 60
+_GRACE_S: Final = 300
+"""To load and instrument the package, on a machine that is busy."""
 
 
 def main() -> int:
@@ -39,7 +40,11 @@ def main() -> int:
 def _fuzz(name: str, seconds: int, folder: Path) -> bool:
     """Fuzz one decoder in a process of its own; False where it broke its contract."""
     command = [sys.executable, "-m", "fuzz", "--here", "--seconds", str(seconds), "--folder", str(folder), name]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=seconds + _GRACE_S)
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=seconds + _GRACE_S)
+    except subprocess.TimeoutExpired:
+        print(f"{name:20} did not end within {seconds + _GRACE_S} s", flush=True)
+        return False
     output = (done.stdout + done.stderr).decode("utf-8", "replace")
     executions = sum(int(one or other) for one, other in _EXECUTIONS.findall(output)[-1:])
     coverage = (_COVERAGE.findall(output) or ["?"])[-1]
