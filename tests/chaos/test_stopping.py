@@ -202,8 +202,10 @@ async def test_stopped_while_the_name_server_is_silent_it_ends_within_five_secon
             assert await daemon.stop() == 0
             await daemon.start(
                 prefix=prefix,
-                GATEWAYD_MQTT_HOST="broker.example",
-                GATEWAYD_CLOUD_BASE_URL="http://cloud.example:8084",
+                environ={
+                    "GATEWAYD_MQTT_HOST": "broker.example",
+                    "GATEWAYD_CLOUD_BASE_URL": "http://cloud.example:8084",
+                },
             )
             await daemon.until_logged("gatewayd_started")
             await asyncio.sleep(after_s)

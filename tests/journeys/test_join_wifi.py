@@ -71,10 +71,12 @@ async def gateway(tmp_path: Path) -> AsyncIterator[WifiGateway]:
             await radio.add_network(HOME.encode(), strength=80, rsn=WPA2)
             daemon = DaemonProcess(environment, tmp_path)
             await daemon.start(
-                GATEWAYD_WIFI_BACKEND="networkmanager",
-                GATEWAYD_LOG_LEVEL="debug",
-                GATEWAYD_FIRMWARE_DEVICE_TYPE=str(DEVICE_TYPE),
-                DBUS_SYSTEM_BUS_ADDRESS=bus,
+                environ={
+                    "GATEWAYD_WIFI_BACKEND": "networkmanager",
+                    "GATEWAYD_LOG_LEVEL": "debug",
+                    "GATEWAYD_FIRMWARE_DEVICE_TYPE": str(DEVICE_TYPE),
+                    "DBUS_SYSTEM_BUS_ADDRESS": bus,
+                }
             )
             try:
                 yield WifiGateway(daemon, environment, radio, bus)
