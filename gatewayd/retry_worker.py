@@ -1,4 +1,4 @@
-"""Work in the background, one piece per key, attempted until it succeeds.
+"""Background jobs, one per key, attempted until they succeed.
 
 `zigbee/device_setup.py` and `locks/reconciler.py` define what an attempt does; pauses come from `backoff`.
 """

@@ -41,7 +41,7 @@ from gatewayd.store.outbox import Outbox
 log = structlog.get_logger()
 
 DEADLINE_S: Final = 9.5
-"""Seconds from submission to the final answer: the contract's 10 s, less the way to the requester."""
+"""Seconds from submission to the final answer: 10 s are promised to a requester, less the way there."""
 
 MIN_REMAINING_S: Final = 2.0
 """A queued request is started only with this much of its deadline left, so that one that succeeds is never answered as
@@ -70,7 +70,7 @@ _PROGRESS: Final[Mapping[type[Action], OperationStatus]] = MappingProxyType(
 
 
 class Reply(Protocol):
-    """Where the answers to one request go. Neither method waits or raises: who is gone is not answered."""
+    """Where the answers to one request go. Neither method waits or raises: a disconnected requester gets none."""
 
     @property
     def uses_outbox(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which side owns each field of a record (gateway.md, section 6). Names are those of the wire (§12).
+"""Which side owns each field of a record. Names are those of the wire (§12).
 
 The cloud gives ids and permissions; the household sets titles, rooms, limits and reminders; every other field comes
 from the radio. `cloud/sync/merge.py` merges records by these tables.

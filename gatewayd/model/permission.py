@@ -32,7 +32,7 @@ REQUIRED_LEVEL: Final = MappingProxyType(
         ExecType.DELETE: Permission.DELETE,
     }
 )
-"""The lowest level that may send a request of this exectype (gateway.md, section 5)."""
+"""The lowest level that may send a request of this exectype."""
 
 
 def is_allowed(level: Permission, exectype: ExecType) -> bool:

@@ -1,4 +1,4 @@
-"""Whether devices can be reached: a silent mains device is pinged, a silent sleepy one is judged by its silence.
+"""Whether devices can be reached: a silent mains device is pinged, a sleepy one is offline after three silent hours.
 
 `device_registry` records packets; that a device sends again makes it available.
 """

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Submit(Protocol):
-    """The executor's door."""
+    """The signature of `CommandExecutor.submit`."""
 
     def __call__(self, request: Request, reply: "MqttReply", /) -> Awaitable[None]:
         """Hand over a request; returns once it is queued."""

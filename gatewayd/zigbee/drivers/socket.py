@@ -1,6 +1,6 @@
 """Sockets: a switch with a meter (ZCL Electrical Measurement 0x0B04, Metering 0x0702).
 
-The divisors are the usual ones (0.1 W, 0.1 V, 1 mA, 1 Wh); a device with others gets a row of its own.
+The divisors are the usual ones (0.1 W, 0.1 V, 1 mA, 1 Wh); a device with others needs a driver of its own.
 """
 
 from typing import Final
