@@ -40,8 +40,10 @@ chaos: $(VENV)/.dev
 	CHAOS_STEP_MS=10 CHAOS_STATES=200 CHAOS_DEMOS=20 CHAOS_FAULT_STEP_MS=10 \
 		$(BIN)/python -m pytest -o log_cli=true --log-cli-level=info tests/chaos
 
+# Its clean root is made once by debootstrap, in /var/cache/gatewayd-board (BOARD_CACHE).
 board: $(VENV)/.dev
-	$(BIN)/python -m pytest -o log_cli=true --log-cli-level=info tests/board
+	scripts/need systemd-nspawn debootstrap
+	BOARD=1 $(BIN)/python -m pytest -o log_cli=true --log-cli-level=info tests/board
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The unit and the sysusers file, checked by systemd's own tools; no systemd runs here that could start them."""
+"""The unit and the sysusers file, checked by systemd's own tools; tests/board/ starts them on a real systemd."""
 
 import shutil
 import subprocess

@@ -23,7 +23,7 @@ systemctl daemon-reload
 def run_on_board(folder: Path, script: str, within_s: float) -> dict[str, str]:
     """What the script printed as `name=value`."""
     with clean_board(folder) as board:
-        printed = board.run(TOOLS + script, within_s)
+        printed = board.run(f"{TOOLS}\n{script}\njournalctl -u gatewayd -n 30 -o cat >&2", within_s)
     log.info("the board printed:\n%s", printed)
     return dict(re.findall(r"^(\w+)=(.*)$", printed, re.MULTILINE))
 

@@ -178,3 +178,18 @@ async def test_requests_beyond_the_devices_queue_are_refused(bench: Bench) -> No
         statuses = [(await reply.answers.get()).status for reply in replies[:-1]]
     assert statuses == [OperationStatus.CONTROLLED] * (MAX_QUEUED + 1)
     assert bench.executed == [str(number) for number in range(MAX_QUEUED + 1)]
+
+
+async def test_fault_of_ours_is_answered_as_one_and_the_next_request_is_executed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: object) -> Permission:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Permissions, "level", fault)
+        assert await bench.ask(unlock("1")) == ([], OperationStatus.UNKNOWN_ERROR)
+    assert bench.executor.counters["crashed"] == 1
+    _, status = await bench.ask(unlock("2"))
+    assert status is OperationStatus.CONTROLLED
+    assert bench.executed == ["2"]

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from gatewayd.model.wifi import WifiNetwork
 from gatewayd.simulator.wifi import SimulatedWifi
 from tests.common.provisioning import Gateway, running_gateway
@@ -67,3 +69,17 @@ async def test_list_is_also_broadcast_to_the_announce_port(gateway: Gateway) -> 
     async with gateway.phone(gateway.announce_port) as listener, gateway.phone() as phone:
         phone.send(LIST_NETWORKS)
         assert await listener.receive(200553) == await phone.receive(200553)
+
+
+async def test_fault_in_a_scan_is_answered_and_the_next_scan_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    wifi = SimulatedWifi()
+
+    async def fault() -> tuple[WifiNetwork, ...]:
+        raise ZeroDivisionError
+
+    async with running_gateway(wifi) as gateway, gateway.phone() as phone:
+        with monkeypatch.context() as patch:
+            patch.setattr(wifi, "scan", fault)
+            phone.send(LIST_NETWORKS)
+            assert await phone.receive(400514, 200553) == {"status": 400514}
+        assert (await wifi.scan()) != ()

@@ -97,3 +97,11 @@ async def test_callbacks_run_even_if_the_caller_is_cancelled(
 
 def note(called: list[str], name: str) -> Callable[[], None]:
     return lambda: called.append(name)
+
+
+async def test_fault_in_a_callback_leaves_no_caller_of_its_group_waiting(database: Database) -> None:
+    faulty = insert("faulty")
+    faulty.on_commit.append(lambda: 1 / 0)
+    async with asyncio.timeout(5):
+        await asyncio.gather(database.commit(faulty), database.commit(insert("a")), database.commit(insert("b")))
+    assert await count(database) == 3

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from gatewayd.cloud.delivery.handler import DeliveryCall
+from gatewayd.cloud.delivery.message import MessageHandler
 from gatewayd.model.change import Change
 from gatewayd.model.errors import StoreError
 from gatewayd.model.ids import Category, ExecType, Uuid
@@ -160,3 +163,35 @@ async def fill_reserve(both: GatewayAndCloud) -> None:
             await both.store.outbox.add(notice)
         except StoreError:
             return
+
+
+async def test_item_with_which_we_have_a_fault_keeps_no_other_device_back(
+    both: GatewayAndCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = MessageHandler.prepare
+
+    async def fault(handler: MessageHandler, item: MessageItem, *, maybe_sent: bool) -> DeliveryCall | None:
+        if item.uuid == LOCK:
+            raise ZeroDivisionError
+        return await create(handler, item, maybe_sent=maybe_sent)
+
+    monkeypatch.setattr(MessageHandler, "prepare", fault)
+    of_sensor = replace(OPENED, uuid=SENSOR)
+    await both.store.outbox.add(OPENED)
+    await both.store.outbox.add(of_sensor)
+    async with asyncio.timeout(10):
+        while of_sensor in [row.item for row in await both.store.outbox.rows()]:
+            await asyncio.sleep(0.02)
+    assert [row.item for row in await both.store.outbox.rows()] == [OPENED]
+
+
+async def test_fault_in_a_section_of_the_sync_leaves_the_others_in_order(
+    both: GatewayAndCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fault(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(both.client.accounts, "profile", partial(fault, None))
+    errors = await both.run_sync()
+    assert "ZeroDivisionError" in str(errors["profile"])
+    assert [name for name, error in errors.items() if error] == ["profile"]
