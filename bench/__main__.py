@@ -94,7 +94,7 @@ async def measure(subjects: Sequence[Subject], seconds: float) -> list[Row]:
     written = await asyncio.gather(*(measures.bytes_written(one.process, one.climate) for one in subjects))
     idle = await asyncio.gather(*(measures.idle(one.process) for one in subjects))
     rows.append(Row("idle, CPU", "%", idle, _TICK))
-    rows.append(Row("memory (RSS)", "MB", [one.process.cost().memory_info().rss / 1e6 for one in subjects]))
+    rows.append(Row("memory (RSS)", "MB", [one.process.os_process().memory_info().rss / 1e6 for one in subjects]))
     rows.append(Row("written to disk, 1,000 reports", "KB", [count / 1e3 for count in written]))
     return rows
 

@@ -114,8 +114,8 @@ async def reports(process: PeerProcess, sensors: Sequence[Device], rate: int, se
             latencies.append(at - start)
 
     process.on_message = on_message
-    cost = process.cost()
-    before, started = cost.cpu_times(), clock()
+    os_process = process.os_process()
+    before, started = os_process.cpu_times(), clock()
     total = int(rate * seconds)
     for number in range(total):
         sensor = sensors[number % len(sensors)]
@@ -126,7 +126,7 @@ async def reports(process: PeerProcess, sensors: Sequence[Device], rate: int, se
         pause = started + (number + 1) / rate - clock()
         await asyncio.sleep(max(0.0, pause))
     took = clock() - started
-    after = cost.cpu_times()
+    after = os_process.cpu_times()
     deadline = clock() + 3
     while sent and clock() < deadline:
         await asyncio.sleep(0.02)
@@ -137,19 +137,19 @@ async def reports(process: PeerProcess, sensors: Sequence[Device], rate: int, se
 async def bytes_written(process: PeerProcess, sensors: Sequence[Device], settle_s: float = 7) -> int:
     """Bytes written to disk for 1,000 reports at 100 a second, those that are written later included."""
     await asyncio.sleep(settle_s)
-    cost = process.cost()
-    before = cost.io_counters().write_bytes
+    os_process = process.os_process()
+    before = os_process.io_counters().write_bytes
     await reports(process, sensors, 100, 10)
     await asyncio.sleep(settle_s)
-    return int(cost.io_counters().write_bytes - before)
+    return int(os_process.io_counters().write_bytes - before)
 
 
 async def idle(process: PeerProcess, seconds: float = 30) -> float:
     """CPU while nothing happens, in per cent of one core."""
-    cost = process.cost()
-    before = cost.cpu_times()
+    os_process = process.os_process()
+    before = os_process.cpu_times()
     await asyncio.sleep(seconds)
-    return _used(before, cost.cpu_times()) / seconds * 100
+    return _used(before, os_process.cpu_times()) / seconds * 100
 
 
 def _used(before: Any, after: Any) -> float:

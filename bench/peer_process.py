@@ -104,7 +104,7 @@ class PeerProcess:
                 self._device_joined.clear()
                 await self._device_joined.wait()
 
-    def cost(self) -> psutil.Process:
+    def os_process(self) -> psutil.Process:
         """The process, for its CPU, memory and I/O counters."""
         assert self._process is not None
         return psutil.Process(self._process.pid)
