@@ -9,7 +9,7 @@ import asyncio
 import random
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -35,7 +35,6 @@ _MAX_TOLD: Final = 3  # refused filters and states in one line
 _TIMEOUT_S: Final = 10.0
 _FIRST_CONNECT_TIMEOUT_S: Final = 5.0  # while it is unknown whether the broker answers to this version of MQTT
 _LAST_PUBLISH_TIMEOUT_S: Final = 1.0
-_CANCEL_AGAIN_S: Final = 0.5
 _MAX_INFLIGHT: Final = 65_535  # paho's own limit, out of the way: `connection` counts by the broker's
 
 # Reason codes of CONNACK, in MQTT 3.1.1 and in MQTT 5.
@@ -148,7 +147,7 @@ class MqttSession:
             began, code, self._disconnect = clock(), None, None
             self.connecting_since = began
             try:
-                await _run_in_own_task(self._run_connection())
+                await self._run_connection()
             except* Exception as errors:  # noqa: BLE001  # whatever one message led to, the session goes on
                 code = self._note_failure(_decisive_error(errors))
             finally:
@@ -281,28 +280,6 @@ class MqttSession:
         if code in _WILL_REFUSED and self._has_will:
             self._has_will = False
             log.error("mqtt_will_refused", code=code)
-
-
-async def _run_in_own_task(connection: Coroutine[Any, Any, None]) -> None:
-    """Run a connection to its end; when cancelled, cancel it until it has ended.
-
-    Before Python 3.13 a TaskGroup that ends with an error drops a cancellation that arrives meanwhile (a broker that
-    stops at the same moment as the gateway). The loop that reconnects must not be the task that it is dropped in.
-    """
-    task = asyncio.create_task(connection)
-    is_cancelled = False
-    while not task.done():
-        try:
-            await asyncio.wait({task}, timeout=_CANCEL_AGAIN_S if is_cancelled else None)
-        except asyncio.CancelledError:
-            is_cancelled = True
-        if is_cancelled:
-            task.cancel()
-    if is_cancelled:
-        if not task.cancelled():
-            task.exception()  # looked at, so that asyncio does not log it
-        raise asyncio.CancelledError
-    task.result()
 
 
 def _cancellations() -> int:
