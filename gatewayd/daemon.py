@@ -27,7 +27,7 @@ from gatewayd.store.state_key import load_key
 from gatewayd.store.store import Store
 from gatewayd.trusted_time import BestClock, keep_lower_bound
 from gatewayd.wiring.admin import build_console, build_server, build_watchdog
-from gatewayd.wiring.cloud import CloudStart, run_cloud_services
+from gatewayd.wiring.cloud import PendingCloudServices, run_cloud_services
 from gatewayd.wiring.local import build_local_services, run_local_services
 from gatewayd.wiring.provisioning import load_provisioning, shut_window_when_connected, wifi_of
 
@@ -74,7 +74,7 @@ async def running(
         )
         local = build_local_services(settings, store, clock, folder.path, chance)
         await local.lock_events.load_known(one.uuid for one in store.mirror.all() if isinstance(one.param, LockParam))
-        cloud = CloudStart()
+        cloud = PendingCloudServices()
         provisioning = await load_provisioning(settings, local, wifi or wifi_of(settings), cloud)
         parts = Parts(chance, on_failure)
         console = build_console(settings, local, provisioning, cloud, parts)

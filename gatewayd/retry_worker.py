@@ -39,7 +39,7 @@ class _Job(Generic[K, W]):
     requested: W | Literal[_Nothing.NOTHING] = _NOTHING
     running: W | Literal[_Nothing.NOTHING] = _NOTHING
     reset_pause: bool = False
-    calm_until: float = 0.0  # by the event loop's clock
+    ignores_wakes_until: float = 0.0  # by the event loop's clock
     pause_ends: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -53,7 +53,7 @@ class RetryWorker(Generic[K, W]):
     is a bug, and repeating it would not help. Other keys, and later requests for the key, are not affected.
 
     `merge(requested, added)` combines work that is requested while other work of the key has not begun; without it the
-    added replaces the requested. For `calm_s` after a failure `wake` has no effect.
+    added replaces the requested. For `ignore_wakes_s` after a failure `wake` has no effect.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class RetryWorker(Generic[K, W]):
         *,
         on_failure: Callable[[K, W, GatewayError, float], None],
         merge: Callable[[W, W], W] = lambda _requested, added: added,
-        calm_s: float = 0.0,
+        ignore_wakes_s: float = 0.0,
     ) -> None:
         self._name = name
         self._attempt = attempt
         self._backoff = backoff
         self._on_failure = on_failure
         self._merge = merge
-        self._calm_s = calm_s
+        self._ignore_wakes_s = ignore_wakes_s
         self._jobs: dict[K, _Job[K, W]] = {}
         self._new: asyncio.Queue[_Job[K, W]] = asyncio.Queue()
 
@@ -95,7 +95,7 @@ class RetryWorker(Generic[K, W]):
     def wake(self, key: K) -> None:
         """End the pause of `key`, where there is one: an attempt may succeed now. Cheap where there is none."""
         job = self._jobs.get(key)
-        if job is not None and asyncio.get_running_loop().time() >= job.calm_until:
+        if job is not None and asyncio.get_running_loop().time() >= job.ignores_wakes_until:
             job.pause_ends.set()
 
     def drop(self, key: K) -> None:
@@ -132,7 +132,7 @@ class RetryWorker(Generic[K, W]):
         except GatewayError as error:
             job.running = _NOTHING
             self._add(job, work)
-            job.calm_until = asyncio.get_running_loop().time() + self._calm_s
+            job.ignores_wakes_until = asyncio.get_running_loop().time() + self._ignore_wakes_s
             pause_s = job.retries.next_pause_s()
             self._on_failure(job.key, work, error, pause_s)
             with suppress(TimeoutError):

@@ -50,10 +50,12 @@ class Attempts:
 
 
 @asynccontextmanager
-async def running(attempts: Attempts, backoff: Backoff, calm_s: float = 0.0) -> AsyncIterator[RetryWorker[str, int]]:
+async def running(
+    attempts: Attempts, backoff: Backoff, ignore_wakes_s: float = 0.0
+) -> AsyncIterator[RetryWorker[str, int]]:
     """A worker that merges work to the greatest."""
     worker: RetryWorker[str, int] = RetryWorker(
-        "test", attempts.attempt, backoff, merge=max, on_failure=attempts.on_failure, calm_s=calm_s
+        "test", attempts.attempt, backoff, merge=max, on_failure=attempts.on_failure, ignore_wakes_s=ignore_wakes_s
     )
     task = asyncio.create_task(worker.run())
     try:
@@ -188,7 +190,7 @@ async def test_wake_ends_a_pause() -> None:
 
 async def test_wake_soon_after_a_failure_has_no_effect() -> None:
     attempts = Attempts(fail)
-    async with running(attempts, NEVER, calm_s=3600) as worker:
+    async with running(attempts, NEVER, ignore_wakes_s=3600) as worker:
         worker.request("lock", 1)
         await attempts.until_begun(("lock", 1))
         await tasks_have_run()

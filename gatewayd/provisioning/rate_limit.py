@@ -13,7 +13,7 @@ from gatewayd.provisioning.datagrams import MAX_REQUEST_BYTES
 from gatewayd.provisioning.interfaces import Subnet
 
 
-class Admission(Enum):
+class RateDecision(Enum):
     """Whether a datagram is read, and why not; all but ADMITTED are dropped without an answer."""
 
     ADMITTED = "admitted"
@@ -77,15 +77,15 @@ class RateLimiter:
         self._answers = TokenBucket(limits.answers, now)
         self._sources: OrderedDict[IPv4Address, TokenBucket] = OrderedDict()
 
-    def admit(self, source: IPv4Address, size: int, subnets: Iterable[Subnet], now: float) -> Admission:
+    def admit(self, source: IPv4Address, size: int, subnets: Iterable[Subnet], now: float) -> RateDecision:
         """Count a datagram of `size` bytes from `source`; return whether a gateway on `subnets` reads it."""
         if size > MAX_REQUEST_BYTES:
-            return Admission.TOO_LARGE
+            return RateDecision.TOO_LARGE
         if not any(subnet.has_host(source) for subnet in subnets):
-            return Admission.FOREIGN
+            return RateDecision.FOREIGN
         if not self._bucket(source, now).take(1, now):
-            return Admission.TOO_OFTEN
-        return Admission.ADMITTED if self._total.take(1, now) else Admission.TOO_MANY
+            return RateDecision.TOO_OFTEN
+        return RateDecision.ADMITTED if self._total.take(1, now) else RateDecision.TOO_MANY
 
     def admit_answer(self, size: int, now: float) -> bool:
         """Count `size` bytes sent because of a request; False where the budget does not allow them."""

@@ -19,7 +19,7 @@ from gatewayd.provisioning.discovery import Discovery
 from gatewayd.provisioning.dispatcher import Dispatcher
 from gatewayd.provisioning.interfaces import AddressChanges, LocalSubnets, Subnet
 from gatewayd.provisioning.join import JoinRequests
-from gatewayd.provisioning.rate_limit import Admission, RateLimiter, RateLimits
+from gatewayd.provisioning.rate_limit import RateDecision, RateLimiter, RateLimits
 from gatewayd.provisioning.responder import Responder
 from gatewayd.provisioning.scan import ScanRequests
 from gatewayd.provisioning.seal import GatewayKey, Nonces, PassphraseOpener, SecretStore, fingerprint
@@ -35,7 +35,7 @@ _STORE_RETRY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
+class UdpPorts:
     """§10: the gateway listens on 9820, phones on 9830. `listen` 0: any free port."""
 
     listen: int = 9820
@@ -72,12 +72,12 @@ class ProvisioningService:
         key: GatewayKey,
         window: ProvisioningWindow,
         *,
-        ports: Ports,
+        ports: UdpPorts,
         announce_interval_s: float,
         sealed_only: bool,
         limits: RateLimits | None = None,
     ) -> None:
-        self.admissions: Counter[Admission] = Counter()
+        self.admissions: Counter[RateDecision] = Counter()
         """How many datagrams were read or dropped, by reason."""
         self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         """The port that is listened on, once it is bound."""
@@ -122,7 +122,7 @@ class ProvisioningService:
         wifi: Wifi,
         store: SecretStore,
         *,
-        ports: Ports,
+        ports: UdpPorts,
         announce_interval_s: float,
         sealed_only: bool,
     ) -> "ProvisioningService":
@@ -195,7 +195,7 @@ class ProvisioningService:
             sender.address, len(datagram), self._local_subnets.current, self._context.now()
         )
         self.admissions[admission] += 1
-        if admission is Admission.ADMITTED:
+        if admission is RateDecision.ADMITTED:
             try:
                 self._dispatcher.dispatch(datagram, sender)
             except Exception:  # a fault of ours: the next datagram is read
@@ -245,7 +245,9 @@ class ProvisioningService:
     def _report_dropped(self) -> None:
         """Log the counts of dropped datagrams, once an interval at most."""
         dropped = {
-            admission.name: count for admission, count in self.admissions.items() if admission is not Admission.ADMITTED
+            admission.name: count
+            for admission, count in self.admissions.items()
+            if admission is not RateDecision.ADMITTED
         }
         if dropped != self._reported:
             self._reported = dropped

@@ -11,12 +11,16 @@ from gatewayd.config import Settings, insecure_connections
 from gatewayd.lifecycle import Notifier, Parts
 from gatewayd.provisioning.service import ProvisioningService
 from gatewayd.trusted_time import boottime_s
-from gatewayd.wiring.cloud import CloudStart
+from gatewayd.wiring.cloud import PendingCloudServices
 from gatewayd.wiring.local import LocalServices
 
 
 def build_console(
-    settings: Settings, local: LocalServices, provisioning: ProvisioningService, cloud: CloudStart, parts: Parts
+    settings: Settings,
+    local: LocalServices,
+    provisioning: ProvisioningService,
+    cloud: PendingCloudServices,
+    parts: Parts,
 ) -> Console:
     """The console over these parts."""
     status = StatusReader(
@@ -45,7 +49,7 @@ def build_server(settings: Settings, console: Console) -> AdminServer:
     return AdminServer(Path(settings.admin.socket), console.methods())
 
 
-def build_watchdog(notifier: Notifier, local: LocalServices, cloud: CloudStart, console: Console) -> Watchdog:
+def build_watchdog(notifier: Notifier, local: LocalServices, cloud: PendingCloudServices, console: Console) -> Watchdog:
     """What tells systemd that the daemon works."""
 
     def busy_since() -> Mapping[str, float | None]:

@@ -41,7 +41,7 @@ class CloudServices:
     firmware: FirmwareChecker
 
 
-class CloudStart:
+class PendingCloudServices:
     """The cloud's parts for those who start before them: there once the radio has told the gateway's uuid."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ async def run_cloud_services(
     settings: Settings,
     password: str,
     local: LocalServices,
-    start: CloudStart,
+    start: PendingCloudServices,
     start_part: Callable[[str, Callable[[], Awaitable[None]]], None],
 ) -> None:
     """Wait for the gateway's uuid, build the parts, answer what a crash interrupted, then start them (`start_part`) and

@@ -12,10 +12,10 @@ from gatewayd.model.record import GatewayParam
 from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.interfaces import Subnet, subnets, uplink_address
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
+from gatewayd.provisioning.service import GatewayContext, ProvisioningService, UdpPorts
 from gatewayd.provisioning.ssid import to_text
 from gatewayd.provisioning.wifi import NoWifi, Wifi
-from gatewayd.wiring.cloud import CloudStart
+from gatewayd.wiring.cloud import PendingCloudServices
 from gatewayd.wiring.local import LocalServices
 
 
@@ -29,7 +29,7 @@ def wifi_of(settings: Settings) -> Wifi:
 
 
 async def load_provisioning(
-    settings: Settings, local: LocalServices, wifi: Wifi, cloud: CloudStart
+    settings: Settings, local: LocalServices, wifi: Wifi, cloud: PendingCloudServices
 ) -> ProvisioningService:
     """The provisioning service with the key and the window's state of the last run. Raises StoreError."""
 
@@ -57,7 +57,7 @@ async def load_provisioning(
         GatewayContext(local.record, own, is_newest, joined, addressed, time.monotonic),
         wifi,
         local.store.vault,
-        ports=Ports(settings.udp.listen_port, settings.udp.announce_port),
+        ports=UdpPorts(settings.udp.listen_port, settings.udp.announce_port),
         announce_interval_s=settings.udp.announce_interval_s,
         sealed_only=settings.wifi.sealed_only,
     )
@@ -73,7 +73,7 @@ def record_address(uplink: IPv4Address | None, own: tuple[Subnet, ...], recorded
     return recorded if recorded in addresses or not addresses else addresses[0]
 
 
-async def shut_window_when_connected(provisioning: ProvisioningService, cloud: CloudStart) -> None:
+async def shut_window_when_connected(provisioning: ProvisioningService, cloud: PendingCloudServices) -> None:
     """Once the broker has been reached, the provisioning window opens on request only."""
     services = await cloud.wait()
     await services.session.connected.wait()

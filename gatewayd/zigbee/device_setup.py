@@ -21,7 +21,7 @@ from gatewayd.zigbee.device import ZigbeeDevice
 log = structlog.get_logger()
 
 _BACKOFF: Final = Backoff(first_s=5.0, longest_s=1800.0)
-_CALM_S: Final = 5.0
+_IGNORE_WAKES_S: Final = 5.0
 """A packet so soon after a failure is no reason to try again: a device may send all the time and receive nothing."""
 
 _CONCURRENT: Final = 4
@@ -42,7 +42,7 @@ class DeviceSetup:
     def __init__(self, facts: FactStore) -> None:
         self._facts = facts
         self._worker: RetryWorker[ZigbeeDevice, SetupTask] = RetryWorker(
-            "device-setup", self._attempt, _BACKOFF, on_failure=_log_failure, merge=max, calm_s=_CALM_S
+            "device-setup", self._attempt, _BACKOFF, on_failure=_log_failure, merge=max, ignore_wakes_s=_IGNORE_WAKES_S
         )
         # A sleepy device can take half a minute to not answer: devices that are awake do not wait for that.
         self._slots = {sleeps: asyncio.Semaphore(_CONCURRENT) for sleeps in (False, True)}

@@ -22,7 +22,7 @@ from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.interfaces import Subnet
 from gatewayd.provisioning.rate_limit import Rate, RateLimits
 from gatewayd.provisioning.seal import GatewayKey
-from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
+from gatewayd.provisioning.service import GatewayContext, ProvisioningService, UdpPorts
 from gatewayd.provisioning.udp_socket import Sender, UdpSocket
 from gatewayd.provisioning.window import ProvisioningWindow
 from gatewayd.simulator.wifi import SimulatedWifi
@@ -186,7 +186,7 @@ async def running_gateway(
         wifi,
         key,
         window,
-        ports=Ports(0, announce_port),
+        ports=UdpPorts(0, announce_port),
         announce_interval_s=announce_interval_s,
         sealed_only=sealed_only,
         limits=limits,

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gatewayd.model.ids import Uuid
 from gatewayd.model.wifi import WifiCredentials, WifiLink
 from gatewayd.provisioning.interfaces import subnets
-from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
+from gatewayd.provisioning.service import GatewayContext, ProvisioningService, UdpPorts
 from gatewayd.simulator.wifi import SimulatedAccessPoint, SimulatedWifi
 from tests.common.provisioning import (
     RECORD,
@@ -59,7 +59,7 @@ async def main(uuid: str, interface: str, address: str, *, moves: bool) -> None:
         context,
         wifi,
         MemorySecretStore(),
-        ports=Ports(),
+        ports=UdpPorts(),
         announce_interval_s=1,
         sealed_only=True,
     )

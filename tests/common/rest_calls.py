@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gatewayd.cloud.rest.accounts import Avatar, Registration
 from gatewayd.cloud.rest.authorizations import Authorization
-from gatewayd.cloud.rest.batch import BatchPart
+from gatewayd.cloud.rest.batch import RestCall
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.homes import Home
 from gatewayd.cloud.rest.keys import CloudKey
@@ -59,7 +59,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "spaces.create": lambda c: c.spaces.create(Space(type="unit", title="x")),
     "spaces.update": lambda c: c.spaces.update(Space(id=1, title="x")),
     "spaces.delete": lambda c: c.spaces.delete(1),
-    "batch.send": lambda c: c.batch.send([BatchPart(name="keys.delete", id=1)]),
+    "batch.send": lambda c: c.batch.send([RestCall(name="keys.delete", id=1)]),
     "messages.send_alarm": lambda c: c.messages.send_alarm(SmsAlarm.HIJACK, device="x", name="y", receiver="z"),
     "members.list": lambda c: collect(c.members.list()),
     "members.get": lambda c: c.members.get(1),

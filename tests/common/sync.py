@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gatewayd.backoff import Backoff
 from gatewayd.cloud.access_control import AccessControl
 from gatewayd.cloud.delivery.sender import RestSender
-from gatewayd.cloud.rest.batch import BatchPart
+from gatewayd.cloud.rest.batch import RestCall
 from gatewayd.cloud.rest.client import LOGIN_BACKOFF, CloudClient
 from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.sync.sync import Sync
@@ -110,7 +110,7 @@ async def gateway_and_cloud(
 async def edit_in_app(both: GatewayAndCloud, uuid: Uuid, **fields: Any) -> None:
     """Update a few fields of a record in the cloud, as the owner's app does."""
     async with connect_client(both.cloud, OWNER, PASSWORD) as app:
-        await app.batch.send_alone(BatchPart(name="records.update", body=fields, id=both.local(uuid).id))
+        await app.batch.send_one(RestCall(name="records.update", body=fields, id=both.local(uuid).id))
 
 
 async def add_home_member(both: GatewayAndCloud, user: str) -> int:

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from gatewayd.model.record import Record
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.rate_limit import Admission, Rate, RateLimits
-from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
+from gatewayd.provisioning.rate_limit import Rate, RateDecision, RateLimits
+from gatewayd.provisioning.service import GatewayContext, ProvisioningService, UdpPorts
 from gatewayd.provisioning.wifi import NoWifi
 from tests.common.provisioning import (
     LOOPBACK,
@@ -30,7 +30,7 @@ DISCOVER = {"msg": {"category": "gw", "sn": "77"}, "status": 200501}
 
 
 async def load_service(
-    subnets: list[Subnet], records: list[Record], ports: Ports, reported: list[tuple[Subnet, ...]] | None = None
+    subnets: list[Subnet], records: list[Record], ports: UdpPorts, reported: list[tuple[Subnet, ...]] | None = None
 ) -> ProvisioningService:
     """A gateway without Wi-Fi. A test may change `subnets` and `records` (empty: not known) while it runs; `reported`
     collects what `on_addresses` is called with.
@@ -54,7 +54,7 @@ async def load_service(
 
 
 async def test_gateway_announces_itself_at_start_and_at_intervals() -> None:
-    ports = Ports(0, free_udp_port())
+    ports = UdpPorts(0, free_udp_port())
     listener = PhoneSocket(0)
     async with listener.bound(ports.announce), asyncio.TaskGroup() as tasks:
         task = tasks.create_task((await load_service([LOOPBACK], [RECORD], ports)).run())
@@ -64,7 +64,7 @@ async def test_gateway_announces_itself_at_start_and_at_intervals() -> None:
 
 
 async def test_new_address_is_announced_and_reported() -> None:
-    ports, subnets, reported = Ports(0, free_udp_port()), [LOOPBACK], list[tuple[Subnet, ...]]()
+    ports, subnets, reported = UdpPorts(0, free_udp_port()), [LOOPBACK], list[tuple[Subnet, ...]]()
     listener = PhoneSocket(0)
     async with listener.bound(ports.announce), asyncio.TaskGroup() as tasks:
         task = tasks.create_task((await load_service(subnets, [RECORD], ports, reported)).run())
@@ -77,7 +77,7 @@ async def test_new_address_is_announced_and_reported() -> None:
 
 
 async def test_gateway_without_record_announces_itself_once_it_is_known() -> None:
-    ports, records = Ports(0, free_udp_port()), list[Record]()
+    ports, records = UdpPorts(0, free_udp_port()), list[Record]()
     listener = PhoneSocket(0)
     async with listener.bound(ports.announce), asyncio.TaskGroup() as tasks:
         service = await load_service([LOOPBACK], records, ports)
@@ -133,7 +133,7 @@ async def test_datagram_from_foreign_subnet_is_not_answered() -> None:
     async with running_gateway(limits=RateLimits(), subnet=elsewhere) as gateway, gateway.phone() as phone:
         phone.send(DISCOVER)
         async with asyncio.timeout(TIMEOUT_S):
-            while not gateway.service.admissions[Admission.FOREIGN]:
+            while not gateway.service.admissions[RateDecision.FOREIGN]:
                 await asyncio.sleep(0)
         assert phone.received_so_far() == []
 
@@ -143,7 +143,7 @@ async def test_requests_beyond_the_rate_of_one_source_are_not_answered() -> None
         for _ in range(20):
             phone.send(DISCOVER)
         async with asyncio.timeout(TIMEOUT_S):
-            while gateway.service.admissions[Admission.TOO_OFTEN] < 15:
+            while gateway.service.admissions[RateDecision.TOO_OFTEN] < 15:
                 await asyncio.sleep(0)
         for _ in range(5):
             await phone.receive(200601)
@@ -155,7 +155,7 @@ async def test_port_in_use_is_logged_and_bound_once_it_is_free(monkeypatch: pyte
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, capture_logs() as logs:
         other.bind(("0.0.0.0", 0))
         port = other.getsockname()[1]
-        service = await load_service([LOOPBACK], [RECORD], Ports(port, free_udp_port()))
+        service = await load_service([LOOPBACK], [RECORD], UdpPorts(port, free_udp_port()))
         async with asyncio.TaskGroup() as tasks, asyncio.timeout(TIMEOUT_S):
             task = tasks.create_task(service.run())
             while not logs:
@@ -172,7 +172,7 @@ async def test_port_in_use_is_logged_and_bound_once_it_is_free(monkeypatch: pyte
 
 async def test_gateway_without_address_logs_what_to_check() -> None:
     with capture_logs() as logs:
-        service = await load_service([], [RECORD], Ports(0, free_udp_port()))
+        service = await load_service([], [RECORD], UdpPorts(0, free_udp_port()))
         async with asyncio.TaskGroup() as tasks, asyncio.timeout(TIMEOUT_S):
             task = tasks.create_task(service.run())
             while not any(entry["event"] == "no_address_found" for entry in logs):

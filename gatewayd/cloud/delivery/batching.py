@@ -52,7 +52,7 @@ def first_of_each_device(rows: Sequence[OutboxRow]) -> list[OutboxRow]:
     return list(found.values())
 
 
-def distinguishable(rows: Sequence[OutboxRow]) -> list[OutboxRow]:
+def batchable(rows: Sequence[OutboxRow]) -> list[OutboxRow]:
     """Those that can be sent in one batch: of each device, up to a message that the cloud cannot tell from another.
 
     Messages that look alike are counted to find out which of them the cloud has: they are sent one after the other.

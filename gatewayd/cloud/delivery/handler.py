@@ -6,7 +6,7 @@ When a call is sent, alone or in a batch, and when it is tried again, is left to
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard, TypeVar
 
-from gatewayd.cloud.rest.batch import BatchOutcome, BatchPart
+from gatewayd.cloud.rest.batch import BatchOutcome, RestCall
 from gatewayd.cloud.rest.errors import NotFoundError, RefusedByCloudError
 from gatewayd.model.errors import CloudError
 from gatewayd.model.ids import Uuid
@@ -26,11 +26,11 @@ class DeliveryCall:
     """What is sent for an item of the device `uuid`; `sent` is the record as it was when the call was made."""
 
     uuid: Uuid
-    part: BatchPart
+    part: RestCall
     sent: Record | None = None
 
 
-class ItemHandler(Protocol[ItemT_contra]):
+class ItemDelivery(Protocol[ItemT_contra]):
     """Sends one kind of item. It has no state of its own: any number of its items may be under way at once."""
 
     async def prepare(self, item: ItemT_contra, *, maybe_sent: bool) -> DeliveryCall | None:

@@ -2,7 +2,7 @@
 
 from gatewayd.cloud.delivery.handler import DeliveryCall, UnlinkedError, is_gone
 from gatewayd.cloud.delivery.record_link import RecordLinker
-from gatewayd.cloud.rest.batch import BatchOutcome, BatchPart
+from gatewayd.cloud.rest.batch import BatchOutcome, RestCall
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.messages import cloud_message
 from gatewayd.cloud.sync.records import unlink
@@ -29,7 +29,7 @@ class MessageHandler:
             raise UnlinkedError(f"the cloud has no device {item.uuid} any more")
         if maybe_sent and await self._client.messages.count_same(info_id, item) >= item.ordinal:
             return None
-        return DeliveryCall(item.uuid, BatchPart.create_message(cloud_message(info_id, item)))
+        return DeliveryCall(item.uuid, RestCall.create_message(cloud_message(info_id, item)))
 
     async def settle(self, call: DeliveryCall, outcome: BatchOutcome) -> None:
         """Where the cloud has the device no longer, it is unlinked."""

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from gatewayd.cloud.delivery.handler import DeliveryCall, is_gone, is_refusal
 from gatewayd.cloud.delivery.record_link import RecordLinker, remaining_edits
-from gatewayd.cloud.rest.batch import BatchOutcome, BatchPart
+from gatewayd.cloud.rest.batch import BatchOutcome, RestCall
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import AlreadyExistsError, CloudUnavailableError, NotFoundError
 from gatewayd.cloud.rest.records import decode_record, record_params
@@ -32,7 +32,7 @@ class RecordHandler:
         if record.id is None and maybe_sent:
             record = await self._linker.find(record) or record
         if (id_ := record.id) is None:
-            return DeliveryCall(record.uuid, BatchPart.create_record(record), record)
+            return DeliveryCall(record.uuid, RestCall.create_record(record), record)
         if isinstance(record.param, SwitchParam):
             # Its channels are sent as one list, with the household's names for them, of which the cloud has the newest.
             try:
@@ -40,7 +40,7 @@ class RecordHandler:
             except NotFoundError:
                 await self._linker.unlink_if_linked_to(record.uuid, id_)
                 return None
-        return DeliveryCall(record.uuid, BatchPart.update_record(id_, update_fields(record)), record)
+        return DeliveryCall(record.uuid, RestCall.update_record(id_, update_fields(record)), record)
 
     async def settle(self, call: DeliveryCall, outcome: BatchOutcome) -> None:
         """Take over the id that the cloud has given; drop from `edited` what the cloud has accepted or refused."""

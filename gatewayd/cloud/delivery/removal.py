@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from gatewayd.cloud.delivery.handler import DeliveryCall, is_gone
 from gatewayd.cloud.delivery.record_link import RecordLinker
-from gatewayd.cloud.rest.batch import BatchOutcome, BatchPart
+from gatewayd.cloud.rest.batch import BatchOutcome, RestCall
 from gatewayd.model.outbox_items import RemovalItem
 from gatewayd.store.mirror import Mirror
 
@@ -19,7 +19,7 @@ class RemovalHandler:
     async def prepare(self, item: RemovalItem, *, maybe_sent: bool) -> DeliveryCall | None:
         """Nothing is sent where the cloud has no record of the device. To delete it twice does no harm."""
         id_ = item.id if item.id is not None else await self._linker.find_id(item.uuid)
-        return None if id_ is None else DeliveryCall(item.uuid, BatchPart.delete_record(id_))
+        return None if id_ is None else DeliveryCall(item.uuid, RestCall.delete_record(id_))
 
     async def settle(self, call: DeliveryCall, outcome: BatchOutcome) -> None:
         """The device may have joined again meanwhile: it no longer has that id in the cloud."""

@@ -15,8 +15,8 @@ from typing import Any, Final
 import structlog
 
 from gatewayd.backoff import Backoff, Retries
-from gatewayd.cloud.delivery.batching import BatchBreaker, distinguishable, first_of_each_device
-from gatewayd.cloud.delivery.handler import DeliveryCall, ItemHandler, UnlinkedError, is_refusal
+from gatewayd.cloud.delivery.batching import BatchBreaker, batchable, first_of_each_device
+from gatewayd.cloud.delivery.handler import DeliveryCall, ItemDelivery, UnlinkedError, is_refusal
 from gatewayd.cloud.delivery.message import MessageHandler
 from gatewayd.cloud.delivery.record import RecordHandler
 from gatewayd.cloud.delivery.record_link import RecordLinker
@@ -48,11 +48,11 @@ _LOOK_AGAIN_S: Final = 1.0
 @dataclass(frozen=True, slots=True)
 class _Delivery:
     row: OutboxRow
-    handler: ItemHandler[Any]
+    handler: ItemDelivery[Any]
     call: DeliveryCall
 
 
-def item_handlers(client: CloudClient, mirror: Mirror) -> Mapping[type[OutboxItem], ItemHandler[Any]]:
+def item_handlers(client: CloudClient, mirror: Mirror) -> Mapping[type[OutboxItem], ItemDelivery[Any]]:
     """The handler of each kind of item for REST."""
     linker = RecordLinker(client, mirror)
     return {
@@ -146,7 +146,7 @@ class RestSender:
 
     async def _send(self, taken: Sequence[OutboxRow]) -> None:
         may_batch = self._breaker.allows_batches(_loop_time())
-        rows = distinguishable(taken) if may_batch else first_of_each_device(taken)
+        rows = batchable(taken) if may_batch else first_of_each_device(taken)
         self._outbox.release(*({row.id for row in taken} - {row.id for row in rows}))
         devices: dict[Uuid, list[OutboxRow]] = {}
         for row in rows:
@@ -235,7 +235,7 @@ class RestSender:
         row, call = delivery.row, delivery.call
         async with self._concurrency:
             try:
-                outcome = outcome or await self._client.batch.send_alone(call.part)
+                outcome = outcome or await self._client.batch.send_one(call.part)
                 if _may_be_carried_out(outcome):
                     self._outbox.mark_maybe_sent(row.id)
                 with _own_faults_postpone(row):

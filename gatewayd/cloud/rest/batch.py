@@ -16,7 +16,7 @@ from gatewayd.model.record import Record
 from gatewayd.model.rest_status import is_server_error, rest_status
 
 
-class BatchPart(msgspec.Struct, frozen=True, kw_only=True):
+class RestCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a batch: the endpoint's `name`, its `body` (an object, or the fields themselves), and the `id` of an
     existing object.
     """
@@ -49,7 +49,7 @@ class BatchPart(msgspec.Struct, frozen=True, kw_only=True):
 class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of one part: `data` of a success, or the error that the same call by itself would have raised."""
 
-    part: BatchPart
+    part: RestCall
     data: Any = None
     error: CloudError | None = None
 
@@ -68,7 +68,7 @@ class BatchApi:
     def __init__(self, session: ApiSession) -> None:
         self._session = session
 
-    async def send(self, parts: Sequence[BatchPart]) -> list[BatchOutcome]:
+    async def send(self, parts: Sequence[RestCall]) -> list[BatchOutcome]:
         """Send `parts` as one request; returns one outcome per part, in the order of `parts`.
 
         The outcome of a part that is missing in the answer is UncertainError. Raises UncertainError where no answer
@@ -81,7 +81,7 @@ class BatchApi:
         by_seq = {str(answer.seq): answer for answer in answers}
         return [_outcome(part, by_seq.get(str(seq))) for seq, part in enumerate(parts, 1)]
 
-    async def send_alone(self, part: BatchPart) -> BatchOutcome:
+    async def send_one(self, part: RestCall) -> BatchOutcome:
         """Send one part as a call by itself."""
         body = _body(ENDPOINTS[part.name], part)
         try:
@@ -90,7 +90,7 @@ class BatchApi:
             return BatchOutcome(part=part, error=error)
         return BatchOutcome(part=part, data=msg.get("data") if isinstance(msg, dict) else None)
 
-    def _encode(self, seq: str, part: BatchPart) -> dict[str, Any]:
+    def _encode(self, seq: str, part: RestCall) -> dict[str, Any]:
         endpoint = ENDPOINTS[part.name]
         return {
             "seq": seq,
@@ -100,7 +100,7 @@ class BatchApi:
         }
 
 
-def _body(endpoint: RestEndpoint, part: BatchPart) -> dict[str, Any]:
+def _body(endpoint: RestEndpoint, part: RestCall) -> dict[str, Any]:
     match part.body:
         case Record():
             return record_params(part.body)
@@ -112,7 +112,7 @@ def _body(endpoint: RestEndpoint, part: BatchPart) -> dict[str, Any]:
             return dict(fields)
 
 
-def _outcome(part: BatchPart, answer: _PartAnswer | None) -> BatchOutcome:
+def _outcome(part: RestCall, answer: _PartAnswer | None) -> BatchOutcome:
     call, endpoint = call_name(part.name), ENDPOINTS[part.name]
     if answer is None:
         return BatchOutcome(part=part, error=UncertainError(f"{call}: it is missing in the batch's answer"))

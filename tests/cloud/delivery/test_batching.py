@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gatewayd.cloud.delivery.batching import BatchBreaker, distinguishable, first_of_each_device
+from gatewayd.cloud.delivery.batching import BatchBreaker, batchable, first_of_each_device
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import MessageItem, OutboxItem, RecordItem
 from gatewayd.store.outbox import OutboxRow
@@ -34,7 +34,7 @@ def rows(*items: OutboxItem) -> list[OutboxRow]:
     ],
 )
 def test_rows_that_may_be_sent_together(items: list[OutboxItem], together: list[int], side_by_side: list[int]) -> None:
-    assert [row.id for row in distinguishable(rows(*items))] == together
+    assert [row.id for row in batchable(rows(*items))] == together
     assert [row.id for row in first_of_each_device(rows(*items))] == side_by_side
 
 

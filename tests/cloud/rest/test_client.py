@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from gatewayd.backoff import Backoff
-from gatewayd.cloud.rest.batch import BatchPart
+from gatewayd.cloud.rest.batch import RestCall
 from gatewayd.cloud.rest.client import CloudClient, Credentials
 from gatewayd.cloud.rest.errors import (
     AlreadyExistsError,
@@ -133,7 +133,7 @@ async def test_token_refused_for_a_batch_is_renewed_and_each_part_executed_once(
 ) -> None:
     await client.log_in()
     cloud.revoke_tokens()
-    parts = [BatchPart(name="records.create", body=GATEWAY), BatchPart(name="records.create", body=LOCK)]
+    parts = [RestCall(name="records.create", body=GATEWAY), RestCall(name="records.create", body=LOCK)]
     assert [one.error for one in await client.batch.send(parts)] == [None, None]
     assert len(cloud.records(USER)) == 2
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gatewayd.cloud.rest.authorizations import Authorization
-from gatewayd.cloud.rest.batch import BatchPart
+from gatewayd.cloud.rest.batch import RestCall
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
 from gatewayd.cloud.rest.errors import BadParametersError
@@ -102,7 +102,7 @@ async def test_batch_example_is_decoded_per_part(cloud: SimulatedCloud, client: 
     await client.log_in()
     cloud.faults.answer("/api/iot/patch/", json.dumps(answers("2.5")[0]))
     space = Space(type="unit", title="房间7")
-    created, refused = await client.batch.send([BatchPart(name="spaces.create", body=space)] * 2)
+    created, refused = await client.batch.send([RestCall(name="spaces.create", body=space)] * 2)
     assert created.data["id"] == 32
     assert isinstance(refused.error, BadParametersError)
     assert refused.error.reason == "if space type is room,param 'superior_id' is needed"

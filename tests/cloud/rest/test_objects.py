@@ -21,7 +21,7 @@ from gatewayd.cloud.rest import (
     versions,
 )
 from gatewayd.cloud.rest.api_session import ApiSession
-from gatewayd.cloud.rest.batch import BatchApi, BatchOutcome, BatchPart
+from gatewayd.cloud.rest.batch import BatchApi, BatchOutcome, RestCall
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
 from gatewayd.cloud.rest.errors import UncertainError, UnreadableAnswerError
 from gatewayd.cloud.rest.objects import ApiObject, decode_object, encode_object, params_of
@@ -131,7 +131,7 @@ class FixedTransport(Transport):
         return self._msg
 
 
-async def send_batch(msg: Any, parts: list[BatchPart]) -> list[BatchOutcome]:
+async def send_batch(msg: Any, parts: list[RestCall]) -> list[BatchOutcome]:
     async def token() -> str:
         return "t"
 
@@ -139,14 +139,14 @@ async def send_batch(msg: Any, parts: list[BatchPart]) -> list[BatchOutcome]:
 
 
 async def test_part_missing_in_the_batch_answer_is_uncertain() -> None:
-    parts = [BatchPart(name="keys.delete", id=1), BatchPart(name="keys.delete", id=2)]
+    parts = [RestCall(name="keys.delete", id=1), RestCall(name="keys.delete", id=2)]
     outcomes = await send_batch([{"seq": 2, "status_sub": "200032"}, {"seq": "9", "status_sub": 200032}], parts)
     assert isinstance(outcomes[0].error, UncertainError)
     assert outcomes[1].error is None
 
 
 async def test_part_with_server_error_or_unknown_status_fails() -> None:
-    parts = [BatchPart(name="keys.delete", id=number) for number in range(3)]
+    parts = [RestCall(name="keys.delete", id=number) for number in range(3)]
     answers = [{"seq": str(seq), "status_sub": code} for seq, code in enumerate((500000, 299999, 200033), 1)]
     outcomes = await send_batch(answers, parts)
     assert all(isinstance(one.error, CloudError) for one in outcomes)
@@ -156,4 +156,4 @@ async def test_part_with_server_error_or_unknown_status_fails() -> None:
 @pytest.mark.parametrize("msg", [None, {}, 7, [7], [{"seq": 1}], [{"seq": "1", "status_sub": "done"}]])
 async def test_unreadable_batch_answer_is_an_error(msg: Any) -> None:
     with pytest.raises(UncertainError, match="/api/iot/patch/ msg"):
-        await send_batch(msg, [BatchPart(name="keys.delete", id=1)])
+        await send_batch(msg, [RestCall(name="keys.delete", id=1)])

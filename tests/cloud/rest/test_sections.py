@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gatewayd.cloud.rest.accounts import Avatar, Registration
 from gatewayd.cloud.rest.authorizations import Authorization
-from gatewayd.cloud.rest.batch import BatchPart
+from gatewayd.cloud.rest.batch import RestCall
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import (
     AlreadyExistsError,
@@ -217,12 +217,12 @@ async def test_home_is_renamed(client: CloudClient) -> None:
 
 async def test_batch_has_an_outcome_per_part(cloud: SimulatedCloud, client: CloudClient) -> None:
     parts = [
-        BatchPart(name="spaces.create", body=Space(type="unit", title="房间7")),
-        BatchPart(name="spaces.create", body=Space(type="room", title="杂物间3")),
-        BatchPart(name="records.create", body=GATEWAY),
-        BatchPart(name="records.create", body=GATEWAY),
-        BatchPart(name="records.update", body=replace(GATEWAY, title="新"), id=1),
-        BatchPart(name="keys.delete", id=4711),
+        RestCall(name="spaces.create", body=Space(type="unit", title="房间7")),
+        RestCall(name="spaces.create", body=Space(type="room", title="杂物间3")),
+        RestCall(name="records.create", body=GATEWAY),
+        RestCall(name="records.create", body=GATEWAY),
+        RestCall(name="records.update", body=replace(GATEWAY, title="新"), id=1),
+        RestCall(name="keys.delete", id=4711),
     ]
     outcomes = await client.batch.send(parts)
     assert [one.part for one in outcomes] == parts
@@ -235,7 +235,7 @@ async def test_batch_has_an_outcome_per_part(cloud: SimulatedCloud, client: Clou
 
 
 async def test_failed_batch_has_an_error_per_part(client: CloudClient) -> None:
-    outcomes = await client.batch.send([BatchPart(name="keys.delete", id=1), BatchPart(name="keys.delete", id=2)])
+    outcomes = await client.batch.send([RestCall(name="keys.delete", id=1), RestCall(name="keys.delete", id=2)])
     assert [type(one.error) for one in outcomes] == [NotFoundError, NotFoundError]
 
 

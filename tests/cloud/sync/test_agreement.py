@@ -16,7 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from gatewayd.backoff import Backoff
-from gatewayd.cloud.rest.batch import BatchPart
+from gatewayd.cloud.rest.batch import RestCall
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.commands.record_edits import edit
 from gatewayd.model.change import Change
@@ -120,19 +120,19 @@ class RandomChanges:
         if record is None or record.id is None:
             return
         fields = self.chance.choice(({"title": self.new_text()}, {"param": {"room_id": self.chance.randrange(9)}}))
-        await self.app.batch.send_alone(BatchPart(name="records.update", body=fields, id=record.id))
+        await self.app.batch.send_one(RestCall(name="records.update", body=fields, id=record.id))
 
     async def delete_in_app(self) -> None:
         record = self.any_record()
         if record is not None and record.id is not None and self.chance.random() < 0.4:
             self.may_be_deleted |= self.flags_of(record)
-            await self.app.batch.send_alone(BatchPart(name="records.delete", id=record.id))
+            await self.app.batch.send_one(RestCall(name="records.delete", id=record.id))
 
     async def create_in_app(self) -> None:
         """Create a record again that was deleted in the cloud."""
         unlinked = [record for record in self.both.store.mirror.all() if record.unlinked]
         if unlinked:
-            await self.app.batch.send_alone(BatchPart(name="records.create", body=self.chance.choice(unlinked)))
+            await self.app.batch.send_one(RestCall(name="records.create", body=self.chance.choice(unlinked)))
 
     async def send_message(self) -> None:
         record = self.any_record()

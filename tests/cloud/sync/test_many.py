@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gatewayd.cloud.rest.batch import BatchPart
+from gatewayd.cloud.rest.batch import RestCall
 from gatewayd.cloud.rest.messages import CloudMessage
 from gatewayd.model.ids import Uuid
 from tests.common.sync import OWNER, SENSOR, GatewayAndCloud
@@ -53,7 +53,7 @@ async def test_thousand_records_are_synced_page_by_page(both: GatewayAndCloud) -
     sensor = both.local(SENSOR)
     devices = [replace(sensor, uuid=Uuid(f"00158d00dd{number:06x}"), id=None) for number in range(DEVICES)]
     for start in range(0, DEVICES, 100):
-        parts = [BatchPart.create_record(device) for device in devices[start : start + 100]]
+        parts = [RestCall.create_record(device) for device in devices[start : start + 100]]
         assert all(outcome.error is None for outcome in await both.client.batch.send(parts))
     for device in devices:
         await both.store.mirror.put(replace(device, title="这里的"))

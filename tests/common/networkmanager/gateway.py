@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.service import GatewayContext, Ports, ProvisioningService
+from gatewayd.provisioning.service import GatewayContext, ProvisioningService, UdpPorts
 from tests.common.provisioning import (
     LOOPBACK,
     RECORD,
@@ -22,7 +22,7 @@ from tests.common.provisioning import (
 async def gateway_on(
     wifi: NetworkManagerWifi,
     joined: list[WifiLink] | None = None,
-    ports: Ports | None = None,
+    ports: UdpPorts | None = None,
     *,
     sealed_only: bool = False,
 ) -> AsyncIterator[int]:
@@ -44,7 +44,7 @@ async def gateway_on(
         context,
         wifi,
         MemorySecretStore(),
-        ports=ports or Ports(0, free_udp_port()),
+        ports=ports or UdpPorts(0, free_udp_port()),
         announce_interval_s=3600,
         sealed_only=sealed_only,
     )

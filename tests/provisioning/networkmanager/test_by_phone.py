@@ -10,7 +10,7 @@ from gatewayd.model.wifi import Auth, Encryption, WifiLink
 from gatewayd.provisioning.client.client import ClientTimeouts, ProvisioningClient, RefusedByGatewayError
 from gatewayd.provisioning.client.datagrams import NetworkEntry
 from gatewayd.provisioning.networkmanager.backend import NetworkManagerWifi
-from gatewayd.provisioning.service import Ports
+from gatewayd.provisioning.service import UdpPorts
 from tests.common.networkmanager.gateway import gateway_on
 from tests.common.networkmanager.mock_radio import WPA2, MockRadio
 from tests.common.networkmanager.nmcli import nmcli
@@ -23,7 +23,7 @@ TIMEOUTS = ClientTimeouts(announcement=5, networks=10, join=20, firmware=5)
 @asynccontextmanager
 async def client_of_gateway(wifi: NetworkManagerWifi, joined: list[WifiLink]) -> AsyncIterator[ProvisioningClient]:
     """A client of a gateway on `wifi`; `joined` collects the networks joined."""
-    ports, localhost = Ports(0, free_udp_port()), (IPv4Address("127.0.0.1"),)
+    ports, localhost = UdpPorts(0, free_udp_port()), (IPv4Address("127.0.0.1"),)
     announce_port = ports.announce
     async with (
         gateway_on(wifi, joined, ports, sealed_only=True) as port,
