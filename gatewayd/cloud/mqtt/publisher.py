@@ -149,11 +149,7 @@ class MqttPublisher:
 
     def _suspects_last(self, connection: MqttConnection, uuids: Iterable[Uuid]) -> list[Uuid]:
         """Those whose state seems to have ended a connection come last."""
-        return sorted(uuids, key=lambda uuid: connection.is_suspected(self._state_topic(uuid)))
-
-    def _state_topic(self, uuid: Uuid) -> str:
-        record = self._mirror.get(uuid)
-        return "" if record is None else str(Topic(self._owner, record.category, uuid, ExecType.UPDATE))
+        return sorted(uuids, key=lambda uuid: any(map(connection.is_suspected, self._retained.of(uuid))))
 
     async def _publish_items(self, connection: MqttConnection) -> None:
         """Publish the outbox's rows in their order. No row waits for another's acknowledgement."""
