@@ -1,0 +1,1 @@
+"""Measurements: `python -m bench` beside peers, `bench.joining` of a Wi-Fi join, `bench.soak` of a long run."""

@@ -1,7 +1,7 @@
 """`python -m bench.joining`: from a phone's 200554 to the 200601 that answers it, beside what the join itself takes.
 
-NetworkManager is python-dbusmock's, with a simulated radio (see the tests' mock_radio.py): its own time is that one's.
-What is left is gatewayd's: reading the world and the profiles, the calls, keeping one profile, deleting another.
+NetworkManager is python-dbusmock's with a mock radio (tests/common/networkmanager/mock_radio.py), whose time is known.
+The rest is gatewayd's: reading devices, access points and profiles, D-Bus calls, storing and deleting profiles.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from tests.common.networkmanager.private_bus import mock_network_manager, privat
 from tests.common.provisioning import PhoneSocket
 
 JOINS = 40
-AGAIN_S = 0.5  # no source is heard more often
+PAUSE_S = 0.5  # the rate limit admits no more from one source
 NAMES = ("不要上我", "cafe")
 
 
@@ -33,7 +33,7 @@ async def main() -> None:
             for name in NAMES:
                 await radio.add_network(name.encode(), rsn=WPA2)
             whole = await joins(NetworkManagerWifi("wlan0", address=bus), radio)
-    own = [total - mocks for total, mocks in zip(whole, radio.activation_times_s, strict=True)]
+    own = [total - mock for total, mock in zip(whole, radio.activation_times_s, strict=True)]
     for what, times in (("200554 → 200601", whole), ("the mock's own", radio.activation_times_s), ("gatewayd's", own)):
         print(f"{what:16} p50 {1000 * statistics.median(times):6.1f} ms   p99 {1000 * p99(times):6.1f} ms")
 
@@ -51,12 +51,12 @@ async def joins(wifi: NetworkManagerWifi, radio: MockRadio) -> list[float]:
                 await phone.receive(200601)
                 times.append(time.perf_counter() - started)
                 await phone.receive(200555)
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(PAUSE_S)
     return times
 
 
 def p99(times: Sequence[float]) -> float:
-    """Of few values: the worst but for one in a hundred."""
+    """The 99th percentile of few values."""
     return sorted(times)[int(0.99 * (len(times) - 1))]
 
 

@@ -1,4 +1,4 @@
-"""The measurements: each does one thing to a peer and says what came of it. Times are milliseconds."""
+"""The measurements: each does one thing to a peer and returns what it cost. How they are combined is `__main__`'s."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,26 +7,30 @@ from itertools import count
 from statistics import quantiles
 from typing import Any
 
-from bench.rig import Rig
+from bench.peer_process import PeerProcess, ignore_message
 from gatewayd.simulator.radio import Device, ExecutedCommand, SimulatedNetwork, Switch
+from gatewayd.simulator.radio.devices.climate import MEASURED_VALUE, TEMPERATURE
+from gatewayd.simulator.radio.devices.common import ON_OFF
 
-_TEMPERATURE = 0x0402
+_WARM_UP = 10
+"""The first commands of a run, which are not counted."""
 _numbers = count(1)
 
 
 class BrokenPeerError(Exception):
-    """A peer does so little of what it is asked that its figures would say nothing."""
+    """A peer executes so few of its commands that its figures would mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Latencies: median and 99th per cent."""
+    """Latencies in milliseconds: median and 99th percentile."""
 
     p50: float
     p99: float
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> "Spread":
+        """Of latencies in seconds; NaN where there are fewer than two."""
         if len(seconds) < 2:
             return cls(float("nan"), float("nan"))
         cuts = quantiles(seconds, n=100, method="inclusive")
@@ -35,11 +39,11 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What reports at a steady rate cost. Loads of several rounds add up."""
+    """What reports at a steady rate cost. Loads of several rounds can be added."""
 
     latencies: tuple[float, ...]  # seconds
-    lost: int  # values that never came, because a newer one overtook them or for good
-    newest_lost: int  # sensors whose last value never came
+    lost: int  # values that did not arrive: lost, or replaced by a newer one
+    newest_lost: int  # sensors whose last value did not arrive
     cpu_s: float
     took_s: float
 
@@ -59,9 +63,9 @@ class Load:
 
 
 async def commands(
-    rig: Rig, network: SimulatedNetwork, switches: Sequence[Switch], times: int
+    process: PeerProcess, network: SimulatedNetwork, switches: Sequence[Switch], times: int
 ) -> tuple[list[float], list[float]]:
-    """Seconds (command → radio, command → state), one command after the other."""
+    """Seconds (command → radio, command → state) of each command, one after the other; the first ten are left out."""
     to_radio: list[float] = []
     to_state: list[float] = []
     lost = 0
@@ -71,19 +75,19 @@ async def commands(
         radio: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         state: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
-        def executed(who: Device, what: ExecutedCommand, device: Switch = device, radio: Any = radio) -> None:
-            if who is device and what.cluster == 0x0006 and not radio.done():
-                radio.set_result(what.at)
+        def on_command(target: Device, command: ExecutedCommand, device: Switch = device, radio: Any = radio) -> None:
+            if target is device and command.cluster == ON_OFF and not radio.done():
+                radio.set_result(command.at)
 
-        def said(
+        def on_message(
             topic: str, payload: Any, at: float, device: Switch = device, state: Any = state, on: bool = on
         ) -> None:
-            if not state.done() and rig.peer.switched(topic, payload) == (device.ieee, on):
+            if not state.done() and process.peer.switched(topic, payload) == (device.ieee, on):
                 state.set_result(at)
 
-        network.on_command, rig.on_message = executed, said
+        network.on_command, process.on_message = on_command, on_message
         sent = asyncio.get_running_loop().time()
-        await rig.publish(*rig.peer.command(device.ieee, on=on, number=next(_numbers)))
+        await process.publish(*process.peer.command(device.ieee, on=on, number=next(_numbers)))
         try:
             async with asyncio.timeout(5):
                 to_radio.append(await radio - sent)
@@ -91,61 +95,61 @@ async def commands(
         except TimeoutError:
             lost += 1
             if lost > times // 20:
-                raise BrokenPeerError(f"{rig.peer.name}: {lost} of {number + 1} commands came to nothing") from None
+                raise BrokenPeerError(f"{process.peer.name}: {lost} of {number + 1} commands had no effect") from None
         await asyncio.sleep(0.005)
-    network.on_command, rig.on_message = None, lambda topic, payload, at: None
-    return to_radio[10:], to_state[10:]  # the first warm it up
+    network.on_command, process.on_message = None, ignore_message
+    return to_radio[_WARM_UP:], to_state[_WARM_UP:]
 
 
-async def reports(rig: Rig, sensors: Sequence[Device], rate: int, seconds: float) -> Load:
-    """`rate` reports a second, spread over the sensors, each with a value of its own."""
+async def reports(process: PeerProcess, sensors: Sequence[Device], rate: int, seconds: float) -> Load:
+    """`rate` reports a second, of the sensors in turn, each with another value."""
     clock = asyncio.get_running_loop().time
     sent: dict[tuple[str, float], float] = {}
     newest: dict[str, float] = {}
     latencies: list[float] = []
 
-    def said(topic: str, payload: Any, at: float) -> None:
-        found = rig.peer.temperature(topic, payload)
+    def on_message(topic: str, payload: Any, at: float) -> None:
+        found = process.peer.temperature(topic, payload)
         if found is not None and (start := sent.pop(found, None)) is not None:
             latencies.append(at - start)
 
-    rig.on_message = said
-    process = rig.cost()
-    before, started = process.cpu_times(), clock()
+    process.on_message = on_message
+    cost = process.cost()
+    before, started = cost.cpu_times(), clock()
     total = int(rate * seconds)
     for number in range(total):
         sensor = sensors[number % len(sensors)]
         value = 1000 + next(_numbers) % 5000
         sent[sensor.ieee, value / 100] = clock()
         newest[sensor.ieee] = value / 100
-        sensor.report_now(1, _TEMPERATURE, 0, value)
+        sensor.report_now(1, TEMPERATURE, MEASURED_VALUE, value)
         pause = started + (number + 1) / rate - clock()
         await asyncio.sleep(max(0.0, pause))
     took = clock() - started
-    after = process.cpu_times()
+    after = cost.cpu_times()
     deadline = clock() + 3
     while sent and clock() < deadline:
         await asyncio.sleep(0.02)
-    rig.on_message = lambda topic, payload, at: None
+    process.on_message = ignore_message
     return Load(tuple(latencies), len(sent), len(sent.keys() & newest.items()), _used(before, after), took)
 
 
-async def bytes_written(rig: Rig, sensors: Sequence[Device], settle_s: float = 7) -> int:
-    """Bytes to disk for 1,000 reports at 100 a second, until everything that waits has been written."""
+async def bytes_written(process: PeerProcess, sensors: Sequence[Device], settle_s: float = 7) -> int:
+    """Bytes written to disk for 1,000 reports at 100 a second, those that are written later included."""
     await asyncio.sleep(settle_s)
-    process = rig.cost()
-    before = process.io_counters().write_bytes
-    await reports(rig, sensors, 100, 10)
+    cost = process.cost()
+    before = cost.io_counters().write_bytes
+    await reports(process, sensors, 100, 10)
     await asyncio.sleep(settle_s)
-    return int(process.io_counters().write_bytes - before)
+    return int(cost.io_counters().write_bytes - before)
 
 
-async def idle(rig: Rig, seconds: float = 30) -> float:
-    """CPU of a house in which nothing happens, in per cent of one core."""
-    process = rig.cost()
-    before = process.cpu_times()
+async def idle(process: PeerProcess, seconds: float = 30) -> float:
+    """CPU while nothing happens, in per cent of one core."""
+    cost = process.cost()
+    before = cost.cpu_times()
     await asyncio.sleep(seconds)
-    return _used(before, process.cpu_times()) / seconds * 100
+    return _used(before, cost.cpu_times()) / seconds * 100
 
 
 def _used(before: Any, after: Any) -> float:

@@ -1,4 +1,4 @@
-"""What is measured: gatewayd, the bare zigpy floor, zigbee2mqtt. Each is a process of its own on the same world."""
+"""The programs that are measured (gatewayd, bare zigpy, zigbee2mqtt): how each is started, its topics and payloads."""
 
 import asyncio
 import json
@@ -9,7 +9,11 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, Environment
+from bench.bare_zigpy import TOPIC
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, Environment, daemon_toml
+from gatewayd.simulator.radio.devices.climate import TEMPERATURE
+from gatewayd.simulator.radio.devices.common import ON_OFF
 
 CACHE = Path(__file__).parents[1] / ".cache" / "bench"
 ZIGBEE2MQTT = "2.14.1"
@@ -17,7 +21,7 @@ NODE = "22"
 
 
 class Peer(ABC):
-    """How to start it, what its topics and payloads look like."""
+    """A program on a simulated environment; its files are in `state`."""
 
     name: str
     subscribe: str = "#"
@@ -29,23 +33,23 @@ class Peer(ABC):
 
     @abstractmethod
     def command_line(self) -> tuple[list[str], dict[str, str]]:
-        """What to run, and what to add to its environment."""
+        """The command, and variables for its environment."""
 
     @abstractmethod
     def is_ready(self, topic: str, payload: Any) -> bool:
-        """True for the message that says that it works."""
+        """True for the message with which it is ready."""
 
     @abstractmethod
     def permit_join(self) -> tuple[str, bytes] | None:
-        """The message that lets devices join; None where they may anyway."""
+        """The message that permits joining; None where it is always permitted."""
 
     @abstractmethod
     def joined(self, topic: str, payload: Any) -> str | None:
-        """The uuid of the device that this message says is usable now."""
+        """The uuid of a device, where the message is that it is usable."""
 
     @abstractmethod
     def command(self, uuid: str, *, on: bool, number: int) -> tuple[str, bytes]:
-        """The message that switches a one-channel switch; `number` is unlike any before."""
+        """The message that switches a one-channel switch; `number` is unique."""
 
     @abstractmethod
     def temperature(self, topic: str, payload: Any) -> tuple[str, float] | None:
@@ -56,7 +60,7 @@ class Peer(ABC):
         """(uuid, on) where the message is a switch's state."""
 
     def prepare(self) -> None:  # noqa: B027  (most need nothing)
-        """Write what it needs; called before each start."""
+        """Write its files; called before each start."""
 
 
 class Gatewayd(Peer):
@@ -65,53 +69,33 @@ class Gatewayd(Peer):
     name = "gatewayd"
 
     def prepare(self) -> None:
-        password = self.state / "password"
-        password.write_text(PASSWORD)
-        password.chmod(0o600)
-        (self.state / "gatewayd.toml").write_text(
-            f'''
-[gateway]
-state_dir = "{self.state}"
-[radio]
-path = "{self.environment.radio_url}"
-[cloud]
-base_url = "{self.environment.cloud.base_url}"
-username = "{OWNER}"
-password_file = "{password}"
-[mqtt]
-host = "{self.environment.broker.host}"
-port = {self.environment.broker.port}
-[udp]
-listen_port = {self.environment.udp_ports[0]}
-announce_port = {self.environment.udp_ports[1]}
-interfaces = ["lo"]
-[wifi]
-backend = "none"
-[admin]
-socket = "{self.state}/admin.sock"
-[log]
-level = "warning"
-''',
-            encoding="utf-8",
-        )
+        configuration = daemon_toml(self.environment, self.state) + '[log]\nlevel = "warning"\n'
+        (self.state / "gatewayd.toml").write_text(configuration, encoding="utf-8")
 
     def command_line(self) -> tuple[list[str], dict[str, str]]:
         start = "from gatewayd.cli import main; main(prog_name='gatewayd')"
-        return [sys.executable, "-c", start, "run", "--config", str(self.state / "gatewayd.toml")], {}
+        # -P: what is measured is the package of PYTHONPATH or of the environment, not one in the present folder.
+        return [sys.executable, "-P", "-c", start, "run", "--config", str(self.state / "gatewayd.toml")], {}
 
     def is_ready(self, topic: str, payload: Any) -> bool:
-        return topic == f"{OWNER}/gw/{COORDINATOR}/update" and payload.get("desc") == "正常状态"
+        return topic == f"{OWNER}/gw/{COORDINATOR}/update" and payload.get("desc") == OperationStatus.NORMAL.desc
 
     def permit_join(self) -> tuple[str, bytes]:
-        return self._request("gw", COORDINATOR, "create", "请求添加信息", {"duration": 254}, "permit")
+        return self._request("gw", COORDINATOR, "create", OperationStatus.CREATE_REQUESTED, {"duration": 254}, "permit")
 
     def joined(self, topic: str, payload: Any) -> str | None:
         _, _, uuid, exectype = topic.split("/")
-        return uuid if exectype == "create" and uuid != COORDINATOR and payload.get("desc") == "添加信息成功" else None
+        return (
+            uuid
+            if exectype == "create" and uuid != COORDINATOR and payload.get("desc") == OperationStatus.CREATED.desc
+            else None
+        )
 
     def command(self, uuid: str, *, on: bool, number: int) -> tuple[str, bytes]:
         param = {"operate": int(on), "operate_channel_id": 1}
-        return self._request("switch", uuid, "control", "请求控制设备", param, f"bench-{self.state.name}-{number}")
+        return self._request(
+            "switch", uuid, "control", OperationStatus.CONTROL_REQUESTED, param, f"bench-{self.state.name}-{number}"
+        )
 
     def temperature(self, topic: str, payload: Any) -> tuple[str, float] | None:
         _, category, uuid, exectype = topic.split("/")
@@ -125,26 +109,42 @@ level = "warning"
         return uuid, payload["msg"]["param"]["channel"][0]["value"] == 100
 
     def _request(
-        self, category: str, uuid: str, exectype: str, desc: str, param: dict[str, Any], sn: str
+        self, category: str, uuid: str, exectype: str, status: OperationStatus, param: dict[str, Any], sn: str
     ) -> tuple[str, bytes]:
         msg = {"sn": sn, "category": category, "uuid": uuid, "param": param}
-        payload = json.dumps({"msg": msg, "status": 200503, "desc": desc}).encode()
+        payload = json.dumps({"msg": msg, "status": status.code, "desc": status.desc}).encode()
         return f"{OWNER}/{category}/{uuid}/{exectype}", payload
 
 
-class Floor(Peer):
-    """`bench/floor.py`, with zigpy's database as shipped."""
+def baseline(checkout: Path) -> type[Gatewayd]:
+    """gatewayd as it is in another checkout, such as one of before a change."""
+
+    class Baseline(Gatewayd):
+        """The same program from `checkout`."""
+
+        name = "baseline"
+
+        def command_line(self) -> tuple[list[str], dict[str, str]]:
+            arguments, variables = super().command_line()
+            return arguments, {**variables, "PYTHONPATH": str(checkout.resolve())}
+
+    return Baseline
+
+
+class BareZigpy(Peer):
+    """`bench/bare_zigpy.py`, with zigpy's own database."""
 
     name = "bare zigpy"
+    user = "bare-zigpy"
 
     def command_line(self) -> tuple[list[str], dict[str, str]]:
         broker = self.environment.broker
         database = str(self.state / "zigbee.db")
-        script = [sys.executable, "-m", "bench.floor", self.environment.radio_url, database]
-        return [*script, broker.host, str(broker.port), "floor", PASSWORD], {}
+        script = [sys.executable, "-m", "bench.bare_zigpy", self.environment.radio_url, database]
+        return [*script, broker.host, str(broker.port), self.user, PASSWORD], {}
 
     def is_ready(self, topic: str, payload: Any) -> bool:
-        return topic == "floor/ready"
+        return topic == f"{TOPIC}/ready"
 
     def permit_join(self) -> None:
         return None
@@ -153,26 +153,27 @@ class Floor(Peer):
         return topic.split("/")[1] if topic.endswith("/joined") else None
 
     def command(self, uuid: str, *, on: bool, number: int) -> tuple[str, bytes]:
-        return f"floor/{uuid}/set", f"1 {'ON' if on else 'OFF'}".encode()
+        return f"{TOPIC}/{uuid}/set", f"1 {'ON' if on else 'OFF'}".encode()
 
     def temperature(self, topic: str, payload: Any) -> tuple[str, float] | None:
-        is_temperature = topic.endswith("/state") and payload["cluster"] == 0x0402
+        is_temperature = topic.endswith("/state") and payload["cluster"] == TEMPERATURE
         return (topic.split("/")[1], payload["value"] / 100) if is_temperature else None
 
     def switched(self, topic: str, payload: Any) -> tuple[str, bool] | None:
-        if not topic.endswith("/state") or payload["cluster"] != 0x0006 or payload["endpoint"] != 1:
+        if not topic.endswith("/state") or payload["cluster"] != ON_OFF or payload["endpoint"] != 1:
             return None
         return topic.split("/")[1], bool(payload["value"])
 
 
 class Zigbee2Mqtt(Peer):
-    """zigbee2mqtt from npm, with its own Node where the machine's is too old."""
+    """zigbee2mqtt from npm, with a Node of its own."""
 
     name = "zigbee2mqtt"
+    user = "zigbee2mqtt"
 
     @staticmethod
     async def install() -> bool:
-        """Bring it into the cache; False where npm cannot."""
+        """Install it into the cache; False where npm fails."""
         if shutil.which("npm") is None:
             return False
         if (CACHE / "node_modules" / "zigbee2mqtt").exists():
@@ -198,7 +199,7 @@ frontend: {{enabled: false}}
 mqtt:
   base_topic: zigbee2mqtt
   server: mqtt://{broker.host}:{broker.port}
-  user: zigbee2mqtt
+  user: {self.user}
   password: {PASSWORD}
 serial:
   port: {self.environment.radio_url.replace("socket://", "tcp://")}
@@ -215,12 +216,12 @@ advanced:
     def command_line(self) -> tuple[list[str], dict[str, str]]:
         node = next((CACHE / "node_modules").glob("node-linux-*/bin/node"), None)
         program = CACHE / "node_modules" / "zigbee2mqtt" / "index.js"
-        # It takes the commit of any Git checkout around it for its own, and would build itself anew.
+        # Inside a Git checkout it would take that commit for its own, and rebuild itself.
         environment = {"ZIGBEE2MQTT_DATA": str(self.state), "GIT_DIR": os.devnull}
         return [str(node or shutil.which("node")), str(program)], environment
 
     def is_ready(self, topic: str, payload: Any) -> bool:
-        return topic == "zigbee2mqtt/bridge/extensions"  # the last thing it says at start; it is "online" too early
+        return topic == "zigbee2mqtt/bridge/extensions"  # its last message at start; "online" comes too early
 
     def permit_join(self) -> tuple[str, bytes]:
         return "zigbee2mqtt/bridge/request/permit_join", b'{"time": 254}'

@@ -1,7 +1,7 @@
-"""`python -m bench.soak --minutes 30`: gatewayd in a busy house where things break, and what it holds on to.
+"""`python -m bench.soak --minutes 30`: gatewayd under a steady load with faults, and the resources that it uses.
 
-Sensors report, lamps are switched, the door is opened; now and then the radio resets and the broker dies. One line a
-minute: memory, open files, threads, bytes on disk. What grows from line to line is a leak.
+Sensors report, lamps are switched, the door is opened; now and then the coordinator resets and the broker is killed.
+Prints a line a minute: memory, open files, threads, bytes on disk. What grows from line to line is a leak.
 """
 
 import argparse
@@ -19,19 +19,20 @@ import psutil
 
 from bench.peers import Gatewayd
 from gatewayd.model.ids import Category, ExecType
-from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.environment import COORDINATOR, Environment, simulated_environment
 from gatewayd.simulator.radio import Device, Lock, SimulatedNetwork, Switch, climate_sensor, lock, switch
+from gatewayd.simulator.radio.devices.climate import MEASURED_VALUE, TEMPERATURE
+from tests.common.join_devices import join_all
 
 _PIN = "482913"
 _REPORTS_A_SECOND = 50
-_RADIO_RESETS_EVERY_S, _BROKER_DIES_EVERY_S = 97, 151
+_COORDINATOR_RESET_S, _BROKER_RESTART_S = 97, 151
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """A house that is kept busy, and the gateway's process in it."""
+class LoadedGateway:
+    """The gateway's process, its environment, and the devices that are kept busy."""
 
     environment: Environment
     phone: AppClient
@@ -42,8 +43,8 @@ class Home:
 
 
 @asynccontextmanager
-async def home(folder: Path) -> AsyncIterator[Home]:
-    """Ten lamps, forty sensors and a door with a key, joined."""
+async def loaded_gateway(folder: Path) -> AsyncIterator[LoadedGateway]:
+    """Ten lamps, forty sensors and a lock with a PIN code, joined."""
     network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
     network.form()
     lamps = [network.add(switch(f"00158d0002a0{n:04x}", channels=1), joined=False) for n in range(10)]
@@ -54,24 +55,17 @@ async def home(folder: Path) -> AsyncIterator[Home]:
     async with (
         simulated_environment(network) as environment,
         environment.phone() as phone,
-        gateway(Gatewayd(environment, folder)) as process,
+        running(Gatewayd(environment, folder)) as process,
     ):
-        await phone.expect(
-            lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=30
-        )
-        await phone.ask(Category.GATEWAY, COORDINATOR, ExecType.CREATE, param={"duration": 254})
-        for device in (*lamps, *sensors, door):
-            await network.join(device)
-        while not any(door.ieee in seen.topic and seen.meaning is OperationStatus.CREATED for seen in phone.seen):
-            await asyncio.sleep(0.1)
+        await join_all(network, phone, (*lamps, *sensors, door))
         key = {"keytype": 0, "key_name": "妈妈", "pass": _PIN}
-        await phone.ask(Category.LOCK, door.ieee, ExecType.CREATE, param=key)
-        yield Home(environment, phone, process, lamps, sensors, door)
+        await phone.request(Category.LOCK, door.ieee, ExecType.CREATE, param=key)
+        yield LoadedGateway(environment, phone, process, lamps, sensors, door)
 
 
 @asynccontextmanager
-async def gateway(peer: Gatewayd) -> AsyncIterator[psutil.Process]:
-    """The daemon as a process; what it logs goes to the folder's output.log."""
+async def running(peer: Gatewayd) -> AsyncIterator[psutil.Process]:
+    """The daemon as a process; it logs to output.log in its folder."""
     peer.prepare()
     command, environment = peer.command_line()
     with (peer.state / "output.log").open("ab") as log:
@@ -83,38 +77,38 @@ async def gateway(peer: Gatewayd) -> AsyncIterator[psutil.Process]:
         await process.wait()
 
 
-async def live(home: Home) -> None:
-    """Reports all the time, each second a lamp, each third second the door."""
+async def apply_load(gateway: LoadedGateway) -> None:
+    """Fifty reports a second, each second a lamp, each third second the door."""
     for number in count():
-        home.sensors[number % len(home.sensors)].report_now(1, 0x0402, 0, 1000 + number % 5000)
+        gateway.sensors[number % len(gateway.sensors)].report_now(1, TEMPERATURE, MEASURED_VALUE, 1000 + number % 5000)
         second, into_it = divmod(number, _REPORTS_A_SECOND)
         if into_it == 0:
-            lamp, on = home.lamps[second % len(home.lamps)], second // len(home.lamps) % 2
+            lamp, on = gateway.lamps[second % len(gateway.lamps)], second // len(gateway.lamps) % 2
             param = {"operate": on, "operate_channel_id": 1}
-            await home.phone.send(Category.SWITCH, lamp.ieee, ExecType.CONTROL, param=param)
+            await gateway.phone.send(Category.SWITCH, lamp.ieee, ExecType.CONTROL, param=param)
         if number % (3 * _REPORTS_A_SECOND) == 0:
-            home.door.enter_pin(_PIN)
+            gateway.door.enter_pin(_PIN)
         await asyncio.sleep(1 / _REPORTS_A_SECOND)
 
 
-async def reset_radio(home: Home) -> None:
-    """The coordinator restarts, again and again."""
+async def reset_coordinator(gateway: LoadedGateway) -> None:
+    """Reset the coordinator at intervals."""
     while True:
-        await asyncio.sleep(_RADIO_RESETS_EVERY_S)
-        home.environment.network.faults.reset_ncp()
+        await asyncio.sleep(_COORDINATOR_RESET_S)
+        gateway.environment.network.faults.reset_ncp()
 
 
-async def kill_broker(home: Home) -> None:
-    """The broker dies and comes back, again and again."""
+async def restart_broker(gateway: LoadedGateway) -> None:
+    """Kill and restart the broker at intervals."""
     while True:
-        await asyncio.sleep(_BROKER_DIES_EVERY_S)
-        await home.environment.broker.kill()
-        await home.environment.broker.restart()
+        await asyncio.sleep(_BROKER_RESTART_S)
+        await gateway.environment.broker.kill()
+        await gateway.environment.broker.restart()
 
 
-def line(home: Home, minute: int, folder: Path) -> str:
-    """What the gateway holds now."""
-    process = home.process
+def resources(gateway: LoadedGateway, minute: int, folder: Path) -> str:
+    """The line of what the gateway uses now."""
+    process = gateway.process
     with process.oneshot():
         memory, files, threads = process.memory_info().rss / 1e6, process.num_fds(), process.num_threads()
     disk = sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith(("gatewayd.db", "zigbee.db")))
@@ -122,18 +116,20 @@ def line(home: Home, minute: int, folder: Path) -> str:
 
 
 async def main() -> int:
-    """Soak for as long as the command line says."""
+    """Run for as long as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak")
     parser.add_argument("--minutes", type=int, default=30)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as name:
         folder = Path(name)
-        async with home(folder) as busy, asyncio.TaskGroup() as tasks:
-            living = [tasks.create_task(part(busy)) for part in (live, reset_radio, kill_broker)]
+        async with loaded_gateway(folder) as gateway, asyncio.TaskGroup() as tasks:
+            running_parts = [
+                tasks.create_task(part(gateway)) for part in (apply_load, reset_coordinator, restart_broker)
+            ]
             for minute in range(options.minutes + 1):
-                print(line(busy, minute, folder), flush=True)
+                print(resources(gateway, minute, folder), flush=True)
                 await asyncio.sleep(60 if minute < options.minutes else 0)
-            for task in living:
+            for task in running_parts:
                 task.cancel()
     return 0
 

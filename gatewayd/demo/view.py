@@ -76,14 +76,14 @@ def _devices(devices: Sequence[DeviceSnapshot | UnknownDeviceSnapshot]) -> Table
 
 
 def _steps(steps: Sequence[TourStep]) -> Table:
-    table = _table(("took", 9), "what happened", "seen")
+    table = _table(("took", 9), "step", "result")
     for step in steps:
-        table.add_row(f"{step.took_s * 1000:6.1f} ms", step.title, step.seen)
+        table.add_row(f"{step.took_s * 1000:6.1f} ms", step.title, step.result)
     return table
 
 
 def _messages(view: DemoView, limit: int) -> Table:
-    table = _table(("at", 9), "the phone hears", "that", "and it is")
+    table = _table(("at", 9), "message to the phone", "status", "state")
     shown = (
         (message, columns) for message in reversed(view.received) if (columns := _message_columns(message)) is not None
     )

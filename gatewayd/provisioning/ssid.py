@@ -24,7 +24,7 @@ class SsidTable:
     """
 
     def __init__(self, ssids: Iterable[bytes] = (), former: "SsidTable | None" = None) -> None:
-        self._former = {} if former is None else former._ssids
+        self._former = {} if former is None else former._ssids  # noqa: SLF001  (the same class)
         self._ssids: dict[str, bytes] = {}
         self._texts: dict[bytes, str] = {}
         for ssid in ssids:

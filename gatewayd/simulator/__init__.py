@@ -1,1 +1,1 @@
-"""A house and a cloud without hardware: for the demo, tests and benchmarks. The daemon imports none of it."""
+"""Radio, devices, cloud, broker and phones without hardware: for the demo, tests and benchmarks."""

@@ -1,4 +1,7 @@
-"""A member of the household with the vendor's app on his phone: asks over MQTT and sees what the gateway says (§4)."""
+"""The vendor's app on a user's phone (§4): publishes requests over MQTT, records what the gateway publishes.
+
+A real MQTT client; the broker is `broker`'s.
+"""
 
 import asyncio
 import socket
@@ -15,7 +18,7 @@ import msgspec
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus, operation_status
 
-_ASKS: Final[Mapping[ExecType, OperationStatus]] = {
+_REQUEST_STATUS: Final[Mapping[ExecType, OperationStatus]] = {
     ExecType.CREATE: OperationStatus.CREATE_REQUESTED,
     ExecType.UPDATE: OperationStatus.UPDATE_REQUESTED,
     ExecType.DELETE: OperationStatus.DELETE_REQUESTED,
@@ -23,7 +26,6 @@ _ASKS: Final[Mapping[ExecType, OperationStatus]] = {
     ExecType.CONTROL: OperationStatus.CONTROL_REQUESTED,
     ExecType.SET: OperationStatus.SET_REQUESTED,
 }
-_BACK_AFTER_S: Final = 0.02
 _PROGRESS: Final = frozenset(
     {
         OperationStatus.CREATING,
@@ -33,51 +35,58 @@ _PROGRESS: Final = frozenset(
         OperationStatus.SETTING,
     }
 )
+_CONNECT_TIMEOUT_S: Final = 10
+_RECONNECT_S: Final = 0.02
+_CANCELLED_AGAIN_S: Final = 0.5
+_MOST_RECEIVED: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """One message as the phone saw it."""
+    """A message that the client has received; `meaning` is None where the status is none of the API's."""
 
     topic: str
     retained: bool
     meaning: OperationStatus | None
     sn: str | None
     msg: Mapping[str, Any]
-    at: float  # the loop's clock
+    at: float  # event loop's time
 
     @property
-    def is_final(self) -> bool:
-        """True for a gateway's last word on a request."""
+    def is_final_answer(self) -> bool:
+        """True for what a gateway publishes other than progress: the end of a request, or a state."""
         return self.meaning is not None and not self.meaning.is_request and self.meaning not in _PROGRESS
 
 
 class AppClient:
-    """A phone that is logged in. It keeps the last messages, and hears whatever comes under its own name."""
+    """The app of a logged-in user, subscribed to his topics. `received` holds the newest messages, oldest first."""
 
     def __init__(self, user: str) -> None:
         self.user = user
         self._client: aiomqtt.Client | None = None
         self._online = asyncio.Event()
         self._sn = count(1)
-        self.seen: deque[ReceivedMessage] = deque(maxlen=100_000)
-        self._news = asyncio.Condition()
+        self.received: deque[ReceivedMessage] = deque(maxlen=_MOST_RECEIVED)
+        self._new_message = asyncio.Condition()
 
     @classmethod
     @asynccontextmanager
     async def connect(
         cls, host: str, port: int, user: str, password: str, *, name: str = "phone"
     ) -> AsyncIterator["AppClient"]:
-        """A phone on the broker under `user`, until this is left; it comes back when the broker does."""
-        phone = cls(user)
+        """A client on the broker as `user`; reconnects when the broker is back. Raises TimeoutError.
+
+        `name` tells several clients of one user apart.
+        """
+        app = cls(user)
         async with asyncio.TaskGroup() as tasks:
-            living = tasks.create_task(phone._live(host, port, password, f"{name}-{user}"))
-            async with asyncio.timeout(10):
-                await phone._online.wait()
+            running = tasks.create_task(app._run(host, port, password, f"{name}-{user}"))
             try:
-                yield phone
+                async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                    await app._online.wait()
+                yield app
             finally:
-                living.cancel()
+                await _stop(running)
 
     async def send(
         self,
@@ -89,43 +98,43 @@ class AppClient:
         retain: bool = False,
         **fields: Any,
     ) -> str:
-        """Ask, without waiting; `fields` are the msg's own ("param", "title" …). Returns the request's `sn`."""
+        """Publish a request and return its `sn`; `fields` are those of its msg ("param", "title" …)."""
         sn = sn or f"{self.user}-{next(self._sn)}"
-        asks = _ASKS[exectype]
+        status = _REQUEST_STATUS[exectype]
         payload = {
             "msg": {"sn": sn, "category": category, "uuid": uuid, **fields},
-            "status": asks.code,
-            "desc": asks.desc,
+            "status": status.code,
+            "desc": status.desc,
         }
         await self.publish(category, uuid, exectype, msgspec.json.encode(payload), retain=retain)
         return sn
 
     async def publish(self, category: str, uuid: str, exectype: str, payload: bytes, *, retain: bool = False) -> None:
-        """Publish any bytes on a topic of this user's, QoS 1."""
+        """Publish any bytes on one of the user's topics, QoS 1."""
         await self._online.wait()
         assert self._client is not None
         await self._client.publish(f"{self.user}/{category}/{uuid}/{exectype}", payload, qos=1, retain=retain)
 
-    async def ask(self, category: Category, uuid: str, exectype: ExecType, **fields: Any) -> ReceivedMessage:
-        """Ask and wait for the final answer."""
+    async def request(self, category: Category, uuid: str, exectype: ExecType, **fields: Any) -> ReceivedMessage:
+        """Publish a request and return its final answer. Raises TimeoutError."""
         sn = await self.send(category, uuid, exectype, **fields)
-        return await self.expect(lambda seen: seen.sn == sn and seen.is_final)
+        return await self.expect(lambda message: message.sn == sn and message.is_final_answer)
 
     async def expect(
-        self, wanted: Callable[[ReceivedMessage], bool], *, timeout_s: float = 15, since: float = 0
+        self, condition: Callable[[ReceivedMessage], bool], *, timeout_s: float = 15, since: float = 0
     ) -> ReceivedMessage:
-        """The first message seen after `since` (loop's clock) that is `wanted`, from the past or to come.
+        """The first message at or after `since` (event loop's time) that meets the condition, received already or not.
 
         Raises TimeoutError.
         """
-        async with asyncio.timeout(timeout_s), self._news:
+        async with asyncio.timeout(timeout_s), self._new_message:
             while True:
-                for seen in self.seen:
-                    if seen.at >= since and wanted(seen):
-                        return seen
-                await self._news.wait()
+                for message in self.received:
+                    if message.at >= since and condition(message):
+                        return message
+                await self._new_message.wait()
 
-    async def _live(self, host: str, port: int, password: str, identifier: str) -> None:
+    async def _run(self, host: str, port: int, password: str, identifier: str) -> None:
         while True:
             try:
                 async with aiomqtt.Client(
@@ -139,18 +148,26 @@ class AppClient:
                     await client.subscribe(f"{self.user}/#", qos=1)
                     self._client = client
                     self._online.set()
-                    await self._listen(client)
+                    await self._receive(client)
             except aiomqtt.MqttError:
                 self._online.clear()
-                await asyncio.sleep(_BACK_AFTER_S)
+                await asyncio.sleep(_RECONNECT_S)
 
-    async def _listen(self, client: aiomqtt.Client) -> None:
+    async def _receive(self, client: aiomqtt.Client) -> None:
         now = asyncio.get_running_loop().time
-        async for message in client.messages:
-            seen = _read(str(message.topic), message.payload, retained=bool(message.retain), at=now())
-            async with self._news:
-                self.seen.append(seen)
-                self._news.notify_all()
+        async for mqtt_message in client.messages:
+            topic, retained = str(mqtt_message.topic), bool(mqtt_message.retain)
+            message = _decode(topic, mqtt_message.payload, retained=retained, at=now())
+            async with self._new_message:
+                self.received.append(message)
+                self._new_message.notify_all()
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    """Cancel `task` until it has ended: Python 3.11's wait_for, which aiomqtt uses, may drop a cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCELLED_AGAIN_S)
 
 
 class _AppEnvelope(msgspec.Struct):
@@ -159,7 +176,7 @@ class _AppEnvelope(msgspec.Struct):
     desc: str = ""
 
 
-def _read(topic: str, payload: bytes, *, retained: bool, at: float) -> ReceivedMessage:
+def _decode(topic: str, payload: bytes, *, retained: bool, at: float) -> ReceivedMessage:
     try:
         envelope = msgspec.json.decode(payload, type=_AppEnvelope)
     except (msgspec.DecodeError, UnicodeDecodeError):

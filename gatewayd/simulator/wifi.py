@@ -1,6 +1,6 @@
-"""The air around a simulated board, and its Wi-Fi radio: what can be heard, what joining does, and what goes wrong.
+"""A simulated Wi-Fi radio and the access points around it, with faults: stands in for NetworkManager in `provisioning`.
 
-Fits provisioning's Protocol by its shape. Slowness is real waiting, so that cancelling in the middle is, too.
+Fits provisioning's Protocol by its shape. A scan and a join really wait, so that they can be cancelled in the middle.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ from gatewayd.model.wifi import (
 
 
 class WifiFault(Enum):
-    """What an access point can do to who joins it."""
+    """What an access point does wrong during a join."""
 
     NONE = "none"
-    NO_ADDRESS = "its DHCP server is silent"
-    VANISHES = "it is switched off in the middle of a join"
+    NO_ADDRESS = "its DHCP server does not answer"
+    VANISHES = "it is switched off during the join"
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedAccessPoint:
-    """One network in the air."""
+    """An access point in range."""
 
     ssid: bytes
     auth: Auth = Auth.WPA2PSK
@@ -47,11 +47,11 @@ class SimulatedAccessPoint:
 
     @property
     def is_listed(self) -> bool:
-        """True where a phone is to see it: neither hidden nor in want of WPA3, which §13 has no number for."""
+        """True where a scan lists it: neither hidden nor WPA3 only, which §13 has no number for."""
         return not self.hidden and not self.wpa3_only
 
 
-HALLWAY: Final = (
+DEFAULT_ACCESS_POINTS: Final = (
     SimulatedAccessPoint("不要上我".encode(), passphrase="nopass-nopass", signal=88),  # noqa: S106
     SimulatedAccessPoint(b"cafe", Auth.OPEN, Encryption.NONE, signal=71),
     SimulatedAccessPoint("老网络".encode("gb18030"), Auth.WPAPSK, Encryption.TKIP, "old-but-gold", 64),
@@ -62,51 +62,51 @@ HALLWAY: Final = (
     SimulatedAccessPoint(b"secret-garden", passphrase="nobody-sees-me", signal=80, hidden=True),  # noqa: S106
     SimulatedAccessPoint(b"tomorrow", passphrase="sae-sae-sae", signal=90, wpa3_only=True),  # noqa: S106
 )
-"""Some of everything, as an installer finds it."""
+"""One of each kind: every security, names in two encodings and in none, a hidden one, one with WPA3 only."""
 
 
 class SimulatedWifi:
-    """A radio that hears `air`. `scan_s` and `join_s` are how long it takes."""
+    """A radio with these access points in range. A scan takes `scan_s`, a join `join_s` seconds."""
 
     def __init__(
         self,
-        air: tuple[SimulatedAccessPoint, ...] = HALLWAY,
+        access_points: tuple[SimulatedAccessPoint, ...] = DEFAULT_ACCESS_POINTS,
         *,
         interface: str = "wlan0",
         scan_s: float = 0.0,
         join_s: float = 0.0,
         joined: SimulatedAccessPoint | None = None,
     ) -> None:
-        self.air = air
+        self.access_points = access_points
         self.interface = interface
         self.scan_s = scan_s
         self.join_s = join_s
-        self.deaf = False
-        """True: scans fail."""
+        self.scan_fails = False
         self.scans = 0
         self.joins = 0
         self._joined = joined
 
     async def scan(self) -> tuple[WifiNetwork, ...]:
-        """What is heard now, strongest first, each ssid once. Raises ScanError while deaf."""
+        """The networks in range, strongest first, each ssid once. Raises ScanError while `scan_fails`."""
         self.scans += 1
         await asyncio.sleep(self.scan_s)
-        if self.deaf:
-            raise ScanError("the simulated radio hears nothing: it is deaf")
-        heard: dict[bytes, WifiNetwork] = {}
-        for one in sorted(self.air, key=lambda one: -one.signal):
-            if one.is_listed:
-                heard.setdefault(one.ssid, WifiNetwork(one.ssid, one.auth, one.encryption, one.signal))
-        return tuple(heard.values())
+        if self.scan_fails:
+            raise ScanError("the simulated scan failed")
+        networks: dict[bytes, WifiNetwork] = {}
+        for point in sorted(self.access_points, key=lambda point: -point.signal):
+            if point.is_listed:
+                network = WifiNetwork(point.ssid, point.auth, point.encryption, point.signal)
+                networks.setdefault(point.ssid, network)
+        return tuple(networks.values())
 
     async def join(self, choice: WifiCredentials) -> WifiLink:
-        """Join as chosen. Raises JoinError, with the former network back; so it is when this is cancelled."""
+        """Join a network. Raises JoinError; then, and when cancelled, the former network is back."""
         self.joins += 1
         former, self._joined = self._joined, None
         try:
-            point = self._chosen(choice)
+            point = self._find(choice)
             await self.associate()
-            self._meet_fault(point)
+            self._apply_fault(point)
         except BaseException:
             self._joined = former
             raise
@@ -114,51 +114,53 @@ class SimulatedWifi:
         return self._link(point)
 
     async def link(self) -> WifiLink | None:
-        """What is joined now."""
+        """The present link; None where no network is joined."""
         return None if self._joined is None else self._link(self._joined)
 
-    def vanish(self, ssid: bytes) -> None:
-        """Switch a network off, now."""
-        self.air = tuple(one for one in self.air if one.ssid != ssid)
+    def remove_access_point(self, ssid: bytes) -> None:
+        """Switch the access points of that name off."""
+        self.access_points = tuple(point for point in self.access_points if point.ssid != ssid)
 
-    def appear(self, point: SimulatedAccessPoint) -> None:
-        """Switch a network on; it takes the place of one of that name."""
-        self.air = (*(one for one in self.air if one.ssid != point.ssid), point)
+    def add_access_point(self, point: SimulatedAccessPoint) -> None:
+        """Switch an access point on; it replaces one of the same name."""
+        self.remove_access_point(point.ssid)
+        self.access_points = (*self.access_points, point)
 
     async def associate(self) -> None:
         """Take `join_s`; a test may override it."""
         await asyncio.sleep(self.join_s)
 
-    def _chosen(self, choice: WifiCredentials) -> SimulatedAccessPoint:
-        point = next((one for one in self.air if one.ssid == choice.ssid), None)
+    def _find(self, choice: WifiCredentials) -> SimulatedAccessPoint:
+        point = next((point for point in self.access_points if point.ssid == choice.ssid), None)
         if point is None or point.wpa3_only:
-            raise _failed(JoinFailure.NOT_FOUND)
+            raise _join_error(JoinFailure.NOT_FOUND)
         if not _is_possible(choice):
-            raise _failed(JoinFailure.BAD_PASSPHRASE)
+            raise _join_error(JoinFailure.BAD_PASSPHRASE)
         if choice.auth is not point.auth or choice.encryption is not point.encryption:
-            raise _failed(JoinFailure.NOT_FOUND)
+            raise _join_error(JoinFailure.NOT_FOUND)
         if is_secured(point.auth, point.encryption) and choice.passphrase != point.passphrase:
-            raise _failed(JoinFailure.WRONG_PASSPHRASE)
+            raise _join_error(JoinFailure.WRONG_PASSPHRASE)
         return point
 
-    def _meet_fault(self, point: SimulatedAccessPoint) -> None:
+    def _apply_fault(self, point: SimulatedAccessPoint) -> None:
         if point.fault is WifiFault.VANISHES:
-            self.vanish(point.ssid)
-        if not any(one.ssid == point.ssid for one in self.air):
-            raise _failed(JoinFailure.LOST)
+            self.remove_access_point(point.ssid)
+        if not any(other.ssid == point.ssid for other in self.access_points):
+            raise _join_error(JoinFailure.LOST)
         if point.fault is WifiFault.NO_ADDRESS:
-            raise _failed(JoinFailure.NO_ADDRESS)
+            raise _join_error(JoinFailure.NO_ADDRESS)
 
     def _link(self, point: SimulatedAccessPoint) -> WifiLink:
         return WifiLink(self.interface, point.ssid, IPv4Interface(point.address))
 
 
 def _is_possible(choice: WifiCredentials) -> bool:
+    """Whether the passphrase has a length that the network's security allows."""
     length = len(choice.passphrase)
     if is_wep(choice.auth, choice.encryption):
         return length in {5, 10, 13, 26}
     return 8 <= length <= 64 or not is_secured(choice.auth, choice.encryption)
 
 
-def _failed(failure: JoinFailure) -> JoinError:
+def _join_error(failure: JoinFailure) -> JoinError:
     return JoinError(f"simulated: {failure.value}", failure)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.simulator.environment import simulated_environment
-from tests.common.daemon_process import Daemon
+from tests.common.daemon_process import DaemonProcess
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ main(prog_name="gatewayd")
 async def test_part_that_fails_at_start_is_started_anew_or_the_process_ends(part: str, tmp_path: Path) -> None:
     outcomes: Counter[str] = Counter()
     longest_s = 0.0
-    async with simulated_environment() as environment, Daemon(environment, tmp_path) as daemon:
+    async with simulated_environment() as environment, DaemonProcess(environment, tmp_path) as daemon:
         for after_ms in range(0, START_MS, STEP_MS):
             await daemon.start(program=INJECT.format(part=part, after_s=after_ms / 1000))
             await daemon.until_logged("essential_part_failed" if part in ESSENTIAL else "part_failed")

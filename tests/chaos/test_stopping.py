@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.simulator.environment import Environment, simulated_environment
-from tests.common.daemon_process import Daemon
+from tests.common.daemon_process import DaemonProcess
 from tests.common.processes import processes_of_session
 from tests.common.small_disk import fill, four_megabytes, needs_root
 
@@ -63,12 +63,12 @@ class Figures:
 
 
 @asynccontextmanager
-async def daemon_in_environment(folder: Path) -> AsyncIterator[tuple[Environment, Daemon]]:
-    async with simulated_environment() as environment, Daemon(environment, folder) as daemon:
+async def daemon_in_environment(folder: Path) -> AsyncIterator[tuple[Environment, DaemonProcess]]:
+    async with simulated_environment() as environment, DaemonProcess(environment, folder) as daemon:
         yield environment, daemon
 
 
-async def stop(daemon: Daemon, what: str, number: signal.Signals, figures: Figures, *, to_group: bool) -> None:
+async def stop(daemon: DaemonProcess, what: str, number: signal.Signals, figures: Figures, *, to_group: bool) -> None:
     began = time.monotonic()
     with suppress(ProcessLookupError):  # it has ended by itself, and its exit status says so
         daemon.signal(number, to_group=to_group)
@@ -114,11 +114,11 @@ async def broker_dies(environment: Environment, _: Path) -> None:
 
 async def radio_dies(environment: Environment, _: Path) -> None:
     environment.network.faults.refuse_connections()
-    environment.network.faults.cut_line()
+    environment.network.faults.cut_connection()
 
 
 async def radio_is_silent(environment: Environment, _: Path) -> None:
-    environment.network.faults.silence()
+    environment.network.faults.hang_ncp()
 
 
 async def cloud_hangs(environment: Environment, _: Path) -> None:
@@ -149,7 +149,7 @@ async def test_stopped_in_any_state_it_ends_within_five_seconds(tmp_path: Path) 
             for number in numbers:
                 await stop_in_state(number, environment, daemon)
 
-    async def stop_in_state(number: int, environment: Environment, daemon: Daemon) -> None:
+    async def stop_in_state(number: int, environment: Environment, daemon: DaemonProcess) -> None:
         breaks = chance.sample(BREAKS, k=chance.choice((1, 1, 2)))
         runs_s, broken_s = chance.uniform(0, 4), chance.choice((0.0, chance.uniform(0, 0.03), chance.uniform(0, 3)))
         number_, to_group = chance.choice(SIGNALS), chance.random() < 0.5

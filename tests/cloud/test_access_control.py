@@ -77,7 +77,7 @@ async def test_guest_is_limited_to_his_level_on_every_category(
             for exectype in ExecType:
                 fields = FIELDS.get((device.category, exectype), FIELDS.get((None, exectype)))
                 ran = len(gateway.bench.ran)
-                answer = await guest.ask(device.category, device.uuid, exectype, **(fields or {}))
+                answer = await guest.request(device.category, device.uuid, exectype, **(fields or {}))
                 place = f"{device.category} {exectype}: {answer.meaning}"
                 if fields is None:
                     assert answer.meaning is OperationStatus.BAD_PARAMETERS, place
@@ -146,7 +146,7 @@ async def test_permission_claimed_in_a_message_is_ignored(
         gateway_with(broker, tmp_path, Grant(GUEST, switch.id or 0, Permission.QUERY)) as (gateway, _),
         AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
     ):
-        answer = await guest.ask(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON, **claim)
+        answer = await guest.request(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON, **claim)
         assert (answer.meaning, gateway.bench.ran) == (OperationStatus.PERMISSION_DENIED, [])
 
 
@@ -158,7 +158,7 @@ async def test_permission_on_one_device_is_none_on_another(broker: Broker, tmp_p
         AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
     ):
         assert (
-            await guest.ask(lock.category, lock.uuid, ExecType.CONTROL, **TURN_ON)
+            await guest.request(lock.category, lock.uuid, ExecType.CONTROL, **TURN_ON)
         ).meaning is OperationStatus.PERMISSION_DENIED
         assert gateway.bench.ran == []
 
@@ -171,14 +171,14 @@ async def test_revoked_permission_ends_at_once_with_its_subscriptions(broker: Br
         AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as owner,
     ):
         assert (
-            await guest.ask(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON)
+            await guest.request(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON)
         ).meaning is OperationStatus.CONTROLLED
         access.set_grants([])
         since = asyncio.get_running_loop().time()
         await owner.expect(lambda message: DEVICES[-1].uuid in message.topic, since=since)
         sn = await guest.send(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON)
-        await owner.ask(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON)
-        assert [message.meaning for message in guest.seen if message.sn == sn and message.is_final] == []
+        await owner.request(switch.category, switch.uuid, ExecType.CONTROL, **TURN_ON)
+        assert [message.meaning for message in guest.received if message.sn == sn and message.is_final_answer] == []
         assert len(gateway.bench.ran) == 2
 
 
@@ -191,7 +191,7 @@ async def test_expired_authorization_is_reported_with_its_publisher(broker: Brok
         AppClient.connect(broker.host, broker.port, user, PASSWORD) as phone,
     ):
         await phone.publish(switch.category, switch.uuid, ExecType.UPDATE, payload)
-        await phone.ask(switch.category, switch.uuid, ExecType.QUERY)
+        await phone.request(switch.category, switch.uuid, ExecType.QUERY)
         assert gateway.bench.access_changed == [user]
 
 
@@ -203,5 +203,5 @@ async def test_unlinked_device_executes_no_request(broker: Broker, tmp_path: Pat
         switch = gateway.store.mirror.get(SWITCH)
         assert switch is not None
         await gateway.store.mirror.put(replace(switch, unlinked=True))
-        answer = await owner.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, **TURN_ON)
+        answer = await owner.request(Category.SWITCH, SWITCH, ExecType.CONTROL, **TURN_ON)
         assert (answer.meaning, gateway.bench.ran) == (OperationStatus.NO_SUCH_INFORMATION, [])

@@ -1,4 +1,4 @@
-"""A host as gatewayd's own: the unmodified bellows on the simulated coordinator, and what it hears."""
+"""An EZSP host for the simulated coordinator: the unmodified bellows, and the events that it reports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,80 +9,87 @@ from bellows.zigbee.application import ControllerApplication
 
 from gatewayd.simulator.radio import Device, SimulatedNetwork
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 """Against hanging only: nothing here takes this long."""
 
 
-class Ear:
-    """Listens to zigpy and lets a test wait for what it heard."""
+class ZigpyListener:
+    """Records what zigpy reports, and lets a test wait for it. Some methods are named by zigpy."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, tuple[Any, ...]]] = []
-        self._news = asyncio.Event()
+        self.events: list[tuple[str, tuple[Any, ...]]] = []
+        self._recorded = asyncio.Event()
 
-    def note(self, what: str, *facts: Any) -> None:
-        self.heard.append((what, facts))
-        self._news.set()
+    def record(self, event: str, *facts: Any) -> None:
+        self.events.append((event, facts))
+        self._recorded.set()
 
     def device_joined(self, device: Any) -> None:
-        self.note("joined", str(device.ieee).replace(":", ""))
+        self.record("joined", ieee_of(device))
 
     def device_initialized(self, device: Any) -> None:
-        self.note("initialized", str(device.ieee).replace(":", ""))
+        self.record("initialized", ieee_of(device))
 
     def device_left(self, device: Any) -> None:
-        self.note("left", str(device.ieee).replace(":", ""))
+        self.record("left", ieee_of(device))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.note("connection_lost", exc)
+        self.record("connection_lost", exc)
 
     def cluster_command(self, tsn: int, command: int, args: Any) -> None:
-        self.note("command", command, args)
+        self.record("command", command, args)
 
-    def count(self, what: str) -> int:
-        return sum(1 for kind, _ in self.heard if kind == what)
+    def count(self, event: str) -> int:
+        return len(self.all(event))
 
-    def all(self, what: str) -> list[tuple[Any, ...]]:
-        return [facts for kind, facts in self.heard if kind == what]
+    def all(self, event: str) -> list[tuple[Any, ...]]:
+        """The facts of every such event."""
+        return [facts for name, facts in self.events if name == event]
 
-    async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not true():
-                self._news.clear()
-                await self._news.wait()
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition`, which depends on recorded events, is true."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while not condition():
+                self._recorded.clear()
+                await self._recorded.wait()
 
 
-class Host:
-    """bellows, started, with an ear on it."""
+class BellowsHost:
+    """bellows, started, with a listener."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        self.ear = Ear()
-        app.add_listener(self.ear)
+        self.listener = ZigpyListener()
+        app.add_listener(self.listener)
 
     def device(self, device: Device) -> Any:
-        return next(one for one in self.app.devices.values() if str(one.ieee).replace(":", "") == device.ieee)
+        """zigpy's device for a simulated one."""
+        return next(one for one in self.app.devices.values() if ieee_of(one) == device.ieee)
 
-    async def take_in(self, network: SimulatedNetwork, device: Device) -> Any:
-        """Permit joining, let the device join, and wait until it is interviewed."""
-        before = self.ear.count("initialized")
+    async def join(self, network: SimulatedNetwork, device: Device) -> Any:
+        """Permit joining, let the device join, and wait until it is interviewed; returns zigpy's device."""
+        before = self.listener.count("initialized")
         await self.app.permit(60)
         await network.join(device)
-        await self.ear.until(lambda: self.ear.count("initialized") > before)
+        await self.listener.wait_until(lambda: self.listener.count("initialized") > before)
         return self.device(device)
 
-    async def listen_to(self, cluster: Any, attribute: int, minimum: int, maximum: int, change: int) -> None:
-        """Bind, configure reporting, and note each report as ("report", attribute, value)."""
-        cluster.on_event("attribute_report", lambda event: self.ear.note("report", event.attribute_id, event.raw_value))
+    async def configure_reporting(self, cluster: Any, attribute: int, minimum: int, maximum: int, change: int) -> None:
+        """Bind a cluster, configure reporting, and record each report as ("report", attribute, value)."""
+        cluster.on_event(
+            "attribute_report", lambda event: self.listener.record("report", event.attribute_id, event.raw_value)
+        )
         await cluster.bind()
         await cluster.configure_reporting(attribute, minimum, maximum, change)
 
     def reports(self) -> list[int]:
-        return [value for _, value in self.ear.all("report")]
+        """The reported values."""
+        return [value for _, value in self.listener.all("report")]
 
 
 @asynccontextmanager
-async def bellows_on(path: str, database: str | None = None) -> AsyncIterator[Host]:
+async def bellows_on(path: str, database: str | None = None) -> AsyncIterator[BellowsHost]:
+    """bellows on the coordinator at `path` ("socket://host:port" or a serial port)."""
     app = await ControllerApplication.new(
         {
             "database_path": database,
@@ -95,6 +102,11 @@ async def bellows_on(path: str, database: str | None = None) -> AsyncIterator[Ho
         auto_form=True,
     )
     try:
-        yield Host(app)
+        yield BellowsHost(app)
     finally:
         await app.shutdown()
+
+
+def ieee_of(device: Any) -> str:
+    """A zigpy device's address as 16 hex digits."""
+    return str(device.ieee).replace(":", "")

@@ -1,4 +1,4 @@
-"""The daemon as a process of its own, as systemd would run it: started, killed, started again."""
+"""The daemon as a process of its own, as systemd runs it: it can be killed and started again."""
 
 import asyncio
 import os
@@ -7,46 +7,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gatewayd.simulator.environment import OWNER, PASSWORD, Environment
+from gatewayd.simulator.environment import Environment, daemon_toml
 
 PROGRAM = "from gatewayd.cli import main; main(prog_name='gatewayd')"
 
 
-class Daemon:
-    """`gatewayd run` in a simulated world; killed when this is left, however the test ended."""
+class DaemonProcess:
+    """`gatewayd run` in a simulated environment; killed when the context is left, however the test ends.
+
+    `folder` has its configuration, its state and its log.
+    """
 
     def __init__(self, environment: Environment, folder: Path) -> None:
         self.folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._log_begins = 0
         self._config = folder / "gatewayd.toml"
-        password = folder / "password"
-        password.write_text(PASSWORD)
-        password.chmod(0o600)
-        self._config.write_text(
-            f'''
-[gateway]
-state_dir = "{folder}"
-[radio]
-path = "{environment.radio_url}"
-[cloud]
-base_url = "{environment.cloud.base_url}"
-username = "{OWNER}"
-password_file = "{password}"
-[mqtt]
-host = "{environment.broker.host}"
-port = {environment.broker.port}
-[udp]
-listen_port = {environment.udp_ports[0]}
-announce_port = {environment.udp_ports[1]}
-interfaces = ["lo"]
-[wifi]
-backend = "none"
-[admin]
-socket = "{folder}/admin.sock"
-''',
-            encoding="utf-8",
-        )
+        self._config.write_text(daemon_toml(environment, folder), encoding="utf-8")
 
     async def start(
         self, *, program: str = PROGRAM, prefix: Sequence[str] = (), stderr: int | None = None, **environ: str
@@ -72,7 +49,7 @@ socket = "{folder}/admin.sock"
                 process_group=0,
             )
 
-    async def __aenter__(self) -> "Daemon":
+    async def __aenter__(self) -> "DaemonProcess":
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -80,7 +57,7 @@ socket = "{folder}/admin.sock"
             await self.kill()
 
     async def kill(self) -> None:
-        """kill -9."""
+        """SIGKILL."""
         assert self._process is not None
         self._process.kill()
         await self._process.wait()
@@ -117,5 +94,5 @@ socket = "{folder}/admin.sock"
                 await asyncio.sleep(0.005)
 
     def log(self) -> str:
-        """All that it has logged."""
+        """What it has logged so far."""
         return (self.folder / "daemon.log").read_text(encoding="utf-8")

@@ -88,7 +88,7 @@ async def gateway_and_cloud(
 ) -> AsyncIterator[GatewayAndCloud]:
     """A gateway with three records that are to be created in the cloud. `board_now` is the board's clock."""
     async with (
-        SimulatedCloud(now=now, numbers_members=True).serve() as cloud,
+        SimulatedCloud(now=now, shows_member_ids=True).serve() as cloud,
         Store.open(folder / "gateway.db", now=board_now, zone=ZONE, key=bytes(32)) as store,
     ):
         for user in (OWNER, GUEST):

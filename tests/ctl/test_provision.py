@@ -70,7 +70,7 @@ async def test_refusal_is_raised_with_the_reason(gateway: Gateway) -> None:
         (found,) = await client.discover(0.2)
         with pytest.raises(RefusedByGatewayError, match="the passphrase is wrong"):
             await client.join(found, HOME, "guessed-it")
-        gateway.wifi.deaf = True
+        gateway.wifi.scan_fails = True
         with pytest.raises(RefusedByGatewayError, match="400514"):
             await client.list_networks(found)
 

@@ -60,8 +60,8 @@ VIEW = DemoView(
 
 
 ADDRESSES = {
-    "ask it": "gatewayctl --socket /tmp/x/admin.sock status",
-    "be a phone": "gatewayctl provision " + 7 * "--long ",
+    "status": "gatewayctl --socket /tmp/x/admin.sock status",
+    "phone": "gatewayctl provision " + 7 * "--long ",
 }
 
 

@@ -1,9 +1,8 @@
-"""gatewayctl on a running daemon, as an operator calls it."""
+"""gatewayctl as a process, on a running daemon."""
 
 import asyncio
 import json
 import stat
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,39 +13,36 @@ import pytest
 from gatewayd import daemon
 from gatewayd.admin.console import Console
 from gatewayd.demo.run import settings_for
+from gatewayd.simulator.cloud.calls import FORBIDDEN
 from gatewayd.simulator.environment import COORDINATOR, OWNER, PASSWORD, Environment, simulated_environment
 from gatewayd.simulator.radio import Description, Device, SimulatedEndpoint, SimulatedNetwork, switch
 from gatewayd.simulator.radio.devices.common import basic
+from tests.common.gatewayctl_process import run_gatewayctl
 
 LAMP = "00158d0002a00001"
+ON_OFF_LIGHT = 0x0100
 
 
 @dataclass(frozen=True, slots=True)
-class Ctl:
-    """gatewayctl as a process, on the socket of the daemon that runs here."""
+class Gatewayctl:
+    """Calls gatewayctl on the socket of the daemon that runs in this process."""
 
     socket: Path
     environment: Environment
     console: Console
 
     async def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        start = "from gatewayd.ctl.main import main; main(prog_name='gatewayctl')"
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", start, "--socket", str(self.socket), *arguments,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
+        """Exit status, stdout and stderr."""
+        return await run_gatewayctl(self.socket, *arguments)
 
-    async def until_online(self) -> None:
+    async def wait_until_online(self) -> None:
         async with asyncio.timeout(30):
             while not self.console.snapshots.mqtt().up:
                 await asyncio.sleep(0.02)
 
 
 @pytest.fixture
-async def ctl(tmp_path: Path) -> AsyncIterator[Ctl]:
+async def ctl(tmp_path: Path) -> AsyncIterator[Gatewayctl]:
     network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=11)
     network.form()
     network.add(switch(LAMP, channels=1), joined=False)
@@ -54,12 +50,12 @@ async def ctl(tmp_path: Path) -> AsyncIterator[Ctl]:
         simulated_environment(network) as environment,
         daemon.running(settings_for(environment, tmp_path), PASSWORD, {}) as console,
     ):
-        found = Ctl(tmp_path / "admin.sock", environment, console)
-        await found.until_online()
-        yield found
+        gatewayctl = Gatewayctl(tmp_path / "admin.sock", environment, console)
+        await gatewayctl.wait_until_online()
+        yield gatewayctl
 
 
-async def test_a_device_is_let_in_looked_at_and_removed(ctl: Ctl) -> None:
+async def test_device_joins_is_shown_and_removed(ctl: Gatewayctl) -> None:
     assert await ctl("permit-join", "60") == (0, "devices may join for 60 s\n", "")
     await ctl.environment.network.join(ctl.environment.network.devices[LAMP])
     async with asyncio.timeout(20):
@@ -73,9 +69,9 @@ async def test_a_device_is_let_in_looked_at_and_removed(ctl: Ctl) -> None:
     assert (code, out, len(err.splitlines())) == (1, "", 1)
 
 
-async def test_a_device_that_nobody_knows_is_listed_shown_and_removed(ctl: Ctl) -> None:
+async def test_unknown_device_is_listed_shown_and_removed(ctl: Gatewayctl) -> None:
     device = ctl.environment.network.add(
-        Description("00158d0009a00001", (SimulatedEndpoint(1, 0x0100, (basic("X1"),)),), Device)
+        Description("00158d0009a00001", (SimulatedEndpoint(1, ON_OFF_LIGHT, (basic("X1"),)),), Device)
     )
     await ctl("permit-join", "60")
     await ctl.environment.network.join(device)
@@ -83,20 +79,20 @@ async def test_a_device_that_nobody_knows_is_listed_shown_and_removed(ctl: Ctl) 
         while not json.loads((await ctl("devices", "--json"))[1]):
             await asyncio.sleep(0.1)
     assert "endpoint 1: 0x0000" in (await ctl("devices"))[1]
-    offers = json.loads((await ctl("show", device.ieee))[1])
-    assert (offers["model"], offers["endpoints"]) == ("X1", [{"endpoint": 1, "clusters": "0x0000", "outputs": ""}])
+    shown = json.loads((await ctl("show", device.ieee))[1])
+    assert (shown["model"], shown["endpoints"]) == ("X1", [{"endpoint": 1, "clusters": "0x0000", "outputs": ""}])
     assert await ctl("remove", device.ieee) == (0, f"{device.ieee} is removed\n", "")
     assert json.loads((await ctl("devices", "--json"))[1]) == []
 
 
-async def test_what_cannot_be_removed_is_said_in_one_line(ctl: Ctl) -> None:
+async def test_remove_of_unknown_device_or_gateway_fails_in_one_line(ctl: Gatewayctl) -> None:
     for uuid, reason in (("0123456789abcdef", "no device 0123456789abcdef"), (COORDINATOR, "its own network")):
         code, out, err = await ctl("remove", uuid)
         assert (code, out, len(err.splitlines())) == (1, "", 1)
         assert reason in err
 
 
-async def test_the_network_is_backed_up_for_its_owner_alone_and_restored(ctl: Ctl, tmp_path: Path) -> None:
+async def test_network_backup_is_private_and_restored(ctl: Gatewayctl, tmp_path: Path) -> None:
     file = tmp_path / "network.json"
     assert await ctl("backup", str(file)) == (0, f"{file}: the network of {COORDINATOR} on channel 15\n", "")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -109,8 +105,8 @@ async def test_the_network_is_backed_up_for_its_owner_alone_and_restored(ctl: Ct
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"{", "truncated"), (b"{}", "'metadata' is missing")])
-async def test_a_file_that_is_no_backup_is_refused_in_one_line(
-    ctl: Ctl, tmp_path: Path, content: bytes, reason: str
+async def test_restore_of_invalid_file_fails_in_one_line(
+    ctl: Gatewayctl, tmp_path: Path, content: bytes, reason: str
 ) -> None:
     file = tmp_path / "network.json"
     file.write_bytes(content)
@@ -120,7 +116,7 @@ async def test_a_file_that_is_no_backup_is_refused_in_one_line(
     assert reason in err
 
 
-async def test_a_backup_into_a_folder_that_is_not_there_says_so(ctl: Ctl, tmp_path: Path) -> None:
+async def test_backup_to_missing_folder_fails_with_reason(ctl: Gatewayctl, tmp_path: Path) -> None:
     code, _, err = await ctl("backup", str(tmp_path / "nowhere" / "network.json"))
     assert (code, err) == (
         1,
@@ -128,7 +124,7 @@ async def test_a_backup_into_a_folder_that_is_not_there_says_so(ctl: Ctl, tmp_pa
     )
 
 
-async def test_the_qr_code_says_which_gateway_in_which_cloud(ctl: Ctl) -> None:
+async def test_qr_code_has_cloud_address_and_gateway_uuid(ctl: Gatewayctl) -> None:
     code, out, _ = await ctl("qr")
     text = f"{ctl.environment.cloud.base_url}/api/app/AA01GW-UG/{COORDINATOR}"
     assert (code, out.splitlines()[-1]) == (0, text)
@@ -136,7 +132,7 @@ async def test_the_qr_code_says_which_gateway_in_which_cloud(ctl: Ctl) -> None:
     assert "█" in out
 
 
-async def test_a_sync_is_told_section_by_section_and_fails_where_one_does(ctl: Ctl) -> None:
+async def test_sync_prints_each_section_and_fails_when_one_fails(ctl: Gatewayctl) -> None:
     code, out, err = await ctl("sync")
     assert (code, err) == (0, "")
     assert [line.split(":")[0] for line in out.splitlines()][:2] == ["timestamp", "record"]
@@ -146,23 +142,23 @@ async def test_a_sync_is_told_section_by_section_and_fails_where_one_does(ctl: C
     assert (code, failed, len(err.splitlines())) == (1, ["space"], 1)
 
 
-async def in_the_cloud(ctl: Ctl, uuid: str) -> None:
+async def wait_for_cloud_record(ctl: Gatewayctl, uuid: str) -> None:
     async with asyncio.timeout(60):
         while uuid not in {record["uuid"] for record in ctl.environment.cloud.records(OWNER)}:
             await asyncio.sleep(0.1)
 
 
-async def dead_letters(ctl: Ctl, count: int) -> list[dict[str, Any]]:
-    """As soon as there are so many."""
+async def dead_letters(ctl: Gatewayctl, count: int) -> list[dict[str, Any]]:
+    """The dead letters, once there are so many."""
     async with asyncio.timeout(40):
         while len(dead := json.loads((await ctl("outbox", "--json"))[1])["dead"]) != count:
             await asyncio.sleep(0.1)
     return list(dead)
 
 
-async def test_what_the_cloud_would_not_take_is_shown_with_its_reason_forgotten_or_sent_again(ctl: Ctl) -> None:
-    await in_the_cloud(ctl, COORDINATOR)  # the gateway's own record is not what is refused
-    refused = json.dumps({"msg": {}, "status": 400042, "desc": "权限不足"})
+async def test_dead_letter_is_shown_with_reason_and_sent_again_on_retry(ctl: Gatewayctl) -> None:
+    await wait_for_cloud_record(ctl, COORDINATOR)  # not the gateway's record is to be refused
+    refused = json.dumps({"msg": {}, "status": FORBIDDEN, "desc": "权限不足"})
     ctl.environment.cloud.faults.answer("/api/iot/iot_manage_view/", refused, times=10_000)
     assert (await ctl("permit-join"))[0] == 0
     await ctl.environment.network.join(ctl.environment.network.devices[LAMP])
@@ -173,18 +169,18 @@ async def test_what_the_cloud_would_not_take_is_shown_with_its_reason_forgotten_
     ctl.environment.cloud.faults.clear()
     id_ = str(letter["id"])
     assert await ctl("outbox", "retry", id_) == (0, f"{id_} goes out again\n", "")
-    await in_the_cloud(ctl, LAMP)
+    await wait_for_cloud_record(ctl, LAMP)
     assert await dead_letters(ctl, 0) == []
     assert await ctl("outbox", "discard", id_) == (1, "", f"gatewayctl: there is no dead letter {id_}\n")
 
 
-async def test_the_provisioning_window_is_opened_and_shut(ctl: Ctl) -> None:
+async def test_provisioning_window_is_opened_and_closed(ctl: Gatewayctl) -> None:
     assert (await ctl("provision-window", "3"))[0] == 0
     code, out, _ = await ctl("provision-window", "0")
     assert (code, "shut" in out or "closed" in out) == (0, True)
 
 
-async def test_firmware_outbox_status_and_log_level_answer(ctl: Ctl) -> None:
+async def test_firmware_outbox_status_and_log_level_are_answered(ctl: Gatewayctl) -> None:
     assert await ctl("firmware", "check") == (0, "9.9.9 is newer than 0.1.0, which runs here\n", "")
     assert json.loads((await ctl("outbox", "--json"))[1]).keys() == {"waiting", "dead"}
     status = json.loads((await ctl("status", "--json"))[1])

@@ -1,4 +1,4 @@
-"""A guest at a running gateway: what the cloud gives him he may, and no longer than it does; nothing restarts."""
+"""A guest of a running gateway: he may do what the cloud authorizes him to, until it no longer does; no restart."""
 
 import asyncio
 from pathlib import Path
@@ -11,14 +11,15 @@ from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.members import Member
 from gatewayd.model.ids import Category, ExecType
+from gatewayd.model.permission import Permission
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.environment import COORDINATOR, GUEST, OWNER, PASSWORD
-from tests.common.home import LAMP, Home, at_home
 from tests.common.rest import connect_client
+from tests.common.running_gateway import LAMP, RunningGateway, running_gateway
 
 TURN_ON = {"operate": 1, "operate_channel_id": 1}
-LAPSED = msgspec.json.encode(
+AUTHORIZATION_EXPIRED = msgspec.json.encode(
     {
         "msg": {},
         "status": OperationStatus.AUTHORIZATION_EXPIRED.code,
@@ -28,7 +29,7 @@ LAPSED = msgspec.json.encode(
 
 
 async def synced(console: Console, after: int) -> int:
-    """The number of the first run of the sync after `after`, once it is over."""
+    """The number of the first run of the sync after run `after`, once it has ended."""
     async with asyncio.timeout(30):
         while True:
             progress = await console.sync_progress(NoParams())
@@ -37,47 +38,48 @@ async def synced(console: Console, after: int) -> int:
             await asyncio.sleep(0.02)
 
 
-async def invited(app: CloudClient, home: Home, level: int) -> Authorization:
-    """The owner's app makes the guest a member of the home and lets him use the lamp."""
-    async with connect_client(home.environment.cloud, username=GUEST, password=PASSWORD) as guests_app:
+async def authorize_guest(app: CloudClient, gateway: RunningGateway, permission: Permission) -> Authorization:
+    """As the owner's app does: makes the guest a member of the home, and authorizes him on the lamp."""
+    async with connect_client(gateway.environment.cloud, username=GUEST, password=PASSWORD) as guests_app:
         guest_id = (await guests_app.accounts.profile()).id
-    (network,) = [one async for one in app.homes.list()]
-    member = await app.members.create(Member(home_id=network.id, title="邻居"))
+    (home,) = [one async for one in app.homes.list()]
+    member = await app.members.create(Member(home_id=home.id, title="邻居"))
     await app.members.update(replace(member, user_id=guest_id))
     (lamp,) = [one async for one in app.records.list(uuid=LAMP)]
-    return await app.authorizations.create(Authorization(info_id=lamp.id, authorized_id=guest_id, perm=level))
+    return await app.authorizations.create(Authorization(info_id=lamp.id, authorized_id=guest_id, perm=permission))
 
 
-async def turned_on(home: Home, phone: AppClient, *, wait_s: float = 10) -> OperationStatus | None:
-    """What the gateway says to somebody who turns the lamp on; None where it does not hear him."""
+async def turn_lamp_on(phone: AppClient, *, timeout_s: float = 10) -> OperationStatus | None:
+    """The status of the gateway's answer; None where it does not answer."""
     sn = await phone.send(Category.SWITCH, LAMP, ExecType.CONTROL, param=TURN_ON)
     try:
-        return (await phone.expect(lambda seen: seen.sn == sn and seen.is_final, timeout_s=wait_s)).meaning
+        answer = await phone.expect(lambda message: message.sn == sn and message.is_final_answer, timeout_s=timeout_s)
     except TimeoutError:
         return None
+    return answer.meaning
 
 
-async def test_a_guest_is_let_in_and_shut_out_while_the_gateway_runs(tmp_path: Path) -> None:
+async def test_guest_may_control_lamp_only_while_authorized(tmp_path: Path) -> None:
     async with (
-        at_home(tmp_path) as home,
-        home.environment.phone(GUEST) as guest,
-        connect_client(home.environment.cloud, username=OWNER, password=PASSWORD) as app,
+        running_gateway(tmp_path) as gateway,
+        gateway.environment.phone(GUEST) as guest,
+        connect_client(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
     ):
         async with asyncio.timeout(60):
-            while LAMP not in {record["uuid"] for record in home.environment.cloud.records(OWNER)}:
+            while LAMP not in {record["uuid"] for record in gateway.environment.cloud.records(OWNER)}:
                 await asyncio.sleep(0.05)
-        assert await turned_on(home, guest, wait_s=0.5) is None
-        right = await invited(app, home, level=3)
-        run = await synced(home.console, await home.console.sync_now(NoParams()) - 1)
-        assert await turned_on(home, guest) is OperationStatus.CONTROLLED
-        denied = await guest.ask(Category.SWITCH, LAMP, ExecType.UPDATE, title="我的")
+        assert await turn_lamp_on(guest, timeout_s=0.5) is None
+        authorization = await authorize_guest(app, gateway, Permission.CONTROL)
+        run = await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
+        assert await turn_lamp_on(guest) is OperationStatus.CONTROLLED
+        denied = await guest.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="我的")
         assert denied.meaning is OperationStatus.PERMISSION_DENIED
 
-        assert right.id is not None
-        await app.authorizations.delete(right.id)
-        await home.phone.publish(Category.GATEWAY, COORDINATOR, ExecType.UPDATE, LAPSED)
-        await synced(home.console, run)
+        assert authorization.id is not None
+        await app.authorizations.delete(authorization.id)
+        await gateway.phone.publish(Category.GATEWAY, COORDINATOR, ExecType.UPDATE, AUTHORIZATION_EXPIRED)
+        await synced(gateway.console, run)
         async with asyncio.timeout(30):
-            while (answer := await turned_on(home, guest, wait_s=1)) is not None:  # until it no longer listens to him
+            while (answer := await turn_lamp_on(guest, timeout_s=1)) is not None:  # until it has unsubscribed
                 assert answer is OperationStatus.PERMISSION_DENIED
-        assert await turned_on(home, home.phone) is OperationStatus.CONTROLLED
+        assert await turn_lamp_on(gateway.phone) is OperationStatus.CONTROLLED

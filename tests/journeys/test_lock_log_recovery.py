@@ -1,4 +1,4 @@
-"""What a lock did while the gateway was down is told, and before what it does while that is being found out."""
+"""What a lock did while the gateway was down is read from its log, and published before what it does meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,81 +9,86 @@ from pathlib import Path
 import pytest
 
 from gatewayd.model.ids import Category, ExecType
+from gatewayd.model.lock import KeyType
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.environment import COORDINATOR, simulated_environment
 from gatewayd.simulator.radio import Lock, SimulatedNetwork, lock
-from tests.common.daemon_process import Daemon
+from tests.common.daemon_process import DaemonProcess
 from tests.common.join_devices import join_all
 
-MOTHER, FATHER = "482913", "573024"
-DOOR = "00158d0003b00001"
+MOTHER_PIN, FATHER_PIN = "482913", "573024"
+LOCK = "00158d0003b00001"
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """A gateway that can be killed, a door with two keys, and a phone that hears who opens it."""
+class GatewayWithLock:
+    """A gateway that can be killed, a lock with two PIN codes (keys 1 and 2), and a phone that receives its events."""
 
-    daemon: Daemon
+    daemon: DaemonProcess
     network: SimulatedNetwork
-    door: Lock
+    lock: Lock
     phone: AppClient
 
     @property
-    def openers(self) -> list[int]:
-        """Who opened the door, by his key, in the order in which the phone heard of it."""
-        return [seen.msg["param"]["keyid"] for seen in self.phone.seen if seen.meaning is OperationStatus.UNLOCK_EVENT]
+    def openings(self) -> list[int]:
+        """The key of each unlock event, in the order in which the phone received them."""
+        return [
+            message.msg["param"]["keyid"]
+            for message in self.phone.received
+            if message.meaning is OperationStatus.UNLOCK_EVENT
+        ]
 
-    async def until_opened(self, times: int) -> None:
+    async def wait_for_openings(self, count: int) -> None:
         async with asyncio.timeout(30):
-            while len(self.openers) < times:
+            while len(self.openings) < count:
                 await asyncio.sleep(0.05)
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[Home]:
+async def gateway(tmp_path: Path) -> AsyncIterator[GatewayWithLock]:
     network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=3)
     network.form()
-    door = network.add(lock(DOOR, poll_interval_s=0.05), joined=False)
+    door_lock = network.add(lock(LOCK, poll_interval_s=0.05), joined=False)
     async with (
         simulated_environment(network) as environment,
         environment.phone() as phone,
-        Daemon(environment, tmp_path) as daemon,
+        DaemonProcess(environment, tmp_path) as daemon,
     ):
         await daemon.start()
-        await join_all(network, phone, (door,))
-        for name, pin in (("妈妈", MOTHER), ("爸爸", FATHER)):
-            key = {"keytype": 0, "key_name": name, "pass": pin}
-            answer = await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)
+        await join_all(network, phone, (door_lock,))
+        for name, pin in (("妈妈", MOTHER_PIN), ("爸爸", FATHER_PIN)):
+            key = {"keytype": KeyType.PASSWORD, "key_name": name, "pass": pin}
+            answer = await phone.request(Category.LOCK, LOCK, ExecType.CREATE, param=key)
             assert answer.meaning is OperationStatus.CREATED
-        yield Home(daemon, network, door, phone)
+        yield GatewayWithLock(daemon, network, door_lock, phone)
         assert await daemon.stop() == 0
 
 
-async def test_an_opening_does_not_overtake_those_that_the_gateway_slept_through(home: Home) -> None:
-    await home.daemon.kill()
+async def test_opening_after_restart_is_published_after_openings_from_log(gateway: GatewayWithLock) -> None:
+    await gateway.daemon.kill()
     for _ in range(3):
-        assert home.door.enter_pin(MOTHER)
-    home.network.faults.make_slow(DOOR, 0.4)  # its log takes a while to be read
-    asked = len(home.door.executed)
-    await home.daemon.start()
+        assert gateway.lock.enter_pin(MOTHER_PIN)
+    gateway.network.faults.delay_answers(LOCK, 0.4)  # so that reading the log takes a while
+    executed = len(gateway.lock.executed)
+    await gateway.daemon.start()
     async with asyncio.timeout(30):
-        while len(home.door.executed) == asked:
+        while len(gateway.lock.executed) == executed:
             await asyncio.sleep(0.01)
-    assert home.door.enter_pin(FATHER)
-    await home.until_opened(4)
-    assert home.openers == [1, 1, 1, 2]
+    assert gateway.lock.enter_pin(FATHER_PIN)
+    await gateway.wait_for_openings(4)
+    assert gateway.openings == [1, 1, 1, 2]
 
 
-async def test_a_lock_whose_clock_was_set_back_is_caught_up_with_as_before(home: Home) -> None:
-    assert home.door.enter_pin(MOTHER)
-    await home.until_opened(1)
-    home.network.wall_clock = lambda: datetime(2003, 1, 1, tzinfo=UTC)  # its batteries were changed
-    assert home.door.enter_pin(FATHER)
-    await home.until_opened(2)
-    await home.daemon.kill()
+async def test_openings_from_log_are_published_when_lock_clock_was_set_back(gateway: GatewayWithLock) -> None:
+    assert gateway.lock.enter_pin(MOTHER_PIN)
+    await gateway.wait_for_openings(1)
+    gateway.network.wall_clock = lambda: datetime(2003, 1, 1, tzinfo=UTC)  # as after a change of batteries
+    assert gateway.lock.enter_pin(FATHER_PIN)
+    await gateway.wait_for_openings(2)
+    await gateway.daemon.kill()
     for _ in range(2):
-        assert home.door.enter_pin(FATHER)
-    await home.daemon.start()
-    await home.until_opened(4)
-    assert home.openers == [1, 2, 2, 2]
+        assert gateway.lock.enter_pin(FATHER_PIN)
+    await gateway.daemon.start()
+    await gateway.wait_for_openings(4)
+    assert gateway.openings == [1, 2, 2, 2]

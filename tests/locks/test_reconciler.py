@@ -72,7 +72,7 @@ async def front_door(tmp_path: Path) -> AsyncIterator[LockWithKeys]:
 
 
 async def test_key_that_is_being_added_is_not_removed_as_unfinished(front_door: LockWithKeys) -> None:
-    front_door.gateway.network.faults.make_slow(DOOR, 0.3)
+    front_door.gateway.network.faults.delay_answers(DOOR, 0.3)
     adding = asyncio.create_task(front_door.add("妈妈", "482913"))
     await front_door.gateway.until(lambda: front_door.states() == [KeyState.PENDING])
     await front_door.keys.remove_unfinished(DOOR)

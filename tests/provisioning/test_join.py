@@ -15,7 +15,7 @@ from gatewayd.provisioning.datagrams import SealedPassphrase
 from gatewayd.provisioning.rate_limit import Rate, RateLimits
 from gatewayd.provisioning.seal import SealContext, seal
 from gatewayd.provisioning.ssid import to_text
-from gatewayd.simulator.wifi import HALLWAY, SimulatedAccessPoint, SimulatedWifi, WifiFault
+from gatewayd.simulator.wifi import DEFAULT_ACCESS_POINTS, SimulatedAccessPoint, SimulatedWifi, WifiFault
 from tests.common.provisioning import GATEWAY, TIMEOUT_S, PhoneSocket, running_gateway
 
 DISCOVER = {"msg": {"category": "gw", "sn": "77"}, "status": 200501}
@@ -40,7 +40,7 @@ async def sealed_join(phone: PhoneSocket, network: NetworkEntry = HOME, passphra
 
 
 @pytest.mark.parametrize(
-    "point", [point for point in HALLWAY if not point.wpa3_only], ids=lambda point: str(point.ssid)
+    "point", [point for point in DEFAULT_ACCESS_POINTS if not point.wpa3_only], ids=lambda point: str(point.ssid)
 )
 async def test_every_kind_of_network_is_joined_by_its_listed_name(point: SimulatedAccessPoint) -> None:
     async with running_gateway() as gateway, gateway.phone() as phone:
@@ -76,10 +76,10 @@ async def test_wpa3_and_hidden_networks_are_not_listed() -> None:
 async def test_failed_join_logs_the_reason_and_restores_the_former_network(
     request_: dict[str, Any], failure: str
 ) -> None:
-    former = HALLWAY[1]
+    former = DEFAULT_ACCESS_POINTS[1]
     silent = SimulatedAccessPoint(b"silent", passphrase=PASSPHRASE, fault=WifiFault.NO_ADDRESS)
     ghost = SimulatedAccessPoint(b"ghost", passphrase=PASSPHRASE, fault=WifiFault.VANISHES)
-    wifi = SimulatedWifi((*HALLWAY, silent, ghost), joined=former)
+    wifi = SimulatedWifi((*DEFAULT_ACCESS_POINTS, silent, ghost), joined=former)
     with capture_logs() as logs:
         async with running_gateway(wifi) as gateway, gateway.phone() as phone:
             phone.send(request_)
@@ -212,19 +212,19 @@ async def test_join_fails_when_the_network_disappears_meanwhile() -> None:
     async with running_gateway(wifi) as gateway, gateway.phone() as phone:
         phone.send(join())
         await wifi.begun.wait()
-        wifi.vanish(HOME.ssid.encode())
+        wifi.remove_access_point(HOME.ssid.encode())
         wifi.resumed.set()
         assert (await phone.receive(400515))["desc"] == "the network went away while joining"
 
 
 async def test_stop_during_a_join_restores_the_former_network() -> None:
-    wifi = PausedJoinWifi(joined=HALLWAY[1])
+    wifi = PausedJoinWifi(joined=DEFAULT_ACCESS_POINTS[1])
     async with running_gateway(wifi) as gateway, gateway.phone() as phone:
         phone.send(join())
         await wifi.begun.wait()
     link = await wifi.link()
     assert link is not None
-    assert link.ssid == HALLWAY[1].ssid
+    assert link.ssid == DEFAULT_ACCESS_POINTS[1].ssid
 
 
 async def test_sealed_passphrase_is_opened_and_used() -> None:

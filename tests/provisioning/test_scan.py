@@ -59,7 +59,7 @@ async def test_request_just_after_a_scan_gets_the_same_list_without_another(gate
 
 async def test_failed_scan_is_answered_with_400514() -> None:
     wifi = SimulatedWifi()
-    wifi.deaf = True
+    wifi.scan_fails = True
     async with running_gateway(wifi) as gateway, gateway.phone() as phone:
         phone.send(LIST_NETWORKS)
         assert await phone.receive(400514, 200553) == {"status": 400514}

@@ -113,7 +113,7 @@ async def test_door_contact_is_enrolled_and_reports_its_zone(gateway: ZigbeeGate
     door.lift_cover()
     door.run_low()
     await gateway.until(lambda: zone() == (False, True, True))
-    door.ask_to_be_enrolled()
+    door.request_enrollment()
     await gateway.until(lambda: door.is_enrolled)
 
 

@@ -13,7 +13,7 @@ from tests.common.zigbee import ZigbeeGateway, running
 
 async def join_again(gateway: ZigbeeGateway, device: Device, *, moved: bool) -> None:
     before = len(gateway.ready)
-    await gateway.network.join(device, moved=moved)
+    await gateway.network.join(device, new_nwk=moved)
     await gateway.until(lambda: len(gateway.ready) > before)
 
 
@@ -51,7 +51,7 @@ async def test_devices_with_the_same_network_address_stay(gateway: ZigbeeGateway
     record = await gateway.join(lamp)
     await gateway.store.mirror.put(replace(record, title="走廊灯"))
     before = len(gateway.ready)
-    await gateway.network.clash(lamp)
+    await gateway.network.resolve_address_conflict(lamp)
     await gateway.until(lambda: len(gateway.ready) > before)
     assert not any(isinstance(event, DeviceLeft) for event in gateway.events)
     lamp.press(1)
@@ -79,7 +79,7 @@ async def test_device_that_joins_again_retains_edited_fields_and_is_read(gateway
     await gateway.store.mirror.put(replace(record, title="走廊灯", id=7, param=replace(record.param, room_id=3)))
     lamp.bindings.clear()
     lamp.press(1)  # the report is lost: the device has no binding
-    await gateway.network.rejoin(lamp, moved=True)
+    await gateway.network.rejoin(lamp, new_nwk=True)
 
     def value() -> object:
         param = gateway.record(lamp).param
@@ -102,7 +102,7 @@ async def test_sensor_that_missed_its_set_up_is_set_up_when_it_reports(gateway: 
     gateway.network.faults.clear()
     sensor.report_now(1, 0x0402, 0, 2200)
     await gateway.until(lambda: len(gateway.ready) == 1)
-    assert sensor.bound_to(1, 0x0402) is not None
+    assert sensor.bound_endpoint(1, 0x0402) is not None
 
 
 async def test_sensor_that_missed_its_set_up_is_set_up_after_restart(network: SimulatedNetwork, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_sensor_that_missed_its_set_up_is_set_up_after_restart(network: Si
         network.faults.clear()
         async with running(network, url, tmp_path) as gateway:
             await gateway.until(lambda: len(gateway.ready) == 1)
-            assert sensor.bound_to(1, 0x0402) is not None
+            assert sensor.bound_endpoint(1, 0x0402) is not None
         async with running(network, url, tmp_path) as gateway:
             await gateway.until_up()
             sensor.set(temperature=23)
@@ -130,7 +130,7 @@ async def test_set_up_cut_off_by_a_coordinator_reset_is_completed(
     gateway.network.faults.clear()
     gateway.network.faults.reset_ncp()
     await gateway.until(lambda: len(gateway.ready) == 1)
-    assert lamp.bound_to(1, 0x0006) is not None
+    assert lamp.bound_endpoint(1, 0x0006) is not None
 
 
 async def test_device_whose_interview_broke_off_is_interviewed_when_it_reports(

@@ -25,7 +25,7 @@ async def test_reset_during_start_does_not_restart_a_working_coordinator(
     async with network.serve() as url, running(network, url, tmp_path) as gateway:
         radio = gateway.zigbee.radio
         async with asyncio.timeout(20):
-            while not network.faults.lines:
+            while not network.faults.connections:
                 await asyncio.sleep(0)
             assert not radio.up.is_set()
             radio.connection_lost(ConnectionResetError("reset"))  # what bellows makes zigpy call

@@ -5,7 +5,7 @@ from pathlib import Path
 from gatewayd.model.ids import Category, Uuid
 from gatewayd.simulator.radio import Attribute, Cluster, Description, Device, SimulatedEndpoint, SimulatedNetwork
 from gatewayd.simulator.radio.devices.common import basic
-from gatewayd.simulator.radio.zcl import U16
+from gatewayd.simulator.radio.zcl import UINT16
 from tests.common.zigbee import ZigbeeGateway, running
 
 DEVICE = Uuid("00158d0009a00001")
@@ -20,7 +20,7 @@ title = "新品"
 
 
 def undescribed_device() -> Description[Device]:
-    cluster = Cluster(0xFC00, (Attribute(0, U16, 7),))
+    cluster = Cluster(0xFC00, (Attribute(0, UINT16, 7),))
     return Description(DEVICE, (SimulatedEndpoint(1, 0x0100, (basic("X1"), cluster)),), Device)
 
 

@@ -9,7 +9,7 @@ import math
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,6 +29,7 @@ _LONGEST_PAUSE_WHEN_REFUSED_S: Final = 600.0  # a wrong password: too many attem
 _TIMEOUT_S: Final = 10.0
 _FIRST_CONNECT_TIMEOUT_S: Final = 5.0  # while it is unknown whether the broker answers to this version of MQTT
 _LAST_PUBLISH_TIMEOUT_S: Final = 1.0
+_CANCELLED_AGAIN_S: Final = 0.5
 _MAX_FILTERS: Final = 50  # in one SUBSCRIBE or UNSUBSCRIBE
 
 # Reason codes of CONNACK, in MQTT 3.1.1 and in MQTT 5, and the first failure code of SUBACK in both.
@@ -161,7 +162,7 @@ class MqttSession:
             began, connections = clock(), self.connections
             self.connecting_since = began
             try:
-                await self._run_connection()
+                await _run_in_own_task(self._run_connection())
             except* (aiomqtt.MqttError, OSError) as errors:
                 self._note_failure(_first_error(errors))
             finally:
@@ -239,6 +240,28 @@ class MqttSession:
         if reason != self.disconnect_reason:  # logged once per reason, not once per attempt
             log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason)
         self.disconnect_reason = reason
+
+
+async def _run_in_own_task(connection: Coroutine[Any, Any, None]) -> None:
+    """Run a connection to its end; when cancelled, cancel it until it has ended.
+
+    Before Python 3.13 a TaskGroup that ends with an error drops a cancellation that arrives meanwhile (a broker that
+    stops at the same moment as the gateway). The loop that reconnects must not be the task that it is dropped in.
+    """
+    task = asyncio.create_task(connection)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task}, timeout=_CANCELLED_AGAIN_S if is_cancelled else None)
+        except asyncio.CancelledError:
+            is_cancelled = True
+        if is_cancelled:
+            task.cancel()
+    if is_cancelled:
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not log it
+        raise asyncio.CancelledError
+    task.result()
 
 
 def _cancellations() -> int:

@@ -1,6 +1,6 @@
-"""A broker with the vendor's rules (§4.1): who knows his password, and each user under his own name.
+"""A broker with the vendor's rules (§4.1): users log in with a password, and each may use the topics under his name.
 
-It can be killed and brought back on the same port.
+It runs in a process of its own, which can be killed and started again on the same port.
 """
 
 import asyncio
@@ -12,23 +12,25 @@ from types import MappingProxyType
 from typing import Final
 
 from gatewayd.simulator.broker.amqtt import Amqtt
-from gatewayd.simulator.broker.kind import BrokerError, BrokerKind, BrokerProcess
+from gatewayd.simulator.broker.kind import BrokerError, BrokerKind, BrokerSettings
 from gatewayd.simulator.broker.mosquitto import Mosquitto
 from gatewayd.simulator.ports import free_port
 
 KINDS: Final[tuple[BrokerKind, ...]] = (Mosquitto(), Amqtt())
-"""The first that is installed is taken."""
+"""In the order of preference."""
 
-_START_S: Final = 20
+_ALL_TOPICS: Final = "#"
+_START_TIMEOUT_S: Final = 20
+_LOG_SHOWN: Final = 500  # characters of the log in an error
 
 
 class Broker:
     """A running broker on loopback. Made by `start`."""
 
-    def __init__(self, kind: str, command: Sequence[str], plan: BrokerProcess, folder: Path) -> None:
+    def __init__(self, kind: str, command: Sequence[str], settings: BrokerSettings, folder: Path) -> None:
         self.kind = kind
-        self.host = plan.host
-        self.port = plan.port
+        self.host = settings.host
+        self.port = settings.port
         self._command = command
         self._log = folder / "log"
         self._process: asyncio.subprocess.Process | None = None
@@ -42,18 +44,18 @@ class Broker:
         grants: Mapping[str, Sequence[str]] = MappingProxyType({}),
         kinds: Sequence[BrokerKind] = KINDS,
     ) -> AsyncIterator["Broker"]:
-        """A broker that knows `users` (name: password). Each may use the topics under his own name.
+        """Run a broker for `users` (name → password); each may use the topics under his own name.
 
-        `grants` names whose topics a user may use besides: a gateway's account those of the users whom the cloud has
-        authorized on its devices; "#" is everybody's. Raises BrokerError where none of `kinds` is installed.
+        `grants`: the other users whose topics a user may use, as a gateway's account those of users with an
+        authorization; "#" is all topics. Raises BrokerError where none of `kinds` is installed.
         """
         kind = next((kind for kind in kinds if kind.is_installed()), None)
         if kind is None:
             raise BrokerError("no broker is installed: apt-get install mosquitto, or pip install 'gatewayd[demo]'")
-        filters = {name: [_all_of(one) for one in (name, *grants.get(name, ()))] for name in users}
+        filters = {name: [_topics_of(user) for user in (name, *grants.get(name, ()))] for name in users}
         with tempfile.TemporaryDirectory(prefix="gatewayd-broker-") as folder:
-            plan = BrokerProcess("127.0.0.1", free_port(), users, filters)
-            broker = cls(kind.name, await kind.prepare(plan, Path(folder)), plan, Path(folder))
+            settings = BrokerSettings("127.0.0.1", free_port(), users, filters)
+            broker = cls(kind.name, await kind.prepare(settings, Path(folder)), settings, Path(folder))
             await broker.restart()
             try:
                 yield broker
@@ -61,19 +63,19 @@ class Broker:
                 await broker.kill()
 
     async def restart(self) -> None:
-        """Start it (again) on its port; it remembers nothing. Raises BrokerError."""
+        """Start it (again) on its port, without sessions or retained messages. Raises BrokerError."""
         with self._log.open("ab") as log:
-            # In a process group of its own: Ctrl-C in a terminal is for the demo alone, which stops the broker last.
+            # In a process group of its own: Ctrl-C in a terminal must not end it before those that are connected to it.
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdout=log, stderr=log, process_group=0
             )
-        with suppress(TimeoutError):  # said below
-            async with asyncio.timeout(_START_S):
+        with suppress(TimeoutError):  # raised as BrokerError below
+            async with asyncio.timeout(_START_TIMEOUT_S):
                 while self._process.returncode is None:
-                    if await self._answers():
+                    if await self._accepts_connections():
                         return
                     await asyncio.sleep(0.01)
-        raise BrokerError(f"{self.kind} did not start: {self._log.read_text()[-500:]}")
+        raise BrokerError(f"{self.kind} did not start: {self._log.read_text()[-_LOG_SHOWN:]}")
 
     async def kill(self) -> None:
         """Kill it, as a power cut would."""
@@ -82,7 +84,7 @@ class Broker:
             process.kill()
             await process.wait()
 
-    async def _answers(self) -> bool:
+    async def _accepts_connections(self) -> bool:
         try:
             _, writer = await asyncio.open_connection(self.host, self.port)
         except OSError:
@@ -92,5 +94,5 @@ class Broker:
         return True
 
 
-def _all_of(user: str) -> str:
-    return "#" if user == "#" else f"{user}/#"
+def _topics_of(user: str) -> str:
+    return _ALL_TOPICS if user == _ALL_TOPICS else f"{user}/#"

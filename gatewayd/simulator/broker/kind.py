@@ -1,4 +1,4 @@
-"""What it takes to run one kind of broker: who may do what, told to it in its own way, and how it is started."""
+"""What the two kinds of broker have in common: their settings, and how one is prepared to run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from typing import Protocol
 
 
 class BrokerError(Exception):
-    """The broker cannot be had, or does not start."""
+    """No broker is installed, or it does not start."""
 
 
 @dataclass(frozen=True, slots=True)
-class BrokerProcess:
-    """Where a broker listens, its users (name: password), and the topic filters that each may read and write."""
+class BrokerSettings:
+    """Where a broker listens, its users (name → password), and the topic filters that each may read and write."""
 
     host: str
     port: int
@@ -25,10 +25,8 @@ class BrokerKind(Protocol):
 
     name: str
 
-    def is_installed(self) -> bool:
-        """True where it can be started."""
-        ...
+    def is_installed(self) -> bool: ...
 
-    async def prepare(self, plan: BrokerProcess, folder: Path) -> list[str]:
-        """Write its configuration into `folder`; the command that runs it. Raises BrokerError."""
+    async def prepare(self, settings: BrokerSettings, folder: Path) -> list[str]:
+        """Write its configuration into `folder`, and return the command that runs it. Raises BrokerError."""
         ...

@@ -1,4 +1,4 @@
-"""The vendor's cloud, simulated: its REST endpoints over real HTTP, with the documented rules, and faults on demand."""
+"""The vendor's cloud, simulated: its REST endpoints over real HTTP, with the API's rules, and faults on demand."""
 
 from gatewayd.simulator.cloud.faults import CloudFaults
 from gatewayd.simulator.cloud.server import SimulatedCloud

@@ -1,4 +1,4 @@
-"""§2.2: authorizations. The owner gives, and those to whom he gave (level 5 and up) give on; no third hand."""
+"""§2.2: authorizations: by a device's owner, and by users whom the owner authorized at level 5 or above."""
 
 from typing import Any, Final
 
@@ -9,111 +9,115 @@ from gatewayd.simulator.cloud.calls import (
     HttpCall,
     HttpReply,
     HttpRoute,
-    SaidError,
-    may,
-    need,
+    StatusError,
+    optional,
+    required,
 )
 from gatewayd.simulator.cloud.database import Row
-from gatewayd.simulator.cloud.records import allowed
+from gatewayd.simulator.cloud.records import permitted_record
 
-_NOBODY: Final = 400084
-_TOO_FAR: Final = 400086
+_NO_ACCOUNT: Final = 400084
+_NOT_BY_OWNER: Final = 400086
 _MISSING: Final = 400087
 _EXISTS: Final = 400088
 
 
 def list_authorizations(call: HttpCall) -> HttpReply:
-    """What the user gave or got, and all of his devices'."""
+    """Those that the user gave or has, and all on his own devices."""
     query = (
         "SELECT * FROM authorizations WHERE authorizer_id = ? OR authorized_id = ?"
         " OR info_id IN (SELECT id FROM records WHERE user_id = ?) ORDER BY id"
     )
-    me = call.account["id"]
-    return HttpReply(200021, call.page_of(query, me, me, me, shown=_shown))
+    user_id = call.account["id"]
+    return HttpReply(200021, call.page(query, user_id, user_id, user_id, to_wire=_wire))
 
 
 def get_authorization(call: HttpCall) -> HttpReply:
-    """One, to those whom it concerns."""
-    given = _given(call)
-    if call.account["id"] not in {given["authorizer_id"], given["authorized_id"], _owner(call, given)}:
-        raise SaidError(FORBIDDEN)
-    return HttpReply(200017, {"data": _shown(given)})
+    """One, for its giver, its user and the device's owner."""
+    authorization = _authorization(call)
+    if call.account["id"] not in {
+        authorization["authorizer_id"],
+        authorization["authorized_id"],
+        _owner(call, authorization),
+    }:
+        raise StatusError(FORBIDDEN)
+    return HttpReply(200017, {"data": _wire(authorization)})
 
 
 def create_authorization(call: HttpCall) -> HttpReply:
-    """A new one: of a level that the giver has himself."""
-    info_id, authorized_id = need(call.data, "info_id", int), need(call.data, "authorized_id", int)
-    record = allowed(call, info_id, Permission.AUTHORIZE)
+    """Create one, at most of the giver's own level."""
+    info_id, authorized_id = required(call.data, "info_id", int), required(call.data, "authorized_id", int)
+    record = permitted_record(call, info_id, Permission.AUTHORIZE)
     if call.state.db.get("accounts", authorized_id) is None:
-        raise SaidError(_NOBODY)
+        raise StatusError(_NO_ACCOUNT)
     if authorized_id in {record["user_id"], call.account["id"]}:
-        raise SaidError(BAD_PARAMETERS, "param 'authorized_id' has the device already")
+        raise StatusError(BAD_PARAMETERS, "param 'authorized_id' has the device already")
     own = call.state.authorization(call.account["id"], info_id)
     if own is not None and own["authorizer_id"] != record["user_id"]:
-        raise SaidError(_TOO_FAR)
+        raise StatusError(_NOT_BY_OWNER)
     if call.state.authorization(authorized_id, info_id) is not None:
-        raise SaidError(_EXISTS)
+        raise StatusError(_EXISTS)
     row: dict[str, Any] = {
         "info_id": info_id,
         "authorizer_id": call.account["id"],
         "authorized_id": authorized_id,
-        "remarks": may(call.data, "remarks", str) or "",
+        "remarks": optional(call.data, "remarks", str) or "",
         "perm": _perm(call, record),
     }
-    return HttpReply(200018, {"data": _shown({"id": call.state.db.add("authorizations", row), **row})})
+    return HttpReply(200018, {"data": _wire({"id": call.state.db.add("authorizations", row), **row})})
 
 
 def update_authorization(call: HttpCall) -> HttpReply:
-    """Another level, from him who gave it or the owner."""
-    given = _given_by_me(call)
-    record = allowed(call, given["info_id"], Permission.AUTHORIZE)
+    """Change the level; by its giver or the device's owner."""
+    authorization = _authorization_to_change(call)
+    record = permitted_record(call, authorization["info_id"], Permission.AUTHORIZE)
     changes: dict[str, Any] = {"perm": _perm(call, record)}
-    if may(call.data, "remarks", str) is not None:
+    if optional(call.data, "remarks", str) is not None:
         changes["remarks"] = call.data["remarks"]
-    call.state.db.change("authorizations", given["id"], changes)
-    return HttpReply(200019, {"data": _shown(given | changes)})
+    call.state.db.change("authorizations", authorization["id"], changes)
+    return HttpReply(200019, {"data": _wire(authorization | changes)})
 
 
 def delete_authorization(call: HttpCall) -> HttpReply:
-    """Taken back, with what was given on."""
-    given = _given_by_me(call)
-    onward = "DELETE FROM authorizations WHERE info_id = ? AND authorizer_id = ?"
-    call.state.db.all(onward, given["info_id"], given["authorized_id"])
-    call.state.db.remove("authorizations", given["id"])
+    """Delete one, with those that its user has given."""
+    authorization = _authorization_to_change(call)
+    given_by_user = "DELETE FROM authorizations WHERE info_id = ? AND authorizer_id = ?"
+    call.state.db.all(given_by_user, authorization["info_id"], authorization["authorized_id"])
+    call.state.db.remove("authorizations", authorization["id"])
     return HttpReply(200020)
 
 
-def _given(call: HttpCall) -> Row:
-    given = call.state.db.get("authorizations", call.number)
-    if given is None:
-        raise SaidError(_MISSING)
-    return given
+def _authorization(call: HttpCall) -> Row:
+    authorization = call.state.db.get("authorizations", call.path_number)
+    if authorization is None:
+        raise StatusError(_MISSING)
+    return authorization
 
 
-def _given_by_me(call: HttpCall) -> Row:
-    given = _given(call)
-    if call.account["id"] not in {given["authorizer_id"], _owner(call, given)}:
-        raise SaidError(FORBIDDEN)
-    return given
+def _authorization_to_change(call: HttpCall) -> Row:
+    authorization = _authorization(call)
+    if call.account["id"] not in {authorization["authorizer_id"], _owner(call, authorization)}:
+        raise StatusError(FORBIDDEN)
+    return authorization
 
 
-def _owner(call: HttpCall, given: Row) -> int:
-    record = call.state.db.get("records", given["info_id"])
+def _owner(call: HttpCall, authorization: Row) -> int:
+    record = call.state.db.get("records", authorization["info_id"])
     assert record is not None
     return int(record["user_id"])
 
 
 def _perm(call: HttpCall, record: Row) -> int:
-    perm = need(call.data, "perm", int)
+    perm = required(call.data, "perm", int)
     if perm not in range(Permission.NONE, Permission.DELETE + 1):
-        raise SaidError(BAD_PARAMETERS, "param 'perm' is 1 to 7")
+        raise StatusError(BAD_PARAMETERS, "param 'perm' is 1 to 7")
     if perm > call.state.level(call.account["id"], record):
-        raise SaidError(FORBIDDEN)
+        raise StatusError(FORBIDDEN)
     return perm
 
 
-def _shown(given: Row) -> Row:
-    return given | {"perm": str(given["perm"])}  # as §2.2 shows it
+def _wire(authorization: Row) -> Row:
+    return authorization | {"perm": str(authorization["perm"])}  # as §2.2 shows it
 
 
 ROUTES: Final = (

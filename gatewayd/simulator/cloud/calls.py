@@ -1,11 +1,14 @@
-"""One call as a section sees it, and what it answers: nothing of HTTP, so that a batch (§2.5) can make calls too."""
+"""A call of an endpoint and its reply, without HTTP, so that a batch (§2.5) can make calls as well.
+
+Each section's module has the functions that take a call and return a reply; `server` has HTTP.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Final, NamedTuple, TypeVar
 
-from gatewayd.simulator.cloud.database import Row, Slice
+from gatewayd.simulator.cloud.database import Row, RowPage
 from gatewayd.simulator.cloud.state import CloudState
 
 T = TypeVar("T")
@@ -14,13 +17,13 @@ BAD_PARAMETERS: Final = 400003
 FORBIDDEN: Final = 400042
 NO_DEVICE: Final = 400065
 
-_A_PAGE: Final = 10
-_MOST: Final = 1000
-_HIGHEST: Final = 2**40  # SQLite's integers have 64 bits, and so have products of these
+_DEFAULT_LIMIT: Final = 10
+_MAX_LIMIT: Final = 1000
+_MAX_INTEGER: Final = 2**40  # SQLite's integers have 64 bits, and products of two of these fit
 
 
-class SaidError(Exception):
-    """A status that is the whole answer, with the reason that §2.5's example calls `err`."""
+class StatusError(Exception):
+    """The call is refused with this status; `err` is the reason, as in the example of §2.5."""
 
     def __init__(self, code: int, err: str | None = None) -> None:
         super().__init__(code, err)
@@ -30,7 +33,7 @@ class SaidError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """A status and what goes with it: `msg` as it goes out, or a file instead of any JSON, which may be missing."""
+    """A status and the `msg`; or a file, with `is_file` set: None where it does not exist."""
 
     code: int
     msg: Any = field(default_factory=dict)
@@ -41,7 +44,7 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """What was asked: `body` is the JSON as it came, `id` what stood in the path."""
+    """A call: `body` is the decoded JSON, `id` the variable part of the path. Its properties raise StatusError."""
 
     state: CloudState
     query: Mapping[str, str] = field(default_factory=dict)
@@ -51,91 +54,90 @@ class HttpCall:
     in_batch: bool = False
 
     @property
-    def number(self) -> int:
+    def path_number(self) -> int:
         """The id in the path."""
-        return min(int(self.id), _HIGHEST)
+        return min(int(self.id), _MAX_INTEGER)
 
     @property
     def account(self) -> Row:
-        """Whose token it is; the server has seen to it that there is somebody."""
-        account = self.state.account_of(self.token)
+        """The token's account; the server has checked that there is one."""
+        account = self.state.account_by_token(self.token)
         assert account is not None
         return account
 
     @property
-    def whole(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """The body, which must be an object."""
         if not isinstance(self.body, dict):
-            raise SaidError(BAD_PARAMETERS, "the body is no object")
+            raise StatusError(BAD_PARAMETERS, "the body is no object")
         return self.body
 
     @property
     def data(self) -> dict[str, Any]:
-        """The body's `data`; the body itself in a batch."""
-        data = self.whole if self.in_batch and "data" not in self.whole else self.whole.get("data")
+        """The body's `data`; in a batch it may be the body itself."""
+        data = self.fields if self.in_batch and "data" not in self.fields else self.fields.get("data")
         if not isinstance(data, dict):
-            raise SaidError(BAD_PARAMETERS, "param 'data' is no object")
+            raise StatusError(BAD_PARAMETERS, "param 'data' is no object")
         return data
 
-    def filter_number(self, name: str) -> int | None:
-        """A number in the query."""
+    def query_number(self, name: str) -> int | None:
+        """A number in the query; None where it is missing."""
         if name not in self.query:
             return None
         if not self.query[name].isdecimal():
-            raise SaidError(BAD_PARAMETERS, f"param '{name}' is no number")
-        return min(int(self.query[name]), _HIGHEST)
+            raise StatusError(BAD_PARAMETERS, f"param '{name}' is no number")
+        return min(int(self.query[name]), _MAX_INTEGER)
 
-    def page_of(self, query: str, *values: Any, shown: Callable[[Row], Row]) -> dict[str, Any]:
-        """The page that `limit` and `page` ask for; ten rows where they do not (分页说明)."""
-        limit = min(max(1, self.filter_number("limit") or _A_PAGE), _MOST)
-        number = max(1, self.filter_number("page") or 1)
+    def page(self, query: str, *values: Any, to_wire: Callable[[Row], Row]) -> dict[str, Any]:
+        """The page of an SQL query's rows that `limit` and `page` ask for; default: the first ten (分页说明)."""
+        limit = min(max(1, self.query_number("limit") or _DEFAULT_LIMIT), _MAX_LIMIT)
+        number = max(1, self.query_number("page") or 1)
         found = self.state.db.page(query, values, limit, number)
-        return listed([shown(row) for row in found.rows], number, limit, found)
+        return _page_reply([to_wire(row) for row in found.rows], number, limit, found)
 
 
-def need(data: Mapping[str, Any], name: str, kind: type[T]) -> T:
-    """A parameter that must be there and of that type."""
+def required(data: Mapping[str, Any], name: str, type_: type[T]) -> T:
+    """A parameter that must be there and of that type. Raises StatusError."""
     if data.get(name) is None:
-        raise SaidError(BAD_PARAMETERS, f"param '{name}' is needed")
-    return typed(data, name, kind)
+        raise StatusError(BAD_PARAMETERS, f"param '{name}' is needed")
+    return _checked(data, name, type_)
 
 
-def may(data: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
-    """A parameter that may be missing or null."""
-    return None if data.get(name) is None else typed(data, name, kind)
+def optional(data: Mapping[str, Any], name: str, type_: type[T]) -> T | None:
+    """A parameter of that type, or None where it is missing or null. Raises StatusError."""
+    return None if data.get(name) is None else _checked(data, name, type_)
 
 
-def typed(data: Mapping[str, Any], name: str, kind: type[T]) -> T:
-    """A parameter that is there; true and false are no numbers."""
+def single_page(data: Any, pieces: int = 1) -> dict[str, Any]:
+    """One thing with a page around it, as in §2.3, §2.4, §2.6 and §2.7."""
+    page = {"total_page": 1, "current_page": 1, "page_pieces": pieces, "total_pieces": 1}
+    return {"page": page, "data": data}
+
+
+def _checked(data: Mapping[str, Any], name: str, type_: type[T]) -> T:
     value = data[name]
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise SaidError(BAD_PARAMETERS, f"param '{name}' is no {kind.__name__}")
-    if isinstance(value, int) and abs(value) > _HIGHEST:
-        raise SaidError(BAD_PARAMETERS, f"param '{name}' is too large")
+    if not isinstance(value, type_) or (isinstance(value, bool) and type_ is not bool):  # a bool is an int in Python
+        raise StatusError(BAD_PARAMETERS, f"param '{name}' is no {type_.__name__}")
+    if isinstance(value, int) and abs(value) > _MAX_INTEGER:
+        raise StatusError(BAD_PARAMETERS, f"param '{name}' is too large")
     return value
 
 
-def listed(rows: list[Row], number: int, limit: int, found: Slice) -> dict[str, Any]:
-    """A page as the API shows it: `page_pieces` is the limit, not the rows that are left."""
+def _page_reply(rows: list[Row], number: int, limit: int, found: RowPage) -> dict[str, Any]:
+    """As in the API's examples: `page_pieces` is the limit, not the number of rows on the page."""
     pages = max(1, ceil(found.total / limit))
     page = {"total_page": pages, "current_page": number, "page_pieces": limit, "total_pieces": found.total}
     return {"page": page, "data": rows}
 
 
-def single(data: Any, pieces: int = 1) -> dict[str, Any]:
-    """One thing with a page around it, as §2.3, §2.4, §2.6 and §2.7 show theirs."""
-    page = {"total_page": 1, "current_page": 1, "page_pieces": pieces, "total_pieces": 1}
-    return {"page": page, "data": data}
-
-
-Handler = Callable[[HttpCall], HttpReply]
+RouteHandler = Callable[[HttpCall], HttpReply]
 
 
 class HttpRoute(NamedTuple):
-    """One row of a section's table: the client's methods have the same path, and the test of that is in tests."""
+    """One row of a section's table; the path is the client's (a test compares them)."""
 
     section: str
     method: str
     path: str
-    handler: Handler
+    handler: RouteHandler
     has_token: bool = True

@@ -1,4 +1,4 @@
-"""What the simulated cloud keeps: one SQLite database, in memory or a file. The rules are the sections' business."""
+"""The simulated cloud's SQLite database, in memory or in a file. The API's rules are the sections' modules'."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -60,56 +60,58 @@ CREATE TABLE versions (
 CREATE TABLE files (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE releases (id INTEGER PRIMARY KEY AUTOINCREMENT, wire TEXT NOT NULL);
 CREATE TABLE sent (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, receiver TEXT NOT NULL, said TEXT NOT NULL);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, receiver TEXT NOT NULL, content TEXT NOT NULL);
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """One page of a query's rows, and how many there are in all."""
+class RowPage:
+    """One page of a query's rows; `total` counts all of them."""
 
     rows: list[Row]
     total: int
 
 
 class CloudDatabase:
-    """Rows as dicts. Names of tables and columns come from the sections' code, values from anywhere."""
+    """Rows are dicts. Names of tables and columns are trusted (they come from code), values are not."""
 
     def __init__(self, path: Path | None = None) -> None:
         is_new = path is None or not path.exists()
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
         self._connection.row_factory = _as_dict
         self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.execute("PRAGMA synchronous = OFF")  # what it keeps is make-believe
+        self._connection.execute("PRAGMA synchronous = OFF")  # its data need not survive a power cut
         if is_new:
             self._connection.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Nothing can be asked afterwards."""
+        """Close the database; it cannot be used afterwards."""
         self._connection.close()
 
     def all(self, query: str, *values: Any) -> list[Row]:
-        """The rows of a SELECT, or none of another statement."""
+        """Execute a statement; returns the rows of a SELECT."""
         return self._connection.execute(query, values).fetchall()
 
     def one(self, query: str, *values: Any) -> Row | None:
-        """The first row of a SELECT."""
+        """The first row of a SELECT; None where there is none."""
         row: Row | None = self._connection.execute(query, values).fetchone()
         return row
 
-    def page(self, query: str, values: Iterable[Any], limit: int, number: int) -> Slice:
-        """Page `number` (1 …) of a SELECT."""
-        given = tuple(values)
-        counted = self.one(f"SELECT count(*) AS total FROM ({query})", *given)  # noqa: S608  (a section's own text)
+    def page(self, query: str, values: Iterable[Any], limit: int, number: int) -> RowPage:
+        """Page `number` (from 1) of a SELECT."""
+        parameters = tuple(values)
+        counted = self.one(f"SELECT count(*) AS total FROM ({query})", *parameters)  # noqa: S608  (text from code)
         assert counted is not None
-        return Slice(self.all(f"{query} LIMIT ? OFFSET ?", *given, limit, (number - 1) * limit), counted["total"])
+        return RowPage(
+            self.all(f"{query} LIMIT ? OFFSET ?", *parameters, limit, (number - 1) * limit), counted["total"]
+        )
 
     def get(self, table: str, id_: Any) -> Row | None:
-        """The row of that id."""
-        return self.one(f"SELECT * FROM {table} WHERE id = ?", id_)  # noqa: S608  (a section's own word)
+        """The row with that id; None where there is none."""
+        return self.one(f"SELECT * FROM {table} WHERE id = ?", id_)  # noqa: S608  (a name from code)
 
     def add(self, table: str, row: Mapping[str, Any]) -> int:
-        """A new row's id."""
+        """Insert a row; returns its id."""
         names, marks = ", ".join(row), ", ".join("?" * len(row))
         text = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  (as above)
         id_ = self._connection.execute(text, tuple(row.values())).lastrowid
@@ -117,13 +119,13 @@ class CloudDatabase:
         return id_
 
     def change(self, table: str, id_: int, changes: Mapping[str, Any]) -> None:
-        """Change a row; no change is none."""
+        """Change columns of a row."""
         if changes:
             named = ", ".join(f"{name} = ?" for name in changes)
             self.all(f"UPDATE {table} SET {named} WHERE id = ?", *changes.values(), id_)  # noqa: S608  (as above)
 
     def remove(self, table: str, id_: int) -> None:
-        """And what belongs to it."""
+        """Delete a row, with those that refer to it ON DELETE CASCADE."""
         self.all(f"DELETE FROM {table} WHERE id = ?", id_)  # noqa: S608  (as above)
 
 

@@ -1,4 +1,4 @@
-"""What the cloud does wrong, on demand: for the next calls of a path, counted."""
+"""Faults of the cloud on demand: each applies to the next calls whose path begins with `path`, so many times."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-_PAGE: Final = "<html><body>Server Error</body></html>"
+_ERROR_PAGE: Final = "<html><body>Server Error</body></html>"
 
 
 @dataclass(slots=True)
@@ -24,43 +24,43 @@ class _CloudFault:
 
 @dataclass(slots=True)
 class CloudFaults:
-    """Each fault meets the next `times` calls whose path begins with `path`."""
+    """The faults that are set, in the order in which they were set; the first that fits a call applies."""
 
     _faults: list[_CloudFault] = field(default_factory=list)
 
     def fail(self, path: str = "/", *, status: int = 500, times: int = 1) -> None:
         """Answer with an HTTP error and a page of HTML."""
-        self._faults.append(_CloudFault(path, times, status=status, body=_PAGE))
+        self._faults.append(_CloudFault(path, times, status=status, body=_ERROR_PAGE))
 
     def answer(self, path: str, body: str, *, seconds: float = 0, times: int = 1) -> None:
-        """Answer 200 with any text, after so many seconds."""
+        """Answer 200 with this text, after so many seconds."""
         self._faults.append(_CloudFault(path, times, status=200, body=body, delay_s=seconds))
 
     def redirect(self, path: str, location: str, *, times: int = 1) -> None:
-        """Send the caller somewhere else."""
+        """Answer 302 with this location."""
         self._faults.append(_CloudFault(path, times, status=302, location=location))
 
     def hang(self, path: str = "/", *, seconds: float = 3600, times: int = 1) -> None:
-        """Answer late, or never."""
+        """Execute the call and answer only after so many seconds."""
         self._faults.append(_CloudFault(path, times, delay_s=seconds))
 
     def cut_after(self, path: str = "/", *, times: int = 1) -> None:
-        """Carry the call out, and cut the line instead of answering."""
+        """Execute the call, and cut the connection instead of answering."""
         self._faults.append(_CloudFault(path, times, cut_after=True))
 
     def cut_within(self, path: str = "/", *, at: int = 20, times: int = 1) -> None:
-        """Carry the call out, and cut the line after `at` bytes of the answer."""
+        """Execute the call, and cut the connection after `at` bytes of the answer's body."""
         self._faults.append(_CloudFault(path, times, cut_at=at))
 
     def clear(self) -> None:
-        """No more faults."""
+        """End all faults."""
         self._faults.clear()
 
-    async def meet(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """What happens to `request`: a middleware's work."""
-        fault = next((one for one in self._faults if request.path.startswith(one.path)), None)
+    async def apply(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Answer `request` with the fault that applies to it, or by `handler`."""
+        fault = next((fault for fault in self._faults if request.path.startswith(fault.path)), None)
         if fault is None:
-            return await _handled(request, handler)
+            return await _handle(request, handler)
         fault.times -= 1
         if fault.times <= 0:
             self._faults.remove(fault)
@@ -68,7 +68,7 @@ class CloudFaults:
         if fault.status:
             headers = {"Location": fault.location} if fault.location else {}
             return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type, headers=headers)
-        response = await _handled(request, handler)
+        response = await _handle(request, handler)
         if fault.cut_after and request.transport is not None:
             request.transport.abort()
         if fault.cut_at is not None:
@@ -76,18 +76,18 @@ class CloudFaults:
         return response
 
 
-async def _handled(request: web.Request, handler: Any) -> web.StreamResponse:
+async def _handle(request: web.Request, handler: Any) -> web.StreamResponse:
     response: web.StreamResponse = await handler(request)
     return response
 
 
 async def _cut(request: web.Request, response: web.StreamResponse, at: int) -> None:
-    """Say how long the answer is, give the beginning of it, and hang up."""
+    """Send the headers with the full length and the first `at` bytes, then close the connection."""
     assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
-    begun = web.StreamResponse(status=response.status, headers=response.headers)
-    begun.content_length = len(response.body)
-    await begun.prepare(request)
-    await begun.write(response.body[:at])
+    partial = web.StreamResponse(status=response.status, headers=response.headers)
+    partial.content_length = len(response.body)
+    await partial.prepare(request)
+    await partial.write(response.body[:at])
     if request.transport is not None:
         request.transport.close()

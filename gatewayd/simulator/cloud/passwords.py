@@ -1,56 +1,56 @@
-"""§2.10: temporary passwords, sent to a phone by SMS and shown to nobody."""
+"""§2.10: temporary passwords; one is sent to a phone by SMS, and is in no answer."""
 
 from datetime import datetime
 from typing import Any, Final
 
 from gatewayd.model.permission import Permission
-from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, HttpCall, HttpReply, HttpRoute, SaidError, need
+from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, HttpCall, HttpReply, HttpRoute, StatusError, required
 from gatewayd.simulator.cloud.database import Row
-from gatewayd.simulator.cloud.records import VISIBLE, allowed
+from gatewayd.simulator.cloud.records import VISIBLE, permitted_record
 
-_NOBODY: Final = 400101
+_NO_ACCOUNT: Final = 400101
 
 
 def list_passwords(call: HttpCall) -> HttpReply:
-    """Those of the devices that the user sees."""
+    """The temporary passwords of the devices that the user may query."""
     query = f"SELECT * FROM passwords WHERE info_id IN ({VISIBLE}) ORDER BY id"  # noqa: S608  (constants alone)
-    return HttpReply(200036, call.page_of(query, call.account["id"], call.account["id"], shown=_shown))
+    return HttpReply(200036, call.page(query, call.account["id"], call.account["id"], to_wire=_wire))
 
 
 def create_password(call: HttpCall) -> HttpReply:
-    """A new one."""
-    said = call.data
-    record = allowed(call, need(said, "info_id", int), Permission.AUTHORIZE)
-    authorizer = need(said, "authorizer_id", int)
+    """Create a temporary password."""
+    fields = call.data
+    record = permitted_record(call, required(fields, "info_id", int), Permission.AUTHORIZE)
+    authorizer = required(fields, "authorizer_id", int)
     if call.state.db.get("accounts", authorizer) is None:
-        raise SaidError(_NOBODY)
-    start, end = _moment(said, "start_time"), _moment(said, "end_time")
+        raise StatusError(_NO_ACCOUNT)
+    start, end = _time(fields, "start_time"), _time(fields, "end_time")
     if start >= end:
-        raise SaidError(BAD_PARAMETERS, "param 'end_time' is not after 'start_time'")
+        raise StatusError(BAD_PARAMETERS, "param 'end_time' is not after 'start_time'")
     row: Row = {
         "info_id": record["id"],
         "authorizer": authorizer,
-        "phone": need(said, "phone", str),
+        "phone": required(fields, "phone", str),
         "title": None,
-        "start_time": said["start_time"],
-        "end_time": said["end_time"],
-        "duration": need(said, "duration", int),
+        "start_time": fields["start_time"],
+        "end_time": fields["end_time"],
+        "duration": required(fields, "duration", int),
         "created_time": call.state.stamp(),
-        "temporary_password": need(said, "temporary_password", str),
+        "temporary_password": required(fields, "temporary_password", str),
     }
     id_ = call.state.db.add("passwords", row)
-    call.state.send("temporary_password", row["phone"], row["temporary_password"])
-    return HttpReply(200035, {"data": _shown({"id": id_, **row})})
+    call.state.record_sent("temporary_password", row["phone"], row["temporary_password"])
+    return HttpReply(200035, {"data": _wire({"id": id_, **row})})
 
 
-def _moment(said: dict[str, Any], name: str) -> datetime:
+def _time(fields: dict[str, Any], name: str) -> datetime:
     try:
-        return datetime.fromisoformat(need(said, name, str))
+        return datetime.fromisoformat(required(fields, name, str))
     except ValueError as error:
-        raise SaidError(BAD_PARAMETERS, f"param '{name}' is no time") from error
+        raise StatusError(BAD_PARAMETERS, f"param '{name}' is no time") from error
 
 
-def _shown(password: Row) -> Row:
+def _wire(password: Row) -> Row:
     shown = {name: value for name, value in password.items() if name != "temporary_password"}
     return shown | {"description": f"{password['duration'] / 60:.1f}小时"}
 

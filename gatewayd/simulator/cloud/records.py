@@ -1,4 +1,4 @@
-"""§2.1: the records of devices, and who may do what with them (§7)."""
+"""§2.1: the records of devices, and the users' permissions on them (§7)."""
 
 import json
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from gatewayd.simulator.cloud.calls import (
     HttpCall,
     HttpReply,
     HttpRoute,
-    SaidError,
-    need,
+    StatusError,
+    required,
 )
 from gatewayd.simulator.cloud.database import Row
 
@@ -23,49 +23,49 @@ _EXISTS: Final = 400064
 _NO_SPACE: Final = 400074
 _FILTERS: Final = ("ver", "type_sub", "category", "uuid", "icon", "title")
 _COLUMNS: Final = ("uuid", "category", "type_sub", "title", "ver", "icon")
-_CLOUDS_OWN: Final = ("id", "user_id", "uuid", "category", "create_time", "perm", "authorization_id")
-_PLACES: Final = ("unit_id", "floor_id", "room_id")
+_READ_ONLY: Final = ("id", "user_id", "uuid", "category", "create_time", "perm", "authorization_id")
+_SPACE_FIELDS: Final = ("unit_id", "floor_id", "room_id")
 
 VISIBLE: Final = (
     "SELECT id FROM records WHERE user_id = ? "
     "UNION SELECT info_id FROM authorizations WHERE authorized_id = ? AND perm >= 2"
 )
-"""The devices that a user sees; takes his id twice."""
+"""The ids of the devices that a user may query; its parameters are the user's id, twice."""
 
 
-def allowed(call: HttpCall, record_id: int, needed: Permission) -> Row:
-    """The device, if the user may do that with it. Says 400065 or 400042."""
+def permitted_record(call: HttpCall, record_id: int, permission: Permission) -> Row:
+    """The device's row, where the user has the permission. Raises StatusError: NO_DEVICE, FORBIDDEN."""
     record = call.state.db.get("records", record_id)
     if record is None:
-        raise SaidError(NO_DEVICE)
-    if call.state.level(call.account["id"], record) < needed:
-        raise SaidError(FORBIDDEN)
+        raise StatusError(NO_DEVICE)
+    if call.state.level(call.account["id"], record) < permission:
+        raise StatusError(FORBIDDEN)
     return record
 
 
 def list_records(call: HttpCall) -> HttpReply:
-    """His own, and those that he is authorized on."""
+    """The user's own records, and those that he is authorized to query."""
     query = f"SELECT * FROM records WHERE id IN ({VISIBLE})"  # noqa: S608  (constants alone)
-    wanted = [name for name in _FILTERS if name in call.query]
-    query += "".join(f" AND {name} = ?" for name in wanted) + " ORDER BY id"
-    values = [call.account["id"], call.account["id"], *(call.query[name] for name in wanted)]
-    return HttpReply(200016, call.page_of(query, *values, shown=lambda row: shown_to(call, row)))
+    filters = [name for name in _FILTERS if name in call.query]
+    query += "".join(f" AND {name} = ?" for name in filters) + " ORDER BY id"
+    values = [call.account["id"], call.account["id"], *(call.query[name] for name in filters)]
+    return HttpReply(200016, call.page(query, *values, to_wire=lambda row: wire_for(call, row)))
 
 
 def get_record(call: HttpCall) -> HttpReply:
-    """One."""
-    return HttpReply(200012, {"data": shown_to(call, allowed(call, call.number, Permission.QUERY))})
+    """One record."""
+    return HttpReply(200012, {"data": wire_for(call, permitted_record(call, call.path_number, Permission.QUERY))})
 
 
 def create_record(call: HttpCall) -> HttpReply:
-    """A new one, the user's own; a uuid is in the cloud once."""
+    """Create a record of the user's; the cloud has each uuid once."""
     for name in ("category", "uuid", "title"):
-        if not need(call.data, name, str):
-            raise SaidError(BAD_PARAMETERS, f"param '{name}' is needed")
+        if not required(call.data, name, str):
+            raise StatusError(BAD_PARAMETERS, f"param '{name}' is needed")
     if call.state.db.one("SELECT id FROM records WHERE uuid = ?", call.data["uuid"]) is not None:
-        raise SaidError(_EXISTS)
+        raise StatusError(_EXISTS)
     stamp = call.state.stamp()
-    wire = _complete(call, {"icon": "", "authorization_id": None, **call.data, "create_time": stamp})
+    wire = _complete_record(call, {"icon": "", "authorization_id": None, **call.data, "create_time": stamp})
     columns = {name: wire.get(name) for name in _COLUMNS} | {"type_sub": wire.get("type_sub", wire.get("type"))}
     id_ = call.state.db.add("records", columns | {"user_id": call.account["id"], "wire": "{}"})
     wire |= {"id": id_, "user_id": call.account["id"], "update_time": stamp}
@@ -76,60 +76,60 @@ def create_record(call: HttpCall) -> HttpReply:
 
 
 def update_record(call: HttpCall) -> HttpReply:
-    """Take over what is said; what is the cloud's own stays."""
-    record = allowed(call, call.number, Permission.UPDATE)
-    kept = json.loads(record["wire"])
-    said = {name: value for name, value in call.data.items() if name not in _CLOUDS_OWN}
-    if not isinstance(said.get("param", {}), dict):
-        raise SaidError(BAD_PARAMETERS, "param 'param' is no object")
-    param = kept["param"] | said.get("param", {})
-    param |= {name: kept["param"][name] for name in ("id", "info_id") if name in kept["param"]}
-    if "type_sub" in said:
-        kept.pop("type", None)
-    wire = _complete(call, kept | said | {"param": param, "update_time": call.state.stamp()})
+    """Change the fields that are sent, other than the read-only ones."""
+    record = permitted_record(call, call.path_number, Permission.UPDATE)
+    before = json.loads(record["wire"])
+    fields = {name: value for name, value in call.data.items() if name not in _READ_ONLY}
+    if not isinstance(fields.get("param", {}), dict):
+        raise StatusError(BAD_PARAMETERS, "param 'param' is no object")
+    param = before["param"] | fields.get("param", {})
+    param |= {name: before["param"][name] for name in ("id", "info_id") if name in before["param"]}
+    if "type_sub" in fields:
+        before.pop("type", None)
+    wire = _complete_record(call, before | fields | {"param": param, "update_time": call.state.stamp()})
     columns = {name: wire.get(name) for name in _COLUMNS} | {"type_sub": wire.get("type_sub", wire.get("type"))}
     call.state.db.change("records", record["id"], columns | {"wire": json.dumps(wire)})
-    return HttpReply(200015, {"data": shown_to(call, record | {"wire": json.dumps(wire)})})
+    return HttpReply(200015, {"data": wire_for(call, record | {"wire": json.dumps(wire)})})
 
 
 def delete_record(call: HttpCall) -> HttpReply:
-    """Gone, with its keys, messages and authorizations."""
-    call.state.db.remove("records", allowed(call, call.number, Permission.DELETE)["id"])
+    """Delete a record, with its keys, messages and authorizations."""
+    call.state.db.remove("records", permitted_record(call, call.path_number, Permission.DELETE)["id"])
     return HttpReply(200014)
 
 
-def shown_to(call: HttpCall, record: Row) -> Row:
-    """The record; to somebody else than its owner with his level and what gave it to him."""
+def wire_for(call: HttpCall, record: Row) -> Row:
+    """The record as the user gets it: unless he is its owner, with his permission and authorization."""
     wire: Row = json.loads(record["wire"])
     if record["user_id"] != call.account["id"]:
-        given = call.state.authorization(call.account["id"], record["id"])
-        assert given is not None
-        wire |= {"perm": given["perm"], "authorization_id": given["id"]}
+        authorization = call.state.authorization(call.account["id"], record["id"])
+        assert authorization is not None
+        wire |= {"perm": authorization["perm"], "authorization_id": authorization["id"]}
     return wire
 
 
-def leave_lost_spaces(call: HttpCall) -> None:
-    """Devices in a space that is there no longer are nowhere."""
+def clear_missing_spaces(call: HttpCall) -> None:
+    """Take devices out of spaces that no longer exist."""
     for record in call.state.db.all("SELECT id, wire FROM records"):
         wire: Row = json.loads(record["wire"])
-        lost = [name for name in _PLACES if _is_lost(call, wire["param"].get(name))]
-        if lost:
-            wire["param"] |= dict.fromkeys(lost)
+        missing = [name for name in _SPACE_FIELDS if _is_missing_space(call, wire["param"].get(name))]
+        if missing:
+            wire["param"] |= dict.fromkeys(missing)
             call.state.db.change("records", record["id"], {"wire": json.dumps(wire)})
 
 
-def _is_lost(call: HttpCall, space_id: int | None) -> bool:
+def _is_missing_space(call: HttpCall, space_id: int | None) -> bool:
     return space_id is not None and call.state.db.get("spaces", space_id) is None
 
 
-def _complete(call: HttpCall, data: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` with every key that §12 shows for its category. Says 400003 or, for a room that is none, 400074."""
+def _complete_record(call: HttpCall, data: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` with every key of its category in §12. Raises StatusError: BAD_PARAMETERS or _NO_SPACE."""
     try:
         wire = to_wire(from_wire({**data, "perm": None}))
     except MalformedError as error:
-        raise SaidError(BAD_PARAMETERS, str(error)) from error
-    if any(_is_lost(call, wire["param"].get(name)) for name in _PLACES):
-        raise SaidError(_NO_SPACE)
+        raise StatusError(BAD_PARAMETERS, str(error)) from error
+    if any(_is_missing_space(call, wire["param"].get(name)) for name in _SPACE_FIELDS):
+        raise StatusError(_NO_SPACE)
     return wire
 
 

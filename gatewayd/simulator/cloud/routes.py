@@ -1,4 +1,4 @@
-"""All routes, section by section, and how a path finds its own; §2.5, which makes calls of its own through them."""
+"""All routes, section by section, and the search for a path's route; §2.5, which makes calls through them."""
 
 import re
 from collections.abc import Mapping
@@ -21,71 +21,76 @@ from gatewayd.simulator.cloud import (
     spaces,
     versions,
 )
-from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, HttpCall, HttpReply, HttpRoute, SaidError
+from gatewayd.simulator.cloud.calls import BAD_PARAMETERS, HttpCall, HttpReply, HttpRoute, StatusError
+
+NOT_FOUND: Final = 404
+METHOD_NOT_ALLOWED: Final = 405
 
 _ALL_DONE: Final = 200200
-_PARTLY: Final = 200201
+_PARTLY_DONE: Final = 200201
 _NONE_DONE: Final = 400400
 _BAD_METHOD: Final = 400089
 _BAD_PROTOCOL: Final = 400090
 _BAD_ADDRESS: Final = 400091
+_BATCH_STATUS: Final = {NOT_FOUND: _BAD_ADDRESS, METHOD_NOT_ALLOWED: _BAD_METHOD}
 
-_TOKEN_REFUSED: Final[Mapping[str, int]] = MappingProxyType(
+_TOKEN_REFUSED: Final = 400000
+_TOKEN_REFUSED_IN: Final[Mapping[str, int]] = MappingProxyType(
     {"1.4": 401014, "1.8": 401028, "1.9": 401030, "1.10": 400034, "3.2": 400301, "11.1": 400047, "11.2": 400047}
 )
-"""令牌无效 in the sections that have words of their own for it; 400000 in the others."""
+"""Sections with a code of their own for 令牌无效."""
 
 
-def desc(section: str, code: int) -> str:
-    """The API's words; a section says nothing that the API does not let it say."""
+def status_desc(section: str, code: int) -> str:
+    """The `desc` of a code. An AssertionError where the section does not have the code."""
     found = rest_status(section, code)
     assert found is not None, (section, code)
     return found.desc
 
 
 def send_batch(call: HttpCall) -> HttpReply:
-    """§2.5: each part alone, in order, with its own outcome."""
-    parts = call.whole.get("data")
+    """§2.5: each part is called by itself, in order, and has its own status."""
+    parts = call.fields.get("data")
     if not isinstance(parts, list) or not parts:
-        raise SaidError(_NONE_DONE)
-    done = [_part(call, part) for part in parts]
-    good = sum(one["status_sub"] // 100_000 == 2 for one in done)
-    return HttpReply(_ALL_DONE if good == len(done) else _PARTLY if good else _NONE_DONE, done)
+        raise StatusError(_NONE_DONE)
+    results = [_call_part(call, part) for part in parts]
+    done = sum(result["status_sub"] // 100_000 == 2 for result in results)
+    return HttpReply(_ALL_DONE if done == len(results) else _PARTLY_DONE if done else _NONE_DONE, results)
 
 
-def _part(call: HttpCall, part: Any) -> dict[str, Any]:
+def _call_part(call: HttpCall, part: Any) -> dict[str, Any]:
     seq = part.get("seq") if isinstance(part, dict) else None
     try:
-        route, inner = _routed(call, part)
-    except SaidError as said:
-        return _refused(seq, "2.5", said)
+        route, part_call = _route_part(call, part)
+    except StatusError as error:
+        return _part_error(seq, "2.5", error)
     try:
-        reply = route.handler(inner)
-    except SaidError as said:
-        return _refused(seq, route.section, said)
+        reply = route.handler(part_call)
+    except StatusError as error:
+        return _part_error(seq, route.section, error)
     data = reply.msg.get("data")
-    return {"seq": seq, "status_sub": reply.code, "desc_sub": desc(route.section, reply.code), "data": data}
+    return {"seq": seq, "status_sub": reply.code, "desc_sub": status_desc(route.section, reply.code), "data": data}
 
 
-def _routed(call: HttpCall, part: Any) -> tuple[HttpRoute, HttpCall]:
-    """The route of a part and the call that it is; only §2's lists can be called so."""
+def _route_part(call: HttpCall, part: Any) -> tuple[HttpRoute, HttpCall]:
+    """The route and the call of a part; only paths under /api/iot/ other than the batch itself can be called."""
     if not isinstance(part, dict) or not isinstance(part.get("method"), str) or not isinstance(part.get("url"), str):
-        raise SaidError(BAD_PARAMETERS, "a part has a method and a url")
+        raise StatusError(BAD_PARAMETERS, "a part has a method and a url")
     url = urlsplit(part["url"])
     if url.scheme not in {"http", "https"}:
-        raise SaidError(_BAD_PROTOCOL)
+        raise StatusError(_BAD_PROTOCOL)
     try:
-        route, id_ = found(part["method"], url.path)
-    except SaidError as said:
-        raise SaidError({404: _BAD_ADDRESS, 405: _BAD_METHOD}[said.code]) from said
+        route, id_ = find_route(part["method"], url.path)
+    except StatusError as error:
+        raise StatusError(_BATCH_STATUS[error.code]) from error
     if not route.path.startswith("/api/iot/") or route.section == "2.5":
-        raise SaidError(_BAD_ADDRESS)
+        raise StatusError(_BAD_ADDRESS)
     return route, replace(call, body=part.get("body"), id=id_, query=dict(parse_qsl(url.query)), in_batch=True)
 
 
-def _refused(seq: Any, section: str, said: SaidError) -> dict[str, Any]:
-    answer = {"seq": seq, "status_sub": said.code, "desc_sub": desc(section, said.code), "data": None}
-    return answer | ({"err": said.err} if said.err else {})
+def _part_error(seq: Any, section: str, error: StatusError) -> dict[str, Any]:
+    result = {"seq": seq, "status_sub": error.code, "desc_sub": status_desc(section, error.code), "data": None}
+    return result | ({"err": error.err} if error.err else {})
 
 
 ROUTES: Final[tuple[HttpRoute, ...]] = (
@@ -103,15 +108,15 @@ ROUTES: Final[tuple[HttpRoute, ...]] = (
 )
 
 
-def token_refused(section: str) -> int:
-    """How a section says that the token is not valid."""
-    return _TOKEN_REFUSED.get(section, 400000)
+def token_refused_code(section: str) -> int:
+    """The section's code for 令牌无效."""
+    return _TOKEN_REFUSED_IN.get(section, _TOKEN_REFUSED)
 
 
-def found(method: str, path: str) -> tuple[HttpRoute, str]:
+def find_route(method: str, path: str) -> tuple[HttpRoute, str]:
     """The route of a path, and what stands in it for `{id}` or `{text}`; a slash at the end makes no difference.
 
-    Says 404 or 405, which are HTTP's words and none of the API's.
+    Raises StatusError with an HTTP status: NOT_FOUND or METHOD_NOT_ALLOWED.
     """
     is_known = False
     for pattern, route in _patterns():
@@ -119,7 +124,7 @@ def found(method: str, path: str) -> tuple[HttpRoute, str]:
             is_known = True
             if route.method == method:
                 return route, unquote(match[1]) if pattern.groups else ""
-    raise SaidError(405 if is_known else 404)
+    raise StatusError(METHOD_NOT_ALLOWED if is_known else NOT_FOUND)
 
 
 @cache

@@ -1,13 +1,14 @@
 """ASH, the framing between a host and an EZSP coordinator (Silicon Labs UG101), from the coordinator's side.
 
 Bytes and times come in, frames and events go out: no socket, no clock, no task. What an EZSP frame means is
-left to `ezsp`; who carries the bytes, to `server`.
+`ezsp`'s; sockets are `server`'s.
 """
 
 import binascii
 import re
 from collections import deque
 from dataclasses import dataclass
+from enum import IntEnum
 
 FLAG = 0x7E
 ESCAPE = 0x7D
@@ -15,35 +16,44 @@ XON = 0x11
 XOFF = 0x13
 SUBSTITUTE = 0x18
 CANCEL = 0x1A
-_FLIP = 0x20
+_ESCAPE_FLIP = 0x20
 
 ASH_VERSION = 2
 WINDOW = 5
-"""Data frames in flight. More would overrun hosts that keep about 1,024 received bytes."""
+"""Data frames in flight. More would overrun hosts that buffer about 1,024 received bytes."""
 MAX_PAYLOAD = 256
 ACK_TIMEOUT_S = 1.6
-"""How long an acknowledgement may take at first; it follows what the line is seen to take (UG101 §5.6)."""
+"""The first acknowledgement timeout; later ones follow the measured round trips (UG101 §5.6)."""
 _ACK_TIMEOUT_LEAST_S, _ACK_TIMEOUT_MOST_S = 0.4, 3.2
 MAX_ACK_TIMEOUTS = 5
-
-RESET_EXTERNAL = 0x01
-RESET_POWER_ON = 0x02
-RESET_WATCHDOG = 0x03
-RESET_ASSERT = 0x06
-RESET_SOFTWARE = 0x0B
 ERROR_ACK_TIMEOUTS = 0x51
+"""The code of ERROR after MAX_ACK_TIMEOUTS."""
 
-_RST = 0xC0
-_RSTACK = 0xC1
-_ERROR = 0xC2
+RST, RSTACK, ERROR = 0xC0, 0xC1, 0xC2
+"""Control bytes of the frames that carry no sequence number."""
+_ACK, _NAK = 0x80, 0xA0
+_NAK_BIT = 0x20
+_RETRANSMITTED = 0x08
+_SEQUENCE_MASK = 0x07
+_SEQUENCE_SHIFT = 4
 
-_RESERVED = re.compile(rb"[\x7e\x7d\x11\x13\x18\x1a]")
-_STUFFED = re.compile(rb"\x7d(.)", re.DOTALL)
-_CONTROL = re.compile(rb"[\x11\x13\x18\x1a]")
+_RESERVED_BYTE = re.compile(rb"[\x7e\x7d\x11\x13\x18\x1a]")
+_ESCAPED_BYTE = re.compile(rb"\x7d(.)", re.DOTALL)
+_CONTROL_BYTE = re.compile(rb"[\x11\x13\x18\x1a]")
 
 
-def _noise(length: int) -> bytes:
-    """The pseudo-random sequence that data is mixed with, so that no pattern on the line repeats (UG101 §4.3)."""
+class ResetReason(IntEnum):
+    """Why the coordinator restarted, as RSTACK says it."""
+
+    EXTERNAL = 0x01
+    POWER_ON = 0x02
+    WATCHDOG = 0x03
+    ASSERT = 0x06
+    SOFTWARE = 0x0B
+
+
+def _pseudo_random(length: int) -> bytes:
+    """The sequence that data fields are mixed with, so that no pattern repeats on the line (UG101 §4.3)."""
     out = bytearray()
     register = 0x42
     for _ in range(length):
@@ -52,26 +62,27 @@ def _noise(length: int) -> bytes:
     return bytes(out)
 
 
-_NOISE = _noise(MAX_PAYLOAD)
+_PSEUDO_RANDOM = _pseudo_random(MAX_PAYLOAD)
 
 
-def _mix(data: bytes) -> bytes:
+def randomize(data: bytes) -> bytes:
+    """A data field mixed with the pseudo-random sequence; applied twice, it is the data again."""
     size = len(data)
-    mixed = int.from_bytes(data, "big") ^ int.from_bytes(_NOISE[:size], "big")
+    mixed = int.from_bytes(data, "big") ^ int.from_bytes(_PSEUDO_RANDOM[:size], "big")
     return mixed.to_bytes(size, "big")
 
 
 def encode(body: bytes) -> bytes:
-    """A frame's control byte and payload as it goes on the line: with CRC, stuffed, closed by a flag."""
+    """A frame's control byte and payload as they are sent: with the CRC, byte-stuffed, closed by a flag."""
     whole = body + binascii.crc_hqx(body, 0xFFFF).to_bytes(2, "big")
-    return _RESERVED.sub(lambda found: bytes((ESCAPE, found[0][0] ^ _FLIP)), whole) + b"\x7e"
+    return _RESERVED_BYTE.sub(lambda found: bytes((ESCAPE, found[0][0] ^ _ESCAPE_FLIP)), whole) + bytes((FLAG,))
 
 
 def decode(stuffed: bytes) -> bytes | None:
     """The control byte and payload of what stood between two flags; None if it is damaged."""
     whole = stuffed
     if ESCAPE in stuffed:
-        whole = _STUFFED.sub(lambda found: bytes((found[1][0] ^ _FLIP,)), stuffed)
+        whole = _ESCAPED_BYTE.sub(lambda found: bytes((found[1][0] ^ _ESCAPE_FLIP,)), stuffed)
     body = whole[:-2]
     if not body or binascii.crc_hqx(body, 0xFFFF) != int.from_bytes(whole[-2:], "big"):
         return None
@@ -79,39 +90,45 @@ def decode(stuffed: bytes) -> bytes | None:
 
 
 class FrameReader:
-    """Cuts a stream of bytes into what stands between flags, obeying cancel, substitute, XON and XOFF."""
+    """Splits a stream of bytes at the flags, and handles cancel, substitute, XON and XOFF."""
 
     _LIMIT = 4 * MAX_PAYLOAD
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._spoiled = False
+        self._is_discarding = False
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes of an unfinished frame are held."""
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
-        *complete, rest = (self._buffer + data).split(b"\x7e")
+        """The frames, still byte-stuffed, that `data` completes."""
+        *complete, rest = (self._buffer + data).split(bytes((FLAG,)))
         frames = []
         for piece in complete:
-            frame = self._clean(piece)
-            if frame and not self._spoiled:
+            frame = self._without_control_bytes(piece)
+            if frame and not self._is_discarding:
                 frames.append(frame)
-            self._spoiled = False
-        self._buffer = self._clean(rest)
+            self._is_discarding = False
+        self._buffer = self._without_control_bytes(rest)
         if len(self._buffer) > self._LIMIT:
-            self._buffer, self._spoiled = b"", True
+            self._buffer, self._is_discarding = b"", True
         return frames
 
-    def _clean(self, piece: bytes) -> bytes:
-        if not _CONTROL.search(piece):
+    def _without_control_bytes(self, piece: bytes) -> bytes:
+        if not _CONTROL_BYTE.search(piece):
             return piece
         piece = piece.replace(bytes((XON,)), b"").replace(bytes((XOFF,)), b"")
         before, cancel, after = piece.rpartition(bytes((CANCEL,)))
-        kept = after if cancel else piece
-        if SUBSTITUTE in kept:
-            self._spoiled = True
+        remaining = after if cancel else piece
+        if SUBSTITUTE in remaining:
+            self._is_discarding = True
             return b""
         if cancel and before:
-            self._spoiled = False
-        return kept
+            self._is_discarding = False
+        return remaining
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +138,7 @@ class HostReset:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """An EZSP frame that arrived whole, in order, and once."""
+    """An EZSP frame that arrived undamaged, in order, and once."""
 
     data: bytes
 
@@ -130,7 +147,7 @@ Event = HostReset | Payload
 
 
 class Ash:
-    """One side's state: sequence numbers, the window, what waits to be acknowledged or sent."""
+    """The coordinator's side of a connection: sequence numbers, the window, what is not yet acknowledged or sent."""
 
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
@@ -157,20 +174,20 @@ class Ash:
 
     @property
     def connected(self) -> bool:
-        """Whether a reset has been answered, and nothing has failed since."""
+        """True once a reset has been answered, until something fails."""
         return self._connected and not self._failed
 
     def reset(self, reason: int) -> None:
-        """Forget everything and announce it: RSTACK with one of the RESET_ reasons."""
+        """Return to the first state and send RSTACK with a ResetReason."""
         self._clear()
         self._connected, self._failed = True, False
-        self._out.append(encode(bytes((_RSTACK, ASH_VERSION, reason))))
+        self._out.append(encode(bytes((RSTACK, ASH_VERSION, reason))))
 
     def fail(self, code: int) -> None:
-        """Send ERROR and stay mute until the host resets."""
+        """Send ERROR, then nothing until the host resets."""
         self._clear()
         self._failed = True
-        self._out.append(encode(bytes((_ERROR, ASH_VERSION, code))))
+        self._out.append(encode(bytes((ERROR, ASH_VERSION, code))))
 
     def send(self, payload: bytes, now: float) -> int:
         """Queue an EZSP frame; returns its serial number, to be compared with `acknowledged`."""
@@ -180,9 +197,9 @@ class Ash:
         return self.sent
 
     def receive(self, stuffed: bytes, now: float) -> list[Event]:
-        """Take what stood between two flags. Damaged frames are asked for again, never delivered."""
+        """Handle what stood between two flags. Damaged frames are requested again, never delivered."""
         body = decode(stuffed)
-        if body == bytes((_RST,)):
+        if body == bytes((RST,)):
             return [HostReset()]
         if not self.connected:
             return []
@@ -190,59 +207,59 @@ class Ash:
             self._reject()
             return []
         control = body[0]
-        if control < 0x80:
-            self._take_ack(control & 0x07, now)
-            return self._take_data(control, body[1:])
-        if control < 0xC0 and len(body) == 1:
-            self._take_ack(control & 0x07, now)
-            if control & 0x20:
+        if control < _ACK:  # a data frame
+            self._handle_ack(control & _SEQUENCE_MASK, now)
+            return self._handle_data(control, body[1:])
+        if control < RST and len(body) == 1:
+            self._handle_ack(control & _SEQUENCE_MASK, now)
+            if control & _NAK_BIT:
                 self._resend(now)
         return []
 
     def tick(self, now: float) -> None:
-        """Send again what has not been acknowledged in time; after five times, give up with ERROR."""
+        """Send again what was not acknowledged in time; after MAX_ACK_TIMEOUTS in a row, fail."""
         if self.deadline is None or now < self.deadline:
             return
         self._timeouts += 1
         if self._timeouts > MAX_ACK_TIMEOUTS:
             self.fail(ERROR_ACK_TIMEOUTS)
         else:
-            self._wait(2 * self._ack_timeout)
+            self._set_ack_timeout(2 * self._ack_timeout)
             self._resend(now)
 
     def frames_to_send(self) -> list[bytes]:
-        """The encoded frames that are ready for the line, each closed by its flag."""
+        """The encoded frames that are ready, each closed by its flag."""
         if self._ack_due:
             self._ack_due = False
-            self._out.append(encode(bytes((0x80 | self._next_receive,))))
+            self._out.append(encode(bytes((_ACK | self._next_receive,))))
         out, self._out = self._out, []
         return out
 
-    def _take_data(self, control: int, mixed: bytes) -> list[Event]:
-        number, repeated = control >> 4 & 0x07, control & 0x08
+    def _handle_data(self, control: int, randomized: bytes) -> list[Event]:
+        number, retransmitted = control >> _SEQUENCE_SHIFT & _SEQUENCE_MASK, control & _RETRANSMITTED
         if number != self._next_receive:
-            if repeated:
+            if retransmitted:
                 self._ack_due = True
             else:
                 self._reject()
             return []
-        if len(mixed) > MAX_PAYLOAD:
+        if len(randomized) > MAX_PAYLOAD:
             self._reject()
             return []
-        self._next_receive = number + 1 & 0x07
+        self._next_receive = number + 1 & _SEQUENCE_MASK
         self._ack_due = True
         self._rejecting = False
-        return [Payload(_mix(mixed))]
+        return [Payload(randomize(randomized))]
 
     def _reject(self) -> None:
-        """Ask once (NAK) for the frame that is missing; further damage is silent until it arrives."""
+        """Request the missing frame once (NAK); further damage is ignored until it arrives."""
         if not self._rejecting:
             self._rejecting = True
-            self._out.append(encode(bytes((0xA0 | self._next_receive,))))
+            self._out.append(encode(bytes((_NAK | self._next_receive,))))
 
-    def _take_ack(self, next_expected: int, now: float) -> None:
-        oldest = self._next_send - len(self._unacked) & 0x07
-        count = next_expected - oldest & 0x07
+    def _handle_ack(self, next_expected: int, now: float) -> None:
+        oldest = self._next_send - len(self._unacked) & _SEQUENCE_MASK
+        count = next_expected - oldest & _SEQUENCE_MASK
         if not 0 < count <= len(self._unacked):
             return
         sent_at = now
@@ -250,7 +267,7 @@ class Ash:
             _, sent_at = self._unacked.popleft()
         self.acknowledged += count
         self._timeouts = 0
-        self._wait(self._ack_timeout * 7 / 8 + (now - sent_at) / 2)
+        self._set_ack_timeout(self._ack_timeout * 7 / 8 + (now - sent_at) / 2)
         self.deadline = now + self._ack_timeout if self._unacked else None
         self._fill_window(now)
 
@@ -258,21 +275,21 @@ class Ash:
         while self._waiting and len(self._unacked) < self._window and self.connected:
             payload = self._waiting.popleft()
             self._unacked.append((payload, now))
-            self._out.append(self._data_frame(self._next_send, payload, repeated=False))
-            self._next_send = self._next_send + 1 & 0x07
+            self._out.append(self._data_frame(self._next_send, payload, retransmitted=False))
+            self._next_send = self._next_send + 1 & _SEQUENCE_MASK
             if self.deadline is None:
                 self.deadline = now + self._ack_timeout
 
     def _resend(self, now: float) -> None:
         oldest = self._next_send - len(self._unacked)
         for offset, (payload, _) in enumerate(self._unacked):
-            self._out.append(self._data_frame(oldest + offset & 0x07, payload, repeated=True))
+            self._out.append(self._data_frame(oldest + offset & _SEQUENCE_MASK, payload, retransmitted=True))
         self.deadline = now + self._ack_timeout if self._unacked else None
 
-    def _wait(self, seconds: float) -> None:
+    def _set_ack_timeout(self, seconds: float) -> None:
         self._ack_timeout = min(max(seconds, _ACK_TIMEOUT_LEAST_S), _ACK_TIMEOUT_MOST_S)
 
-    def _data_frame(self, number: int, payload: bytes, *, repeated: bool) -> bytes:
+    def _data_frame(self, number: int, payload: bytes, *, retransmitted: bool) -> bytes:
         self._ack_due = False
-        control = number << 4 | (0x08 if repeated else 0) | self._next_receive
-        return encode(bytes((control,)) + _mix(payload))
+        control = number << _SEQUENCE_SHIFT | (_RETRANSMITTED if retransmitted else 0) | self._next_receive
+        return encode(bytes((control,)) + randomize(payload))

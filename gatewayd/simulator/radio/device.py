@@ -1,6 +1,6 @@
-"""Devices: how one is described (a few declarative lines), and one that lives in a simulated house.
+"""A simulated device: how it is described (a few declarative lines), and one that runs in a simulated network.
 
-What it sends goes through `Air`; what a general ZCL command does to it is `general`'s, reports are `reporting`'s.
+General ZCL commands are `general`'s, reports are `reporting`'s, and what a kind of device does is `devices/`'.
 """
 
 import struct
@@ -9,95 +9,52 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from gatewayd.simulator.radio import general, zcl, zdo
+from gatewayd.simulator.radio.endpoint import Attribute, AttributeKey, CommandHandler, SimulatedEndpoint, ZclReply
 from gatewayd.simulator.radio.reporting import Reporter
 from gatewayd.simulator.radio.scheduler import Scheduler
-from gatewayd.simulator.radio.zcl import DataType, Value
+from gatewayd.simulator.radio.zcl import Value, ZclStatus
 
-HOME_AUTOMATION = 0x0104
-_MAINS_ROUTER, _BATTERY_END_DEVICE = 0x8E, 0x80
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    id: int
-    type: DataType
-    value: Value
-    writable: bool = False
-    reportable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ZclReply:
-    """A cluster's own answer to a command."""
-
-    command: int
-    payload: bytes = b""
-
-
-Handler = Callable[[Any, int, bytes], ZclReply | int]
-"""What a command does: (device, endpoint, payload) → an answer, or a ZCL status for the default response."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A server cluster: its attributes and what its commands do."""
-
-    id: int
-    attributes: tuple[Attribute, ...] = ()
-    commands: Mapping[int, Handler] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedEndpoint:
-    id: int
-    device_type: int
-    clusters: tuple[Cluster, ...]
-    outputs: tuple[int, ...] = ()
-    profile: int = HOME_AUTOMATION
-
-    @property
-    def descriptor(self) -> zdo.SimpleDescriptor:
-        inputs = tuple(cluster.id for cluster in self.clusters)
-        return zdo.SimpleDescriptor(self.id, self.profile, self.device_type, 1, inputs, self.outputs)
-
+_ROUTER_CAPABILITIES, _SLEEPY_CAPABILITIES = 0x8E, 0x80
+"""MAC capability flags: a full-function device on mains that always listens; a sleepy one on batteries."""
+MANUFACTURER_CODE = 0x1049
 
 D_co = TypeVar("D_co", bound="Device", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Description(Generic[D_co]):
-    """A kind of device with its address (16 hex digits). `lives_as` is what it becomes in a house."""
+    """What a device consists of. `ieee` is its address (16 hex digits); `factory` makes the device of it."""
 
     ieee: str
     endpoints: tuple[SimulatedEndpoint, ...]
-    lives_as: Callable[["Description[D_co]", int, "DeviceNetwork"], D_co]
+    factory: Callable[["Description[D_co]", int, "DeviceNetwork"], D_co]
     poll_interval_s: float | None = None
-    """A sleepy device asks its parent for messages this often; None: it always listens."""
-    manufacturer_code: int = 0x1049
+    """How often a sleepy device asks its parent for messages; None: it always listens."""
+    manufacturer_code: int = MANUFACTURER_CODE
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class DeviceNetwork(Protocol):
-    """What a device sees of the house that it stands in."""
+    """What a device needs of its network."""
 
     scheduler: Scheduler
 
-    def from_device(self, device: "Device", endpoint: int, cluster: int, payload: bytes, target: int) -> None:
-        """Radio a message to the coordinator's endpoint `target`."""
+    def send_from_device(self, device: "Device", endpoint: int, cluster: int, payload: bytes, target: int) -> None:
+        """Send a ZCL frame to the coordinator's endpoint `target`."""
 
-    def executed(self, device: "Device", entry: "ExecutedCommand") -> None:
-        """A command was executed."""
+    def command_executed(self, device: "Device", command: "ExecutedCommand") -> None:
+        """Note that the device executes a command."""
 
     def local_time(self) -> int:
-        """Seconds since 2000-01-01 on the house's wall clock."""
+        """Seconds since 2000-01-01 on the local wall clock."""
 
-    def left(self, device: "Device") -> None:
-        """The device has left the network."""
+    def device_left(self, device: "Device") -> None:
+        """Take the device out of the network, and report it to the host."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutedCommand:
-    """A cluster command that a device carried out: `at` on the house's clock, `args` as on the wire."""
+    """A cluster command that a device executed: `at` on the scheduler's clock, `args` as on the wire."""
 
     at: float
     endpoint: int
@@ -106,12 +63,8 @@ class ExecutedCommand:
     args: bytes
 
 
-Key = tuple[int, int, int]
-"""(endpoint, cluster, attribute)"""
-
-
 class Device:
-    """A live device: attribute values, bindings, reporting, and the log of what it executed."""
+    """A running device: its attribute values, bindings and reporting, and the commands that it has executed."""
 
     def __init__(self, description: "Description[Any]", nwk: int, network: DeviceNetwork) -> None:
         self.ieee = description.ieee
@@ -124,56 +77,58 @@ class Device:
         self.descriptors = {end.id: end.descriptor for end in description.endpoints}
         self.manufacturer_code = description.manufacturer_code
         self.sleepy = description.poll_interval_s is not None
-        self.role = zdo.END_DEVICE if self.sleepy else zdo.ROUTER
-        self.capabilities = _BATTERY_END_DEVICE if self.sleepy else _MAINS_ROUTER
+        self.logical_type = zdo.LogicalType.END_DEVICE if self.sleepy else zdo.LogicalType.ROUTER
+        self.capabilities = _SLEEPY_CAPABILITIES if self.sleepy else _ROUTER_CAPABILITIES
         self.network = network
         self.clusters = {(end.id, cluster.id): cluster for end in description.endpoints for cluster in end.clusters}
-        self.attributes: dict[Key, Attribute] = {
+        self.attributes: dict[AttributeKey, Attribute] = {
             (end, cluster.id, attribute.id): attribute
             for (end, _), cluster in self.clusters.items()
             for attribute in cluster.attributes
         }
-        self.values: dict[Key, Value] = {key: attribute.value for key, attribute in self.attributes.items()}
-        self.reporter = Reporter(network.scheduler, self._current, self._send_due_report)
+        self.values: dict[AttributeKey, Value] = {key: attribute.value for key, attribute in self.attributes.items()}
+        self.reporter = Reporter(network.scheduler, self._present_value, self._send_due_report)
         self._sequence = 0
 
-    # What tests, benches and people do to it.
+    # For tests, benchmarks and the demo.
 
     def report_now(self, endpoint: int, cluster: int, attribute: int, value: Value) -> float:
-        """Set and report an attribute at once, configured or not; returns the house's time of sending."""
+        """Set and report an attribute at once, configured or not; returns the time of sending (scheduler's clock)."""
         key = (endpoint, cluster, attribute)
         self.values[key] = value
         self._send_report(key, value, 1)
         return self.network.scheduler.now()
 
-    def get(self, endpoint: int, cluster: int, attribute: int) -> Value:
+    def value(self, endpoint: int, cluster: int, attribute: int) -> Value:
+        """An attribute's value."""
         return self.values[endpoint, cluster, attribute]
 
-    def refresh(self, key: Key) -> None:
-        """Bring an attribute up to date that changes by itself; the kinds that have such override this."""
-
-    def number(self, endpoint: int, cluster: int, attribute: int) -> int:
+    def int_value(self, endpoint: int, cluster: int, attribute: int) -> int:
+        """A number's value."""
         value = self.values[endpoint, cluster, attribute]
         assert isinstance(value, int)
         return value
 
-    def put(self, endpoint: int, cluster: int, attribute: int, value: Value) -> None:
-        """The world changed an attribute; it is reported as the host has configured."""
+    def set_attribute(self, endpoint: int, cluster: int, attribute: int, value: Value) -> None:
+        """Set an attribute; it is reported as the host has configured."""
         key = (endpoint, cluster, attribute)
         self.values[key] = value
-        if self.reporter.watches(key):
+        if self.reporter.is_configured(key):
             self.reporter.changed(key, value)
 
-    def notify(self, endpoint: int, cluster: int, command: int, payload: bytes) -> None:
-        """Send a cluster's own command to whoever is bound to the cluster."""
-        target = self.bound_to(endpoint, cluster)
-        if target is not None:
-            self.send(endpoint, cluster, zcl.notification(self.next_sequence(), command, payload), target)
+    def refresh(self, key: AttributeKey) -> None:
+        """Bring an attribute up to date that changes by itself; overridden by the kinds that have such attributes."""
 
-    # What the network does to it.
+    def send_to_bound(self, endpoint: int, cluster: int, command: int, payload: bytes) -> None:
+        """Send a cluster's own command to the bound endpoint; nothing where the cluster is not bound."""
+        target = self.bound_endpoint(endpoint, cluster)
+        if target is not None:
+            self.send(endpoint, cluster, zcl.server_command(self.next_sequence(), command, payload), target)
+
+    # For the network.
 
     def receive(self, profile: int, endpoint: int, cluster: int, message: bytes) -> bytes | None:
-        """A ZCL message for one of the endpoints; the answer, if there is one."""
+        """Handle a ZCL frame to one of the endpoints; returns the answer, None where it has none."""
         frame = zcl.Frame.parse(message)
         if frame is None:
             return None
@@ -182,21 +137,23 @@ class Device:
         return self._execute(endpoint, cluster, frame)
 
     def send(self, endpoint: int, cluster: int, payload: bytes, target: int = 1) -> None:
-        self.network.from_device(self, endpoint, cluster, payload, target)
+        """Send a ZCL frame to the coordinator's endpoint `target`."""
+        self.network.send_from_device(self, endpoint, cluster, payload, target)
 
     def next_sequence(self) -> int:
+        """The sequence number of the next frame."""
         self._sequence = self._sequence + 1 & 0xFF
         return self._sequence
 
-    def bound_to(self, endpoint: int, cluster: int) -> int | None:
-        """The coordinator's endpoint that a cluster's reports go to, if it is bound."""
+    def bound_endpoint(self, endpoint: int, cluster: int) -> int | None:
+        """The coordinator's endpoint that a cluster is bound to; None where it is not bound."""
         for binding in self.bindings:
             if binding.endpoint == endpoint and binding.cluster == cluster:
                 return binding.target_endpoint
         return None
 
     def forget_network(self) -> None:
-        """Factory state of everything that joining and hosts have set up."""
+        """Reset everything that joining and hosts have set up."""
         self.joined = False
         self.bindings.clear()
         self.reporter.clear()
@@ -205,40 +162,40 @@ class Device:
         handler = self._handler(endpoint, cluster, frame)
         if isinstance(handler, int):
             return frame.default_response(handler)
-        entry = ExecutedCommand(self.network.scheduler.now(), endpoint, cluster, frame.command, frame.payload)
-        self.executed.append(entry)
-        self.network.executed(self, entry)
+        command = ExecutedCommand(self.network.scheduler.now(), endpoint, cluster, frame.command, frame.payload)
+        self.executed.append(command)
+        self.network.command_executed(self, command)
         try:
             result = handler(self, endpoint, frame.payload)
         except (zcl.ShortDataError, struct.error):
-            return frame.default_response(zcl.MALFORMED)
+            return frame.default_response(ZclStatus.MALFORMED_COMMAND)
         if isinstance(result, ZclReply):
             return frame.answer(result.command, result.payload, general=False)
-        if result == zcl.SUCCESS and frame.no_default_response:
+        if result == ZclStatus.SUCCESS and frame.no_default_response:
             return None
         return frame.default_response(result)
 
-    def _handler(self, endpoint: int, cluster: int, frame: zcl.Frame) -> Handler | int:
-        """What carries a command out, or the status that says why nothing does."""
+    def _handler(self, endpoint: int, cluster: int, frame: zcl.Frame) -> CommandHandler | int:
+        """What executes a command, or the status with which it is refused."""
         served = self.clusters.get((endpoint, cluster))
         if served is None:
-            return zcl.UNSUPPORTED_CLUSTER
+            return ZclStatus.UNSUPPORTED_CLUSTER
         if frame.manufacturer is not None:
-            return zcl.UNSUPPORTED_MANUFACTURER_COMMAND
-        return served.commands.get(frame.command, zcl.UNSUPPORTED_CLUSTER_COMMAND)
+            return ZclStatus.UNSUP_MANUF_CLUSTER_COMMAND
+        return served.commands.get(frame.command, ZclStatus.UNSUP_CLUSTER_COMMAND)
 
-    def _current(self, key: Key) -> Value:
+    def _present_value(self, key: AttributeKey) -> Value:
         self.refresh(key)
         return self.values[key]
 
-    def _send_due_report(self, key: Key) -> bool:
-        target = self.bound_to(key[0], key[1])
+    def _send_due_report(self, key: AttributeKey) -> bool:
+        target = self.bound_endpoint(key[0], key[1])
         if target is None or not self.joined:
             return False
         self._send_report(key, self.values[key], target)
         return True
 
-    def _send_report(self, key: Key, value: Value, target: int) -> None:
+    def _send_report(self, key: AttributeKey, value: Value, target: int) -> None:
         endpoint, cluster, attribute = key
-        kind = self.attributes[key].type
-        self.send(endpoint, cluster, zcl.report(self.next_sequence(), attribute, kind, value), target)
+        type_ = self.attributes[key].type
+        self.send(endpoint, cluster, zcl.report(self.next_sequence(), attribute, type_, value), target)

@@ -1,13 +1,14 @@
-"""EZSP 13 on the wire: the table of commands and callbacks, and how a frame is packed (Silicon Labs UG100).
+"""EZSP 13 on the wire (Silicon Labs UG100): the tables of commands and callbacks, and how frames are packed.
 
 What a command does is `Ncp`'s: each row's name is the name of its method there.
 
-A row's layout is written as `struct` does, little-endian, with one more letter allowed at its end:
-`v` bytes after a one-byte length, `w` bytes after a four-byte length, `r` all the rest.
+A row's layouts are written as for `struct`, little-endian, with one more letter allowed at the end: `v` bytes after a
+one-byte length, `w` bytes after a four-byte length, `r` all remaining bytes.
 """
 
 import struct
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 PROTOCOL_VERSION = 13
 STACK_TYPE_MESH = 2
@@ -17,27 +18,102 @@ STACK_VERSION = 0x7450
 _RESPONSE = 0x80
 _CALLBACK = 0x90
 _EXTENDED = 0x01
+"""The second byte of the frame control: the frame format since EZSP 8."""
 
-SUCCESS = 0x00
-"""EmberStatus and EzspStatus agree on this one; the others are EmberStatus unless they say EZSP."""
-ERR_FATAL = 0x01
-NOT_FOUND = 0x03
-DELIVERY_FAILED = 0x66
-INVALID_CALL = 0x70
-MAX_MESSAGE_LIMIT_REACHED = 0x72
-NETWORK_UP = 0x90
-NETWORK_DOWN = 0x91
-NOT_JOINED = 0x93
-NETWORK_BUSY = 0xA1
-INDEX_OUT_OF_RANGE = 0xB1
-EZSP_INVALID_FRAME_ID = 0x31
-EZSP_TRUNCATED = 0x33
-EZSP_INVALID_ID = 0x37
-SL_OK = 0x0000
-SL_NOT_FOUND = 0x001D
 
-UNICAST, BROADCAST = 0x00, 0x04
-"""Types of an incoming message."""
+class EmberStatus(IntEnum):
+    SUCCESS = 0x00
+    ERR_FATAL = 0x01
+    NOT_FOUND = 0x03
+    DELIVERY_FAILED = 0x66
+    INVALID_CALL = 0x70
+    MAX_MESSAGE_LIMIT_REACHED = 0x72
+    NETWORK_UP = 0x90
+    NETWORK_DOWN = 0x91
+    NOT_JOINED = 0x93
+    NETWORK_BUSY = 0xA1
+    INDEX_OUT_OF_RANGE = 0xB1
+
+
+class EzspStatus(IntEnum):
+    SUCCESS = 0x00
+    ERROR_INVALID_FRAME_ID = 0x31
+    ERROR_TRUNCATED = 0x33
+    ERROR_INVALID_ID = 0x37
+
+
+class SlStatus(IntEnum):
+    OK = 0x0000
+    NOT_FOUND = 0x001D
+
+
+class IncomingMessageType(IntEnum):
+    UNICAST = 0x00
+    BROADCAST = 0x04
+
+
+class EmberDeviceUpdate(IntEnum):
+    """What a device did, as the trust center reports it."""
+
+    SECURED_REJOIN = 0
+    UNSECURED_JOIN = 1
+    LEFT = 2
+
+
+class EmberJoinDecision(IntEnum):
+    """What the trust center answered a device that joined."""
+
+    USE_PRECONFIGURED_KEY = 0
+    NO_ACTION = 3
+
+
+class EmberNodeType(IntEnum):
+    COORDINATOR = 1
+    ROUTER = 2
+    SLEEPY_END_DEVICE = 4
+
+
+class EmberNetworkStatus(IntEnum):
+    NO_NETWORK = 0
+    JOINED_NETWORK = 2
+
+
+class EzspConfigId(IntEnum):
+    """The settings that the coordinator has a default of."""
+
+    ADDRESS_TABLE_SIZE = 0x05
+    MULTICAST_TABLE_SIZE = 0x06
+    SECURITY_LEVEL = 0x0D
+    KEY_TABLE_SIZE = 0x1E
+
+
+class EzspValueId(IntEnum):
+    """The values that the coordinator knows."""
+
+    FREE_BUFFERS = 0x03
+    VERSION_INFO = 0x11
+    NWK_FRAME_COUNTER = 0x23
+
+
+class EzspMfgTokenId(IntEnum):
+    """The manufacturing tokens that the coordinator knows."""
+
+    STRING = 0x01
+    BOARD_NAME = 0x02
+    CUSTOM_EUI_64 = 0x0C
+
+
+class SecurityManagerKeyType(IntEnum):
+    """sl_zb_sec_man_key_type_t: the keys that the coordinator exports."""
+
+    NETWORK = 1
+    TRUST_CENTER_LINK = 2
+
+
+ENERGY_SCAN = 0
+NULL_NODE_ID = 0xFFFF
+NULL_INDEX = 0xFF
+
 
 Field = int | bytes
 
@@ -60,7 +136,7 @@ class Layout:
         return self._fixed.pack(*fixed) + size + tail
 
     def unpack(self, data: bytes) -> tuple[Field, ...]:
-        """Raises `struct.error` where the data is too short. What stands behind the last field is ignored."""
+        """Raises `struct.error` where the data is too short. Bytes after the last field are ignored."""
         fixed: tuple[Field, ...] = self._fixed.unpack_from(data)
         rest = data[self._fixed.size :]
         if not self._tail:
@@ -76,21 +152,26 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class EzspCommand:
+    """A command's frame id, and the layouts of its parameters and of its response's."""
+
     id: int
     name: str
-    takes: Layout
-    gives: Layout
+    parameters: Layout
+    response: Layout
 
 
 @dataclass(frozen=True, slots=True)
 class EzspCallback:
+    """A frame that the coordinator sends without being asked."""
+
     id: int
-    carries: Layout = field(repr=False)
+    parameters: Layout = field(repr=False)
 
     def frame(self, sequence: int, *fields: Field) -> bytes:
-        return struct.pack("<BBBH", sequence, _CALLBACK, _EXTENDED, self.id) + self.carries.pack(fields)
+        return struct.pack("<BBBH", sequence, _CALLBACK, _EXTENDED, self.id) + self.parameters.pack(fields)
 
 
+_VERSION = 0x0000
 _APS = "HHBBHHB"
 _ROWS = """
     0x0000 version                         B            BBH
@@ -156,17 +237,17 @@ _ROWS = """
 """
 
 
-def _rows() -> dict[int, EzspCommand]:
+def _parse_rows() -> dict[int, EzspCommand]:
     table = {}
     for line in _ROWS.split("\n"):
         if line.strip():
-            number, name, takes, gives = line.split()
-            layouts = (Layout(text.removesuffix("-")) for text in (takes, gives))
-            table[int(number, 16)] = EzspCommand(int(number, 16), name, *layouts)
+            id_, name, *layouts = line.split()
+            parameters, response = (Layout(text.removesuffix("-")) for text in layouts)
+            table[int(id_, 16)] = EzspCommand(int(id_, 16), name, parameters, response)
     return table
 
 
-COMMANDS = _rows()
+COMMANDS = _parse_rows()
 
 INVALID_COMMAND = EzspCallback(0x0058, Layout("B"))
 STACK_STATUS = EzspCallback(0x0019, Layout("B"))
@@ -180,22 +261,24 @@ ID_CONFLICT = EzspCallback(0x007C, Layout("H"))
 
 _INCOMING = struct.Struct("<BBBHB" + _APS + "BbHBBB")
 _INCOMING_ID = 0x0045
-_LQI, _RSSI, _NO_INDEX = 255, -40, 0xFF
+_LQI, _RSSI = 255, -40
 
 
 def incoming_message(
-    sequence: int, kind: int, aps: tuple[int, int, int, int, int, int, int], sender: int, payload: bytes
+    sequence: int, type_: int, aps: tuple[int, int, int, int, int, int, int], sender: int, payload: bytes
 ) -> bytes:
-    """incomingMessageHandler: the one frame that is packed a thousand times a second, so by hand."""
+    """incomingMessageHandler, packed by hand because it is sent up to a thousand times a second."""
     head = _INCOMING.pack(
-        sequence, _CALLBACK, _EXTENDED, _INCOMING_ID, kind, *aps,
-        _LQI, _RSSI, sender, _NO_INDEX, _NO_INDEX, len(payload),
+        sequence, _CALLBACK, _EXTENDED, _INCOMING_ID, type_, *aps,
+        _LQI, _RSSI, sender, NULL_INDEX, NULL_INDEX, len(payload),
     )  # fmt: skip
     return head + payload
 
 
 @dataclass(frozen=True, slots=True)
 class EzspRequest:
+    """A host's frame; `legacy`: in the format of EZSP before version 8."""
+
     sequence: int
     command: int
     parameters: bytes
@@ -203,14 +286,14 @@ class EzspRequest:
 
     def response(self, command: int, parameters: bytes) -> bytes:
         if self.legacy:
-            return bytes((self.sequence, _RESPONSE, 0x00, *parameters))
+            return bytes((self.sequence, _RESPONSE, _VERSION, *parameters))
         return struct.pack("<BBBH", self.sequence, _RESPONSE, _EXTENDED, command) + parameters
 
 
 def parse_request(frame: bytes) -> EzspRequest | None:
-    """A host's frame; None if it is none. Only `version` may come in the old, short form."""
-    if len(frame) == 4 and frame[2] == 0x00:
-        return EzspRequest(frame[0], 0x0000, frame[3:], legacy=True)
+    """A host's frame; None where the bytes are no frame. `version` alone may come in the legacy format."""
+    if len(frame) == 4 and frame[2] == _VERSION:
+        return EzspRequest(frame[0], _VERSION, frame[3:], legacy=True)
     if len(frame) < 5:
         return None
     return EzspRequest(frame[0], frame[3] | frame[4] << 8, frame[5:], legacy=False)

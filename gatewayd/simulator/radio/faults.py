@@ -1,6 +1,7 @@
-"""What can go wrong, on demand: on the line between host and coordinator, and in the air. `network.faults.…`
+"""Faults on demand, as `network.faults`: on the connection between host and coordinator, and on the radio.
 
-The line asks `outbound` and `inbound` for each ASH frame, the air asks the rest; nothing here does I/O.
+State and decisions only: `session` passes each ASH frame through `outbound` or `inbound`, `medium` asks about each
+radio message, `server` registers what can be closed.
 """
 
 import random
@@ -10,33 +11,41 @@ from typing import Literal, Protocol
 
 from gatewayd.simulator.radio import ash, ezsp
 
-Way = Literal["both", "to_host", "from_host"]
+Direction = Literal["both", "to_host", "from_host"]
+
+_LONGEST_GARBLED_PAYLOAD = 40
 
 
 class HostConnection(Protocol):
     """A connected host, as the faults see it."""
 
-    def reset(self, reason: int) -> None: ...
-    def fail(self, code: int) -> None: ...
-    def cut(self) -> None: ...
+    def reset(self, reason: int) -> None:
+        """Restart the coordinator and send RSTACK with `reason`."""
+
+    def fail(self, code: int) -> None:
+        """Send ERROR with `code`, then nothing until the host resets."""
+
+    def cut(self) -> None:
+        """End the connection at once (RST)."""
 
 
 class Listener(Protocol):
     """A listening port, as the faults see it."""
 
-    def refuse(self) -> None: ...
-    def admit(self) -> None: ...
+    def open(self) -> None: ...
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
 class _FrameFaults:
-    """What happens to the next frames of one direction."""
+    """How many of one direction's next frames are dropped, corrupted, duplicated (in this order)."""
 
     drop: int = 0
     corrupt: int = 0
     duplicate: int = 0
 
-    def take(self, frame: bytes, chance: random.Random) -> list[bytes]:
+    def apply(self, frame: bytes, chance: random.Random) -> list[bytes]:
+        """What arrives of `frame`: nothing, one frame or two."""
         if self.drop:
             self.drop -= 1
             return []
@@ -50,7 +59,7 @@ class _FrameFaults:
 
 
 def _flip_one_bit(frame: bytes, chance: random.Random) -> bytes:
-    """Damage that a CRC finds, and that neither makes nor breaks a frame's end."""
+    """Damage that the CRC detects, and that neither adds nor removes a control byte."""
     while True:
         place = chance.randrange(max(1, len(frame) - 1))
         flipped = frame[place] ^ 1 << chance.randrange(8)
@@ -60,157 +69,164 @@ def _flip_one_bit(frame: bytes, chance: random.Random) -> bytes:
 
 @dataclass(slots=True)
 class RadioFaults:
-    """All faults of a house. Counted ones wear off by themselves; `clear` ends the others."""
+    """All faults of a network. Those with a count end by themselves, the others with `clear`."""
 
     chance: random.Random
     now: Callable[[], float]
-    lines: list[HostConnection] = field(default_factory=list)
-    silent: bool = False
-    doors: list[Listener] = field(default_factory=list)
-    line_delay_s: float = 0.0
+    connections: list[HostConnection] = field(default_factory=list)
+    listeners: list[Listener] = field(default_factory=list)
+    ncp_hangs: bool = False
+    connection_delay_s: float = 0.0
     delivery_timeout_s: float = 0.1
-    """How long the coordinator tries before it says that a device did not acknowledge."""
+    """How long the coordinator tries before it reports that a device did not acknowledge."""
     _to_host: _FrameFaults = field(default_factory=_FrameFaults)
     _from_host: _FrameFaults = field(default_factory=_FrameFaults)
-    _busy: int = 0
-    _busy_status: int = ezsp.MAX_MESSAGE_LIMIT_REACHED
-    _unreachable: dict[str, float] = field(default_factory=dict)
-    _slow: dict[str, float] = field(default_factory=dict)
+    _refused: int = 0
+    _refused_status: int = ezsp.EmberStatus.MAX_MESSAGE_LIMIT_REACHED
+    _unreachable_until: dict[str, float] = field(default_factory=dict)
+    _answer_delays: dict[str, float] = field(default_factory=dict)
     _lost_answers: dict[str, int] = field(default_factory=dict)
-    _duplicates: int = 0
+    _duplicated: int = 0
     _garbled: int = 0
 
-    # On the line.
+    # On the connection between host and coordinator.
 
-    def drop_frames(self, count: int = 1, way: Way = "both") -> None:
-        """Lose the next `count` ASH frames, of each direction meant."""
-        for lane in self._lanes(way):
-            lane.drop += count
+    def drop_frames(self, count: int = 1, direction: Direction = "both") -> None:
+        """Lose the next `count` ASH frames of the direction, or of each."""
+        for faults in self._of(direction):
+            faults.drop += count
 
-    def corrupt_frames(self, count: int = 1, way: Way = "both") -> None:
+    def corrupt_frames(self, count: int = 1, direction: Direction = "both") -> None:
         """Flip one bit in each of the next `count` ASH frames."""
-        for lane in self._lanes(way):
-            lane.corrupt += count
+        for faults in self._of(direction):
+            faults.corrupt += count
 
-    def duplicate_frames(self, count: int = 1, way: Way = "both") -> None:
-        """Carry each of the next `count` ASH frames twice."""
-        for lane in self._lanes(way):
-            lane.duplicate += count
+    def duplicate_frames(self, count: int = 1, direction: Direction = "both") -> None:
+        """Send each of the next `count` ASH frames twice."""
+        for faults in self._of(direction):
+            faults.duplicate += count
 
-    def delay_line(self, seconds: float) -> None:
-        """Everything on the line takes this much longer, each way, until set to 0."""
-        self.line_delay_s = seconds
+    def delay_connection(self, seconds: float) -> None:
+        """All bytes take this much longer, in each direction, until it is set to 0."""
+        self.connection_delay_s = seconds
 
-    def reset_ncp(self, reason: int = ash.RESET_SOFTWARE) -> None:
-        """The coordinator restarts by itself and says so: RSTACK; its network is down until a host starts it."""
-        for line in self.lines:
-            line.reset(reason)
+    def reset_ncp(self, reason: int = ash.ResetReason.SOFTWARE) -> None:
+        """The coordinator restarts by itself and sends RSTACK; its network is down until a host starts it."""
+        for connection in self.connections:
+            connection.reset(reason)
 
     def fail_ncp(self, code: int = ash.ERROR_ACK_TIMEOUTS) -> None:
-        """The coordinator sends ERROR and is mute until the host resets it."""
-        for line in self.lines:
-            line.fail(code)
+        """The coordinator sends ERROR, then nothing until the host resets it."""
+        for connection in self.connections:
+            connection.fail(code)
 
-    def silence(self) -> None:
-        """The coordinator hangs: it neither answers nor hears, and the line stays open."""
-        self.silent = True
+    def hang_ncp(self) -> None:
+        """The coordinator neither receives nor sends; its connection stays open."""
+        self.ncp_hangs = True
 
-    def speak(self) -> None:
-        self.silent = False
+    def resume_ncp(self) -> None:
+        """End `hang_ncp`."""
+        self.ncp_hangs = False
 
-    def cut_line(self) -> None:
-        """The TCP connection breaks off (RST); a host may connect again."""
-        for line in self.lines:
-            line.cut()
+    def cut_connection(self) -> None:
+        """The TCP connection breaks (RST); a host may connect again."""
+        for connection in self.connections:
+            connection.cut()
 
-    def refuse_connections(self, refuse: bool = True) -> None:
-        """Nobody listens on the port any more; False: somebody does again."""
-        for door in self.doors:
-            (door.refuse if refuse else door.admit)()
+    def refuse_connections(self) -> None:
+        """Close the listening ports until `accept_connections`; open connections stay."""
+        for listener in self.listeners:
+            listener.close()
 
-    # In the air.
+    def accept_connections(self) -> None:
+        """Open the listening ports again."""
+        for listener in self.listeners:
+            listener.open()
+
+    # On the radio.
 
     def make_unreachable(self, ieee: str, seconds: float = float("inf")) -> None:
-        """The device neither hears nor is heard."""
-        self._unreachable[ieee] = self.now() + seconds
+        """The device neither receives nor is received."""
+        self._unreachable_until[ieee] = self.now() + seconds
 
-    def make_slow(self, ieee: str, seconds: float) -> None:
-        """The device acknowledges at once but answers this much later; 0 makes it quick again."""
-        self._slow[ieee] = seconds
+    def delay_answers(self, ieee: str, seconds: float) -> None:
+        """The device acknowledges at once but answers this much later, until it is set to 0."""
+        self._answer_delays[ieee] = seconds
 
     def lose_answers(self, ieee: str, count: int = 1) -> None:
-        """The device obeys, but its next `count` answers are lost in the air."""
+        """The device executes commands, but its next `count` answers are lost."""
         self._lost_answers[ieee] = count
 
-    def be_busy(self, count: int = 1, status: int = ezsp.MAX_MESSAGE_LIMIT_REACHED) -> None:
-        """Refuse the next `count` messages to devices with this EmberStatus (NETWORK_BUSY is another)."""
-        self._busy, self._busy_status = count, status
+    def refuse_messages(self, count: int = 1, status: int = ezsp.EmberStatus.MAX_MESSAGE_LIMIT_REACHED) -> None:
+        """The coordinator refuses the next `count` messages to devices with this EmberStatus."""
+        self._refused, self._refused_status = count, status
 
     def duplicate_reports(self, count: int = 1) -> None:
-        """Deliver each of the next `count` messages of devices twice, with the same counters."""
-        self._duplicates += count
+        """Deliver each of the devices' next `count` messages twice, with the same counters."""
+        self._duplicated += count
 
     def garble_reports(self, count: int = 1) -> None:
-        """Each of the next `count` messages of devices arrives as random bytes."""
+        """Each of the devices' next `count` messages arrives as random bytes."""
         self._garbled += count
 
     def clear(self) -> None:
-        """No more faults."""
-        self.silent = False
-        self.refuse_connections(False)
-        self.line_delay_s = 0.0
+        """End all faults."""
+        self.ncp_hangs = False
+        self.accept_connections()
+        self.connection_delay_s = 0.0
         self._to_host, self._from_host = _FrameFaults(), _FrameFaults()
-        self._busy = self._duplicates = self._garbled = 0
-        self._unreachable.clear()
-        self._slow.clear()
+        self._refused = self._duplicated = self._garbled = 0
+        self._unreachable_until.clear()
+        self._answer_delays.clear()
         self._lost_answers.clear()
 
-    # What the line and the air ask.
+    # For `session` and `medium`.
 
     def outbound(self, frame: bytes) -> list[bytes]:
-        return [] if self.silent else self._to_host.take(frame, self.chance)
+        """The frames that reach the host when the coordinator sends `frame`."""
+        return [] if self.ncp_hangs else self._to_host.apply(frame, self.chance)
 
     def inbound(self, frame: bytes) -> list[bytes]:
-        return [] if self.silent else self._from_host.take(frame, self.chance)
+        """The frames that reach the coordinator when the host sends `frame`."""
+        return [] if self.ncp_hangs else self._from_host.apply(frame, self.chance)
 
-    def reachable(self, ieee: str) -> bool:
-        if not self._unreachable:
-            return True
-        return self._unreachable.get(ieee, 0.0) <= self.now()
+    def is_reachable(self, ieee: str) -> bool:
+        return self._unreachable_until.get(ieee, 0.0) <= self.now() if self._unreachable_until else True
 
-    def answer_delay(self, ieee: str) -> float:
-        return self._slow.get(ieee, 0.0)
+    def answer_delay_s(self, ieee: str) -> float:
+        return self._answer_delays.get(ieee, 0.0)
 
     def loses_answer(self, ieee: str) -> bool:
+        """True where the answer that the device is about to send is lost."""
         left = self._lost_answers.get(ieee, 0)
         if left:
             self._lost_answers[ieee] = left - 1
         return left > 0
 
-    def refuses_message(self) -> int:
-        """The status to refuse a message with; 0 to take it."""
-        if not self._busy:
-            return ezsp.SUCCESS
-        self._busy -= 1
-        return self._busy_status
+    def message_status(self) -> int:
+        """The EmberStatus for the next message to a device: SUCCESS to take it."""
+        if not self._refused:
+            return ezsp.EmberStatus.SUCCESS
+        self._refused -= 1
+        return self._refused_status
 
     def copies(self) -> int:
-        """How often the message that is about to be delivered arrives."""
-        if not self._duplicates:
+        """How often a device's next message arrives."""
+        if not self._duplicated:
             return 1
-        self._duplicates -= 1
+        self._duplicated -= 1
         return 2
 
-    def garbles(self, payload: bytes) -> bytes:
-        """The payload as it arrives."""
+    def payload_on_arrival(self, payload: bytes) -> bytes:
+        """A device's payload as it arrives."""
         if not self._garbled:
             return payload
         self._garbled -= 1
-        return self.chance.randbytes(self.chance.randrange(40))
+        return self.chance.randbytes(self.chance.randrange(_LONGEST_GARBLED_PAYLOAD))
 
-    def _lanes(self, way: Way) -> list[_FrameFaults]:
+    def _of(self, direction: Direction) -> list[_FrameFaults]:
         return {
             "both": [self._to_host, self._from_host],
             "to_host": [self._to_host],
             "from_host": [self._from_host],
-        }[way]
+        }[direction]

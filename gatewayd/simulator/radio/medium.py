@@ -1,4 +1,7 @@
-"""The air between the coordinator and its devices: delivery, acknowledgements, sleep, and what gets lost."""
+"""The radio medium between the coordinator and its devices: delivery, acknowledgements, sleep, and what is lost.
+
+What a device does with a message is `device`'s and `zdo`'s, the host's side is `ncp`'s, the faults are `faults`'.
+"""
 
 import math
 from collections import deque
@@ -6,29 +9,41 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gatewayd.simulator.radio import ezsp, zdo
-from gatewayd.simulator.radio.device import HOME_AUTOMATION, Device
+from gatewayd.simulator.radio.device import MANUFACTURER_CODE, Device
+from gatewayd.simulator.radio.endpoint import HOME_AUTOMATION
+from gatewayd.simulator.radio.ezsp import EmberStatus, IncomingMessageType
 from gatewayd.simulator.radio.faults import RadioFaults
-from gatewayd.simulator.radio.ncp import Aps, Ncp, Ticket
+from gatewayd.simulator.radio.ncp import Aps, Ncp, PendingAck
 from gatewayd.simulator.radio.scheduler import ScheduledAction, Scheduler
 
-_SENT_DIRECT = 0x00
-_DEVICE_OPTIONS = 0x0140
-_INDIRECT_TIMEOUT_S = 7.68
-_REJOIN_FLAG = 0x80
-_NWK_COORDINATOR = 0x0000
-_ROUTERS_AND_COORDINATOR = 0xFFFC
 AWAKE_S = 10.0
+"""How long a sleepy device listens after it has joined."""
+
+_ZDO_PROFILE, _ZDO_ENDPOINT = 0x0000, 0
+_OUTGOING_DIRECT = 0x00
+"""EmberOutgoingMessageType."""
+_APS_OPTIONS = 0x0140
+"""EmberApsOption: retry, enable route discovery."""
+_COORDINATOR_CAPABILITIES = 0x8F
+"""MAC capability flags: as a router's, and it may be the PAN coordinator."""
+_INDIRECT_TIMEOUT_S = 7.68
+"""How long a parent buffers a message for a sleepy child."""
+_LEAVE_AND_REJOIN = 0x80
+"""The flag of Mgmt_Leave_req, in the byte after the address."""
+_LEAVE_FLAGS_AT = 9
 
 
 @dataclass(slots=True, eq=False)
 class BufferedMessage:
+    """A message that waits for a sleepy device; `arrive` hands it over, `expiry` gives it up."""
+
     arrive: Callable[[], None]
     expiry: ScheduledAction | None = None
 
 
 @dataclass(slots=True)
 class ParentBuffer:
-    """What a sleepy device's parent keeps for it."""
+    """The messages that a sleepy device's parent buffers for it. The device polls every `interval` seconds."""
 
     interval: float
     phase: float
@@ -38,6 +53,8 @@ class ParentBuffer:
 
 
 class RadioMedium:
+    """Delivers messages in both directions. `latency_s` is how long each takes."""
+
     def __init__(self, ncp: Ncp, scheduler: Scheduler, faults: RadioFaults, latency_s: float) -> None:
         self.latency_s = latency_s
         self.by_nwk: dict[int, Device] = {}
@@ -45,216 +62,231 @@ class RadioMedium:
         self._ncp = ncp
         self._scheduler = scheduler
         self._faults = faults
-        self._mailboxes: dict[str, ParentBuffer] = {}
-        self._counter = 0
+        self._buffers: dict[str, ParentBuffer] = {}
+        self._aps_counter = 0
         self._coordinator = CoordinatorNode(ncp)
         ncp.medium = self
 
-    def put(self, device: Device) -> None:
+    def add(self, device: Device) -> None:
         self.by_nwk[device.nwk] = device
         self.by_address[device.address] = device
         interval = device.description.poll_interval_s
         if interval is not None:
-            self._mailboxes[device.ieee] = ParentBuffer(interval, self._faults.chance.uniform(0, interval))
+            self._buffers[device.ieee] = ParentBuffer(interval, self._faults.chance.uniform(0, interval))
 
-    def move(self, device: Device, nwk: int) -> None:
-        """The device has another address from now on."""
+    def change_nwk(self, device: Device, nwk: int) -> None:
+        """Give the device another network address."""
         del self.by_nwk[device.nwk]
         device.nwk = nwk
         self.by_nwk[nwk] = device
 
-    def awaken(self, device: Device, seconds: float = AWAKE_S) -> None:
-        """A sleepy device listens for a while, as it does when it joins or its button is pressed."""
+    def wake(self, device: Device, seconds: float = AWAKE_S) -> None:
+        """Let a sleepy device receive at once for a while; what is buffered for it is delivered now."""
         if device.sleepy:
-            box = self._mailboxes[device.ieee]
-            box.awake_until = self._scheduler.now() + seconds
-            self._hand_over(box)
+            buffer = self._buffers[device.ieee]
+            buffer.awake_until = self._scheduler.now() + seconds
+            self._deliver_buffered(buffer)
 
-    def put_to_sleep(self, device: Device) -> None:
+    def sleep(self, device: Device) -> None:
+        """Let a sleepy device receive only when it polls."""
         if device.sleepy:
-            self._mailboxes[device.ieee].awake_until = 0.0
+            self._buffers[device.ieee].awake_until = 0.0
 
     def announce(self, device: Device) -> None:
+        """Broadcast the device's Device_annce."""
         payload = zdo.announcement(device, device.next_sequence())
-        aps: Aps = (0x0000, zdo.DEVICE_ANNOUNCE, 0, 0, 0, 0, self._next_counter())
-        self._ncp.deliver(ezsp.BROADCAST, aps, device.nwk, payload)
+        aps: Aps = (_ZDO_PROFILE, zdo.ZdoRequest.DEVICE_ANNCE, 0, 0, 0, 0, self._next_aps_counter())
+        self._ncp.deliver(IncomingMessageType.BROADCAST, aps, device.nwk, payload)
 
     # From the coordinator.
 
-    def unicast(self, nwk: int, aps: Aps, tag: int, payload: bytes, ticket: Ticket) -> int:
-        refused = self._faults.refuses_message()
-        if refused:
-            return refused
+    def unicast(self, nwk: int, aps: Aps, tag: int, payload: bytes, ack: PendingAck) -> int:
+        """Send a message; messageSentHandler follows. Returns the EmberStatus with which it is accepted or refused."""
+        status = self._faults.message_status()
+        if status != EmberStatus.SUCCESS:
+            return status
 
-        def sent(status: int) -> None:
-            ticket.then(lambda: self._ncp.tell(ezsp.MESSAGE_SENT, _SENT_DIRECT, nwk, *aps, tag, status, b""))
+        def report_sent(status: int) -> None:
+            ack.then(lambda: self._ncp.send_callback(ezsp.MESSAGE_SENT, _OUTGOING_DIRECT, nwk, *aps, tag, status, b""))
 
-        if nwk == _NWK_COORDINATOR:
-            sent(ezsp.SUCCESS)
-            self._to_itself(aps, payload, ticket)
-            return ezsp.SUCCESS
+        if nwk == zdo.NWK_COORDINATOR:
+            report_sent(EmberStatus.SUCCESS)
+            self._deliver_to_coordinator(aps, payload, ack)
+            return EmberStatus.SUCCESS
         device = self.by_nwk.get(nwk)
 
         def fail() -> None:
-            sent(ezsp.DELIVERY_FAILED)
+            report_sent(EmberStatus.DELIVERY_FAILED)
 
         def arrive() -> None:
             assert device is not None
-            if not self._hears(device, aps):
+            if not self._can_receive(device, aps):
                 self._scheduler.after(self._faults.delivery_timeout_s, fail)
                 return
-            sent(ezsp.SUCCESS)
-            self._arrive(device, aps, payload, ticket)
+            report_sent(EmberStatus.SUCCESS)
+            self._deliver_to_device(device, aps, payload, ack)
 
         if device is None or not device.joined:
             self._scheduler.after(self._faults.delivery_timeout_s, fail)
         elif device.sleepy:
-            self._keep_for(device, arrive, fail)
+            self._deliver_or_buffer(device, arrive, fail)
         elif self.latency_s:
             self._scheduler.after(self.latency_s, arrive)
         else:
             arrive()
-        return ezsp.SUCCESS
+        return EmberStatus.SUCCESS
 
     def broadcast(self, aps: Aps, payload: bytes) -> None:
+        """Deliver a broadcast to every device that listens."""
         profile, cluster, _, endpoint, *_ = aps
-        if profile == 0:
-            self._answer_to_all(aps, payload)
+        if profile == _ZDO_PROFILE:
+            self._broadcast_zdo(aps, payload)
             return
         for device in self.by_nwk.values():
             if device.joined and not device.sleepy and endpoint in device.descriptors:
                 device.receive(profile, endpoint, cluster, payload)
 
-    def _answer_to_all(self, aps: Aps, payload: bytes) -> None:
-        """Who is asked for its address answers a broadcast; of the others, and to anything else, none is due."""
-        asked = None
-        if aps[1] == zdo.NWK_ADDRESS:
-            asked = self.by_address.get(payload[1:9])
-        elif aps[1] == zdo.IEEE_ADDRESS:
-            asked = self.by_nwk.get(int.from_bytes(payload[1:3], "little"))
-        if asked is not None and asked.joined and self._faults.reachable(asked.ieee):
-            self._arrive(asked, aps, payload, self._ncp.ticket)
+    def _broadcast_zdo(self, aps: Aps, payload: bytes) -> None:
+        """The device whose address is requested answers; other ZDO broadcasts have no answer."""
+        requested = None
+        if aps[1] == zdo.ZdoRequest.NWK_ADDR:
+            requested = self.by_address.get(payload[1:9])
+        elif aps[1] == zdo.ZdoRequest.IEEE_ADDR:
+            requested = self.by_nwk.get(int.from_bytes(payload[1:3], "little"))
+        if requested is not None and requested.joined and self._faults.is_reachable(requested.ieee):
+            self._deliver_to_device(requested, aps, payload, self._ncp.pending_ack)
 
     def nwk_of(self, address: bytes) -> int | None:
+        """The network address of a device in the network."""
         device = self.by_address.get(address)
         return device.nwk if device is not None and device.joined else None
 
     def address_of(self, nwk: int) -> bytes | None:
-        if nwk == _NWK_COORDINATOR:
+        """The EUI64 of a network address."""
+        if nwk == zdo.NWK_COORDINATOR:
             return self._ncp.address
         device = self.by_nwk.get(nwk)
         return None if device is None else device.address
 
     def remove(self, address: bytes) -> bool:
+        """Make a device leave; False where it is not in the network."""
         device = self.by_address.get(address)
         if device is None or not device.joined:
             return False
-        device.network.left(device)
+        device.network.device_left(device)
         return True
 
     # From devices.
 
-    def from_device(self, device: Device, endpoint: int, cluster: int, payload: bytes, target: int) -> None:
-        if not device.joined or not self._faults.reachable(device.ieee):
+    def send_from_device(self, device: Device, endpoint: int, cluster: int, payload: bytes, target: int) -> None:
+        """Send a ZCL frame to the coordinator's endpoint `target`; a sleepy device polls its parent then too."""
+        if not device.joined or not self._faults.is_reachable(device.ieee):
             return
-        aps: Aps = (HOME_AUTOMATION, cluster, endpoint, target, _DEVICE_OPTIONS, 0, self._next_counter())
-        arriving = self._faults.garbles(payload)
+        aps: Aps = (HOME_AUTOMATION, cluster, endpoint, target, _APS_OPTIONS, 0, self._next_aps_counter())
+        arriving = self._faults.payload_on_arrival(payload)
         for _ in range(self._faults.copies()):
-            self._deliver(device, aps, arriving)
+            self._deliver_to_host(device, aps, arriving)
         if device.sleepy:
-            self._hand_over(self._mailboxes[device.ieee])
+            self._deliver_buffered(self._buffers[device.ieee])
 
-    def _deliver(self, device: Device, aps: Aps, payload: bytes) -> None:
+    def _deliver_to_host(self, device: Device, aps: Aps, payload: bytes) -> None:
+        def deliver() -> None:
+            self._ncp.deliver(IncomingMessageType.UNICAST, aps, device.nwk, payload)
+
         if self.latency_s:
-            self._scheduler.after(self.latency_s, lambda: self._ncp.deliver(ezsp.UNICAST, aps, device.nwk, payload))
+            self._scheduler.after(self.latency_s, deliver)
         else:
-            self._ncp.deliver(ezsp.UNICAST, aps, device.nwk, payload)
+            deliver()
 
-    # Arriving.
+    # To devices.
 
-    def _hears(self, device: Device, aps: Aps) -> bool:
+    def _can_receive(self, device: Device, aps: Aps) -> bool:
         endpoint = aps[3]
-        known = endpoint == 0 or endpoint in device.descriptors
-        return known and device.joined and self._faults.reachable(device.ieee)
+        has_endpoint = endpoint == _ZDO_ENDPOINT or endpoint in device.descriptors
+        return has_endpoint and device.joined and self._faults.is_reachable(device.ieee)
 
-    def _arrive(self, device: Device, aps: Aps, payload: bytes, ticket: Ticket) -> None:
+    def _deliver_to_device(self, device: Device, aps: Aps, payload: bytes, ack: PendingAck) -> None:
         profile, cluster, source, endpoint, *_ = aps
-        if endpoint == 0:
+        if endpoint == _ZDO_ENDPOINT:
             reply = zdo.answer(device, cluster, payload)
             if reply is not None:
-                self._answer(device, (0, reply[0], 0, 0), reply[1], ticket)
-            if cluster == zdo.MGMT_LEAVE and len(payload) >= 10:
-                ticket.then(lambda: self._leave(device, payload[9]))
+                self._send_answer(device, (_ZDO_PROFILE, reply[0], _ZDO_ENDPOINT, _ZDO_ENDPOINT), reply[1], ack)
+            if cluster == zdo.ZdoRequest.MGMT_LEAVE and len(payload) > _LEAVE_FLAGS_AT:
+                ack.then(lambda: self._leave(device, payload[_LEAVE_FLAGS_AT]))
             return
         answer = device.receive(profile, endpoint, cluster, payload)
         if answer is not None:
-            self._answer(device, (profile, cluster, endpoint, source), answer, ticket)
+            self._send_answer(device, (profile, cluster, endpoint, source), answer, ack)
 
-    def _answer(self, device: Device, way: tuple[int, int, int, int], payload: bytes, ticket: Ticket) -> None:
+    def _send_answer(self, device: Device, route: tuple[int, int, int, int], payload: bytes, ack: PendingAck) -> None:
+        """`route`: profile, cluster, source and destination endpoint."""
         if self._faults.loses_answer(device.ieee):
             return
-        aps: Aps = (*way, _DEVICE_OPTIONS, 0, self._next_counter())
-        delay = self._faults.answer_delay(device.ieee)
-        if delay:
-            self._scheduler.after(delay, lambda: ticket.then(lambda: self._deliver(device, aps, payload)))
+        aps: Aps = (*route, _APS_OPTIONS, 0, self._next_aps_counter())
+        delay_s = self._faults.answer_delay_s(device.ieee)
+        if delay_s:
+            self._scheduler.after(delay_s, lambda: ack.then(lambda: self._deliver_to_host(device, aps, payload)))
         else:
-            ticket.then(lambda: self._deliver(device, aps, payload))
+            ack.then(lambda: self._deliver_to_host(device, aps, payload))
 
     def _leave(self, device: Device, flags: int) -> None:
-        if flags & _REJOIN_FLAG:
+        if flags & _LEAVE_AND_REJOIN:
             self.announce(device)
         else:
-            device.network.left(device)
+            device.network.device_left(device)
 
-    def _to_itself(self, aps: Aps, payload: bytes, ticket: Ticket) -> None:
-        reply = zdo.answer(self._coordinator, aps[1], payload) if aps[3] == 0 else None
+    def _deliver_to_coordinator(self, aps: Aps, payload: bytes, ack: PendingAck) -> None:
+        """A message that the host sends to its own coordinator."""
+        reply = zdo.answer(self._coordinator, aps[1], payload) if aps[3] == _ZDO_ENDPOINT else None
         if reply is None:
             return
-        back: Aps = (0, reply[0], 0, 0, 0, 0, self._next_counter())
-        ticket.then(lambda: self._ncp.deliver(ezsp.UNICAST, back, _NWK_COORDINATOR, reply[1]))
+        cluster, answer = reply
+        answer_aps: Aps = (_ZDO_PROFILE, cluster, _ZDO_ENDPOINT, _ZDO_ENDPOINT, 0, 0, self._next_aps_counter())
+        ack.then(lambda: self._ncp.deliver(IncomingMessageType.UNICAST, answer_aps, zdo.NWK_COORDINATOR, answer))
 
-    # Sleep.
+    # Sleepy devices.
 
-    def _keep_for(self, device: Device, arrive: Callable[[], None], fail: Callable[[], None]) -> None:
-        box = self._mailboxes[device.ieee]
+    def _deliver_or_buffer(self, device: Device, arrive: Callable[[], None], fail: Callable[[], None]) -> None:
+        buffer = self._buffers[device.ieee]
         now = self._scheduler.now()
-        if now < box.awake_until:
+        if now < buffer.awake_until:
             arrive()
             return
         message = BufferedMessage(arrive)
-        message.expiry = self._scheduler.after(_INDIRECT_TIMEOUT_S, lambda: self._expire(box, message, fail))
-        box.waiting.append(message)
-        if box.poll is None:
-            rounds = math.ceil((now - box.phase) / box.interval)
-            box.poll = self._scheduler.at(box.phase + rounds * box.interval, lambda: self._hand_over(box))
+        message.expiry = self._scheduler.after(_INDIRECT_TIMEOUT_S, lambda: self._expire(buffer, message, fail))
+        buffer.waiting.append(message)
+        if buffer.poll is None:
+            polls = math.ceil((now - buffer.phase) / buffer.interval)
+            next_poll = buffer.phase + polls * buffer.interval
+            buffer.poll = self._scheduler.at(next_poll, lambda: self._deliver_buffered(buffer))
 
-    def _expire(self, box: ParentBuffer, message: BufferedMessage, fail: Callable[[], None]) -> None:
-        box.waiting.remove(message)
+    def _expire(self, buffer: ParentBuffer, message: BufferedMessage, fail: Callable[[], None]) -> None:
+        buffer.waiting.remove(message)
         fail()
 
-    def _hand_over(self, box: ParentBuffer) -> None:
-        """The device has asked its parent: it gets what waits."""
-        if box.poll is not None:
-            box.poll.cancel()
-            box.poll = None
-        while box.waiting:
-            message = box.waiting.popleft()
+    def _deliver_buffered(self, buffer: ParentBuffer) -> None:
+        """The device polls its parent: deliver what is buffered."""
+        if buffer.poll is not None:
+            buffer.poll.cancel()
+            buffer.poll = None
+        while buffer.waiting:
+            message = buffer.waiting.popleft()
             if message.expiry is not None:
                 message.expiry.cancel()
             message.arrive()
 
-    def _next_counter(self) -> int:
-        self._counter = self._counter + 1 & 0xFF
-        return self._counter
+    def _next_aps_counter(self) -> int:
+        self._aps_counter = self._aps_counter + 1 & 0xFF
+        return self._aps_counter
 
 
 class CoordinatorNode:
     """The coordinator as a node of its own network, as ZDO sees it."""
 
-    role = zdo.COORDINATOR
-    capabilities = 0x8F
-    manufacturer_code = 0x1049
-    nwk = _NWK_COORDINATOR
+    logical_type = zdo.LogicalType.COORDINATOR
+    capabilities = _COORDINATOR_CAPABILITIES
+    manufacturer_code = MANUFACTURER_CODE
+    nwk = zdo.NWK_COORDINATOR
 
     def __init__(self, ncp: Ncp) -> None:
         self._ncp = ncp

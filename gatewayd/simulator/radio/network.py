@@ -1,4 +1,4 @@
-"""What a coordinator keeps when it loses power: its network, keys and tokens; in memory, or in a JSON file."""
+"""What a coordinator has in flash: its network, keys and tokens. Held in memory, or in a JSON file as well."""
 
 import json
 import os
@@ -10,7 +10,7 @@ WELL_KNOWN_LINK_KEY = b"ZigBeeAlliance09"
 
 @dataclass(slots=True)
 class NetworkParameters:
-    """A formed network. Addresses and keys are bytes as on the wire."""
+    """EmberNetworkParameters: a formed network. The extended PAN id is bytes as on the wire."""
 
     extended_pan_id: bytes
     pan_id: int
@@ -22,6 +22,7 @@ class NetworkParameters:
     channels: int
 
     def fields(self) -> tuple[bytes, int, int, int, int, int, int, int]:
+        """In the order of the wire."""
         return (
             self.extended_pan_id, self.pan_id, self.tx_power, self.channel,
             self.join_method, self.manager, self.update_id, self.channels,
@@ -30,7 +31,7 @@ class NetworkParameters:
 
 @dataclass(slots=True)
 class Flash:
-    """The coordinator's lasting memory."""
+    """The coordinator's flash. `link_keys` is the key table: index → (EUI64, key); `tokens`: (token, index) → value."""
 
     network: NetworkParameters | None = None
     network_key: bytes = bytes(16)
@@ -43,28 +44,30 @@ class Flash:
 
     @classmethod
     def load(cls, file: Path | None) -> "Flash":
+        """What the file holds; a new flash where there is none."""
         if file is None or not file.exists():
             return cls(file=file)
-        kept = json.loads(file.read_text())
-        network = kept["network"]
+        content = json.loads(file.read_text())
+        network = content["network"]
         if network is not None:
             network = NetworkParameters(**{**network, "extended_pan_id": bytes.fromhex(network["extended_pan_id"])})
         return cls(
             network=network,
-            network_key=bytes.fromhex(kept["network_key"]),
-            network_key_sequence=kept["network_key_sequence"],
-            link_key=bytes.fromhex(kept["link_key"]),
-            frame_counter=kept["frame_counter"],
-            link_keys={i: (bytes.fromhex(a), bytes.fromhex(k)) for i, a, k in kept["link_keys"]},
-            tokens={(token, index): bytes.fromhex(value) for token, index, value in kept["tokens"]},
+            network_key=bytes.fromhex(content["network_key"]),
+            network_key_sequence=content["network_key_sequence"],
+            link_key=bytes.fromhex(content["link_key"]),
+            frame_counter=content["frame_counter"],
+            link_keys={i: (bytes.fromhex(a), bytes.fromhex(k)) for i, a, k in content["link_keys"]},
+            tokens={(token, index): bytes.fromhex(value) for token, index, value in content["tokens"]},
             file=file,
         )
 
     def save(self) -> None:
+        """Write the file at once, whole or not at all."""
         if self.file is None:
             return
         network = self.network
-        kept = {
+        content = {
             "network": network
             and dict(zip(NetworkParameters.__slots__, network.fields(), strict=True))
             | {"extended_pan_id": network.extended_pan_id.hex()},
@@ -76,11 +79,11 @@ class Flash:
             "tokens": [[token, index, value.hex()] for (token, index), value in self.tokens.items()],
         }
         part = self.file.with_suffix(".part")
-        part.write_text(json.dumps(kept, indent=1))
+        part.write_text(json.dumps(content, indent=1))
         os.replace(part, self.file)
 
     def erase(self) -> None:
-        """Factory reset: the network and its keys go, the tokens (the address among them) stay."""
+        """Factory reset: forget the network and its keys, keep the tokens (the address is one of them)."""
         self.network = None
         self.link_keys.clear()
         self.save()

@@ -1,6 +1,6 @@
-"""What the simulated house has yet to do: one heap of times, one timer of the event loop, no task a device.
+"""What a simulated network will do, and when: one heap of times and one timer of the event loop, no task per device.
 
-Without a loop it can be driven by hand: `run_due` does what is due.
+Without an event loop a test calls `run_due` itself.
 """
 
 import asyncio
@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_FEW = 64
+_CANCELLED_BEFORE_CLEANUP = 64
 
 
 class ScheduledAction:
-    """Something planned; cancelled entries are swept out once they are many."""
+    """An action with its time `at`."""
 
     __slots__ = ("_scheduler", "action", "at")
 
@@ -22,17 +22,21 @@ class ScheduledAction:
         self._scheduler = scheduler
         self.at = at
         self.action: Callable[[], None] | None = action
+        """None once it has run or was cancelled."""
 
     def cancel(self) -> None:
+        """Not to be run; no effect where it has run."""
         if self.action is not None:
             self.action = None
             self._scheduler.note_cancelled()
 
 
 class Scheduler:
+    """Runs actions in the order of their times, those of the same time in the order in which they were scheduled."""
+
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
-        """Seconds on the clock that entries are set by (the event loop's own by default)."""
+        """Seconds on the clock that times refer to; by default the event loop's own."""
         self._heap: list[tuple[float, int, ScheduledAction]] = []
         self._numbers = itertools.count()
         self._cancelled = 0
@@ -40,46 +44,49 @@ class Scheduler:
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        """How much is planned, what was cancelled but not yet swept out included."""
+        """How many actions are held, including cancelled ones that are not yet removed."""
         return len(self._heap)
 
     def at(self, when: float, action: Callable[[], None]) -> ScheduledAction:
-        entry = ScheduledAction(self, when, action)
-        heapq.heappush(self._heap, (when, next(self._numbers), entry))
-        if self._heap[0][2] is entry:
-            self._arm()
-        return entry
+        """Run `action` at that time."""
+        scheduled = ScheduledAction(self, when, action)
+        heapq.heappush(self._heap, (when, next(self._numbers), scheduled))
+        if self._heap[0][2] is scheduled:
+            self._start_timer()
+        return scheduled
 
     def after(self, delay: float, action: Callable[[], None]) -> ScheduledAction:
+        """Run `action` after so many seconds."""
         return self.at(self.now() + delay, action)
 
     def run_due(self) -> None:
-        """Do, in order, everything whose time has come."""
+        """Run, in order, every action whose time has come."""
         now = self.now()
         while self._heap and self._heap[0][0] <= now:
-            entry = heapq.heappop(self._heap)[2]
-            action, entry.action = entry.action, None
+            scheduled = heapq.heappop(self._heap)[2]
+            action, scheduled.action = scheduled.action, None
             if action is None:
                 self._cancelled -= 1
             else:
                 action()
-        self._arm()
+        self._start_timer()
 
     def note_cancelled(self) -> None:
+        """Count a cancelled action, and remove all of them once they are many."""
         self._cancelled += 1
-        if self._cancelled > max(_FEW, len(self._heap) // 2):
+        if self._cancelled > max(_CANCELLED_BEFORE_CLEANUP, len(self._heap) // 2):
             self._heap = [row for row in self._heap if row[2].action is not None]
             heapq.heapify(self._heap)
             self._cancelled = 0
 
     @contextmanager
     def driven(self) -> Iterator[None]:
-        """Let the running event loop do what is due, as long as the context lasts."""
+        """Let the running event loop call `run_due` whenever an action is due, as long as the context lasts."""
         if self._loop is not None:
-            yield  # served twice, on two ports: the first context drives for both
+            yield  # served on two ports: the first context drives for both
             return
         self._loop = asyncio.get_running_loop()
-        self._arm()
+        self._start_timer()
         try:
             yield
         finally:
@@ -87,7 +94,7 @@ class Scheduler:
                 self._timer.cancel()
             self._timer = self._loop = None
 
-    def _arm(self) -> None:
+    def _start_timer(self) -> None:
         if self._loop is None:
             return
         if self._timer is not None:

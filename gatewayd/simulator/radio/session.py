@@ -1,69 +1,74 @@
-"""One host's connection: bytes in and out, framed by `ash`, meant for `ncp`, spoilt by `faults`.
+"""One host's connection: takes and gives bytes, frames them by `ash`, passes requests to `ncp`, applies `faults`.
 
-No I/O: it is given what arrived and a function to write with. Sockets are `server`'s.
+No I/O: it is called with what has arrived, and given functions to send and to disconnect. Sockets are `server`'s.
 """
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from gatewayd.simulator.radio.ash import RESET_EXTERNAL, RESET_SOFTWARE, Ash, Event, FrameReader, HostReset
-from gatewayd.simulator.radio.ncp import Ticket
+from gatewayd.simulator.radio.ash import Ash, Event, FrameReader, HostReset, ResetReason
+from gatewayd.simulator.radio.faults import RadioFaults
+from gatewayd.simulator.radio.ncp import Ncp, PendingAck
 from gatewayd.simulator.radio.scheduler import ScheduledAction, Scheduler
 
-if TYPE_CHECKING:
-    from gatewayd.simulator.radio.simulated_network import SimulatedNetwork
-
-_HANGING_S = 0.1
-"""How often a coordinator that hangs is looked at again: its own clocks stand still meanwhile."""
+_HANG_CHECK_S = 0.1
+"""How often the timer of a coordinator that hangs is tried again: its own clock stands still meanwhile."""
 
 
-class DelayLine:
-    """One direction of the line: things pass in order, at once or after the line's delay."""
+class _DelayLine:
+    """One direction of the connection: passes bytes on in order, at once or after the delay."""
 
-    def __init__(self, scheduler: Scheduler, passes: Callable[[bytes], None]) -> None:
+    def __init__(self, scheduler: Scheduler, pass_on: Callable[[bytes], None]) -> None:
         self._scheduler = scheduler
-        self._passes = passes
+        self._pass_on = pass_on
         self._busy_until = 0.0
 
-    def carry(self, data: bytes, delay_s: float) -> None:
+    def send(self, data: bytes, delay_s: float) -> None:
         now = self._scheduler.now()
         if not delay_s and self._busy_until <= now:
-            self._passes(data)
+            self._pass_on(data)
             return
         self._busy_until = max(self._busy_until, now + delay_s)
-        self._scheduler.at(self._busy_until, lambda: self._passes(data))
+        self._scheduler.at(self._busy_until, lambda: self._pass_on(data))
 
 
 class HostSession:
-    """One connected host: ASH state, and the frames between it and the coordinator."""
+    """One connected host: its ASH state, and the frames between it and the coordinator."""
 
-    def __init__(self, network: "SimulatedNetwork", write: Callable[[bytes], None], abort: Callable[[], None]) -> None:
-        self._network = network
-        self._faults = network.faults
-        self._ncp = network.ncp
-        self._scheduler = network.scheduler
-        self._to_host = DelayLine(network.scheduler, write)
-        self._from_host = DelayLine(network.scheduler, self._arrived)
+    def __init__(
+        self,
+        ncp: Ncp,
+        scheduler: Scheduler,
+        faults: RadioFaults,
+        *,
+        write: Callable[[bytes], None],
+        abort: Callable[[], None],
+    ) -> None:
+        """`write` sends bytes to the host, `abort` ends its connection at once."""
+        self._ncp = ncp
+        self._scheduler = scheduler
+        self._faults = faults
+        self._to_host = _DelayLine(scheduler, write)
+        self._from_host = _DelayLine(scheduler, self._handle_bytes)
         self._abort = abort
         self._ended = False
         self._ash = Ash()
         self._reader = FrameReader()
-        self._tickets: deque[tuple[int, Ticket]] = deque()
+        self._pending_acks: deque[tuple[int, PendingAck]] = deque()
         self._timer: ScheduledAction | None = None
-        self._receiving = False
+        self._is_receiving = False
 
     def begin(self, *, announce: bool) -> None:
         """The host has connected; `announce` sends RSTACK without being asked."""
         self._ncp.host = self
-        self._faults.lines.append(self)
+        self._faults.connections.append(self)
         if announce:
-            self.reset(RESET_EXTERNAL)
+            self.reset(ResetReason.EXTERNAL)
 
     def end(self) -> None:
-        """The host has gone."""
-        if self in self._faults.lines:
-            self._faults.lines.remove(self)
+        """The host has disconnected."""
+        if self in self._faults.connections:
+            self._faults.connections.remove(self)
         if self._ncp.host is self:
             self._ncp.host = None
         if self._timer is not None:
@@ -71,20 +76,21 @@ class HostSession:
         self._ended = True
 
     def received(self, data: bytes) -> None:
-        self._from_host.carry(data, self._faults.line_delay_s)
+        """Bytes have arrived from the host."""
+        self._from_host.send(data, self._faults.connection_delay_s)
 
     def callback(self, frame: bytes) -> None:
-        """Send an unasked frame. Before the host's reset there is nobody to hear it, and who hangs says nothing."""
-        if self._ash.connected and not self._faults.silent:
+        """Send a frame that the host has not asked for; dropped before the host's reset, and while the NCP hangs."""
+        if self._ash.connected and not self._faults.ncp_hangs:
             self._ash.send(frame, self._scheduler.now())
-            if not self._receiving:
+            if not self._is_receiving:
                 self._flush()
 
-    # What faults do to it.
+    # For `faults`.
 
     def reset(self, reason: int) -> None:
         self._ncp.power_cycle()
-        self._tickets.clear()
+        self._pending_acks.clear()
         self._ash.reset(reason)
         self._flush()
 
@@ -95,45 +101,45 @@ class HostSession:
     def cut(self) -> None:
         self._abort()
 
-    def _arrived(self, data: bytes) -> None:
+    def _handle_bytes(self, data: bytes) -> None:
         if self._ended:
             return
         now = self._scheduler.now()
-        self._receiving = True
+        self._is_receiving = True
         try:
-            for carried in self._reader.feed(data):
-                for frame in self._faults.inbound(carried):
+            for sent in self._reader.feed(data):
+                for frame in self._faults.inbound(sent):
                     for event in self._ash.receive(frame, now):
                         self._handle(event, now)
-            while self._tickets and self._tickets[0][0] <= self._ash.acknowledged:
-                self._tickets.popleft()[1].confirm()
+            while self._pending_acks and self._pending_acks[0][0] <= self._ash.acknowledged:
+                self._pending_acks.popleft()[1].confirm()
         finally:
-            self._receiving = False
+            self._is_receiving = False
         self._flush()
 
     def _handle(self, event: Event, now: float) -> None:
         if isinstance(event, HostReset):
-            self.reset(RESET_SOFTWARE)
+            self.reset(ResetReason.SOFTWARE)
             return
         response = self._ncp.handle(event.data)
         if response is not None:
-            self._tickets.append((self._ash.send(response, now), self._ncp.ticket))
-        self._ncp.release()
+            self._pending_acks.append((self._ash.send(response, now), self._ncp.pending_ack))
+        self._ncp.send_queued_callbacks()
 
     def _flush(self) -> None:
-        frames = [out for frame in self._ash.frames_to_send() for out in self._faults.outbound(frame)]
+        frames = [sent for frame in self._ash.frames_to_send() for sent in self._faults.outbound(frame)]
         if frames and not self._ended:
-            self._to_host.carry(b"".join(frames), self._faults.line_delay_s)
-        self._arm()
+            self._to_host.send(b"".join(frames), self._faults.connection_delay_s)
+        self._start_timer()
 
-    def _arm(self) -> None:
-        """Keep one agenda entry for retransmission; it moves only when it comes up too early."""
+    def _start_timer(self) -> None:
+        """Keep one scheduled action for retransmission; where it comes too early, it is scheduled again."""
         if self._timer is None and self._ash.deadline is not None:
             self._timer = self._scheduler.at(self._ash.deadline, self._tick)
 
     def _tick(self) -> None:
-        if self._faults.silent:
-            self._timer = self._scheduler.after(_HANGING_S, self._tick)
+        if self._faults.ncp_hangs:
+            self._timer = self._scheduler.after(_HANG_CHECK_S, self._tick)
             return
         self._timer = None
         self._ash.tick(self._scheduler.now())

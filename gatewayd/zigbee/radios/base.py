@@ -32,7 +32,7 @@ class RadioApplication(ControllerApplication):
         # As zigpy's own, but for the database's class.
         self._dblistener = await QuietDatabase.new(self.config[zigpy.config.CONF_DATABASE], self)
         await self._dblistener.load()
-        cast("Any", self)._add_db_listeners()  # zigpy gives it no types
+        cast("Any", self)._add_db_listeners()  # noqa: SLF001  (zigpy's, inherited; it has no types)
 
     @abstractmethod
     async def check_network(self) -> None:

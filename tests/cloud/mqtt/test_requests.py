@@ -22,7 +22,7 @@ ON = {"operate": 1, "operate_channel_id": 1}
 
 
 async def ask_switch(phone: AppClient, **fields: object) -> ReceivedMessage:
-    return await phone.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, param=ON, **fields)
+    return await phone.request(Category.SWITCH, SWITCH, ExecType.CONTROL, param=ON, **fields)
 
 
 def about(sn: str, seen: ReceivedMessage) -> bool:
@@ -34,7 +34,7 @@ async def test_request_gets_progress_and_then_one_final_answer(gateway: Gateway,
     assert answer.meaning is OperationStatus.CONTROLLED
     assert answer.msg["uuid"] == SWITCH
     await ask_switch(phone, sn="sn-2")
-    statuses = [seen.meaning for seen in phone.seen if about("sn-1", seen)]
+    statuses = [seen.meaning for seen in phone.received if about("sn-1", seen)]
     assert statuses == [OperationStatus.CONTROLLING, OperationStatus.CONTROLLED]
     assert gateway.bench.ran == ["sn-1", "sn-2"]
 
@@ -43,7 +43,7 @@ async def test_repeated_request_gets_the_stored_answer_and_is_not_executed(gatew
     await ask_switch(phone, sn="same")
     again = asyncio.get_running_loop().time()
     await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, sn="same", param=ON)
-    repeated = await phone.expect(lambda seen: seen.sn == "same" and seen.is_final, since=again)
+    repeated = await phone.expect(lambda seen: seen.sn == "same" and seen.is_final_answer, since=again)
     assert repeated.meaning is OperationStatus.CONTROLLED
     assert gateway.bench.ran == ["same"]
 
@@ -68,7 +68,7 @@ async def test_requests_of_one_device_run_in_order_and_those_of_others_beside_th
     await phone.expect(lambda seen: seen.sn == "other" and seen.meaning is OperationStatus.CONTROLLING)
     assert gateway.bench.ran == ["first", "other"]
     gateway.bench.gate.set()
-    await phone.expect(lambda seen: seen.sn == "second" and seen.is_final)
+    await phone.expect(lambda seen: seen.sn == "second" and seen.is_final_answer)
     assert gateway.bench.ran == ["first", "other", "second"]
 
 
@@ -81,7 +81,7 @@ async def test_request_queued_until_its_deadline_is_refused_and_not_executed(
         for sn in ("slow", "waiting"):
             await phone.send(Category.SWITCH, SWITCH, ExecType.CONTROL, sn=sn, param=ON)
         for sn in ("waiting", "slow"):
-            final = await phone.expect(lambda seen, sn=sn: seen.sn == sn and seen.is_final)  # type: ignore[misc]
+            final = await phone.expect(lambda seen, sn=sn: seen.sn == sn and seen.is_final_answer)  # type: ignore[misc]
             assert final.meaning is OperationStatus.NODE_NOT_RESPONDING
         assert gateway.bench.ran == ["slow"]
         gateway.bench.gate.set()
@@ -124,7 +124,7 @@ async def test_guest_may_query_and_not_control_whatever_perm_he_sends(gateway: G
     async with AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest:
         refused = await ask_switch(guest, perm=7)
         assert refused.meaning is OperationStatus.PERMISSION_DENIED
-        looked = await guest.ask(Category.SWITCH, SWITCH, ExecType.QUERY)
+        looked = await guest.request(Category.SWITCH, SWITCH, ExecType.QUERY)
         assert looked.meaning is OperationStatus.CONTROLLED  # what the bench says to everything
     assert len(gateway.bench.ran) == 1
 
@@ -147,7 +147,7 @@ async def test_request_whose_uuid_differs_from_its_topic_is_refused(gateway: Gat
     foreign = {"sn": "sn-7", "uuid": "f" * 16, "param": ON}
     payload = {"msg": foreign, "status": 200503, "desc": "请求控制设备"}
     await phone.publish("switch", SWITCH, "control", msgspec.json.encode(payload))
-    answer = await phone.expect(lambda seen: seen.sn == "sn-7" and seen.is_final)
+    answer = await phone.expect(lambda seen: seen.sn == "sn-7" and seen.is_final_answer)
     assert answer.meaning is OperationStatus.BAD_PARAMETERS
 
 
@@ -171,16 +171,16 @@ async def test_unreadable_request_is_counted_and_answered_where_it_has_a_sn(
 ) -> None:
     await phone.publish("switch", SWITCH, "control", payload)
     if answered:
-        answer = await phone.expect(lambda seen: seen.sn == "bad" and seen.is_final)
+        answer = await phone.expect(lambda seen: seen.sn == "bad" and seen.is_final_answer)
         assert answer.meaning is OperationStatus.BAD_PARAMETERS
     assert (await ask_switch(phone, sn="after")).meaning is OperationStatus.CONTROLLED
     assert gateway.bench.ran == ["after"]
-    answers = [seen for seen in phone.seen if seen.is_final and seen.sn == "bad"]
+    answers = [seen for seen in phone.received if seen.is_final_answer and seen.sn == "bad"]
     assert len(answers) == int(answered)
 
 
 async def test_update_changes_title_and_room_and_is_put_in_the_outbox(gateway: Gateway, phone: AppClient) -> None:
-    answer = await phone.ask(Category.SWITCH, SWITCH, ExecType.UPDATE, title="客厅灯", param={"room_id": 3})
+    answer = await phone.request(Category.SWITCH, SWITCH, ExecType.UPDATE, title="客厅灯", param={"room_id": 3})
     assert answer.meaning is OperationStatus.UPDATED
     record = gateway.store.mirror.get(SWITCH)
     assert record is not None
@@ -196,7 +196,7 @@ async def test_request_interrupted_by_a_crash_is_answered_after_the_restart(
         request = Request(OWNER, Category.SWITCH, Uuid(SWITCH), ExecType.CONTROL, "cut", Query())
         await gateway.store.journal.begin(request)
     async with running(broker, tmp_path / "house.db") as gateway:
-        answer = await phone.expect(lambda seen: seen.sn == "cut" and seen.is_final)
+        answer = await phone.expect(lambda seen: seen.sn == "cut" and seen.is_final_answer)
         assert answer.meaning is OperationStatus.FAILED
         await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL)
         assert (await ask_switch(phone, sn="cut")).meaning is OperationStatus.FAILED

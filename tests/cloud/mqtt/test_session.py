@@ -1,10 +1,12 @@
 """The session reconnects whenever the broker is back, and stops at any moment."""
 
 import asyncio
+import random
 from pathlib import Path
 
 import pytest
 
+from gatewayd.cloud.mqtt.session import MqttAccount, MqttConnection, MqttMessage, MqttSession
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
@@ -59,5 +61,35 @@ async def test_broker_without_mqtt_5_is_used_with_3_1_1(tmp_path: Path) -> None:
         AppClient.connect(old.host, old.port, OWNER, PASSWORD) as phone,
     ):
         await phone.expect(lambda seen: GATEWAY in seen.topic and seen.meaning is OperationStatus.NORMAL, timeout_s=30)
-        answer = await phone.ask(Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1})
+        answer = await phone.request(Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1})
         assert answer.meaning is OperationStatus.CONTROLLED
+
+
+@pytest.mark.parametrize("steps", range(8))
+async def test_session_stops_when_broker_dies_at_the_same_moment(broker: Broker, steps: int) -> None:
+    """At whatever step of the event loop it is cancelled after it has noticed that the connection is lost."""
+    lost = asyncio.Event()
+
+    async def listen(connection: MqttConnection) -> None:
+        try:
+            async for _ in connection.messages():
+                pass
+        finally:
+            lost.set()
+
+    async def idle(_: MqttConnection) -> None:
+        await asyncio.Event().wait()
+
+    will = MqttMessage(f"{OWNER}/gw/{GATEWAY}/update", b"{}", qos=1)
+    account = MqttAccount(broker.host, broker.port, OWNER, PASSWORD, GATEWAY)
+    session = MqttSession(account, will, (listen, idle), chance=random.Random(1))
+    session_run = asyncio.create_task(session.run())
+    await session.connected.wait()
+    killing = asyncio.create_task(broker.kill())
+    await lost.wait()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    session_run.cancel()
+    _, still_running = await asyncio.wait({session_run}, timeout=3)
+    await killing
+    assert not still_running

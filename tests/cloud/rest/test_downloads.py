@@ -36,9 +36,9 @@ async def download_file(
 async def test_latest_version_is_found_by_number_and_its_file_downloaded(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
-    cloud.publish("1.10.0", FIRMWARE)
-    cloud.publish("1.9.0", b"older")
-    cloud.publish("2.0.0", b"of another kind", 4)
+    cloud.publish_version("1.10.0", FIRMWARE)
+    cloud.publish_version("1.9.0", b"older")
+    cloud.publish_version("2.0.0", b"of another kind", 4)
     latest = await client.versions.latest(2)
     assert latest.version == "1.10.0"
     content = await download_file(client, latest.filename)
@@ -50,7 +50,7 @@ async def test_latest_version_is_found_by_number_and_its_file_downloaded(
 
 
 async def test_download_continues_where_it_broke_off(cloud: SimulatedCloud, client: CloudClient) -> None:
-    address = cloud.publish("1.0.0", FIRMWARE)
+    address = cloud.publish_version("1.0.0", FIRMWARE)
     cloud.faults.cut_within("/media/", at=100_000)
     received = bytearray()
     with pytest.raises(CloudUnavailableError, match="broken off"):
@@ -61,7 +61,7 @@ async def test_download_continues_where_it_broke_off(cloud: SimulatedCloud, clie
 
 
 async def test_token_refused_for_a_file_is_renewed_once(cloud: SimulatedCloud, client: CloudClient) -> None:
-    address = cloud.publish("1.0.0", FIRMWARE)
+    address = cloud.publish_version("1.0.0", FIRMWARE)
     await client.log_in()
     cloud.faults.fail("/media/", status=401)
     assert await download_file(client, address) == FIRMWARE
@@ -74,20 +74,20 @@ async def test_token_refused_for_a_file_is_renewed_once(cloud: SimulatedCloud, c
 async def test_error_of_the_reader_is_not_changed_into_a_cloud_error(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
-    address = cloud.publish("1.0.0", FIRMWARE)
+    address = cloud.publish_version("1.0.0", FIRMWARE)
     with pytest.raises(OSError, match="disk"):
         async with client.versions.download(address, max_bytes=MAX_BYTES):
             raise OSError("the disk is full")
 
 
 async def test_start_beyond_the_end_is_an_error(cloud: SimulatedCloud, client: CloudClient) -> None:
-    address = cloud.publish("1.0.0", b"short")
+    address = cloud.publish_version("1.0.0", b"short")
     with pytest.raises(CloudError, match="has no byte 5"):
         await download_file(client, address, start=5)
 
 
 async def test_relative_address_is_downloaded(cloud: SimulatedCloud, client: CloudClient) -> None:
-    cloud.put_file("固件 v1.bin", b"firmware")
+    cloud.add_file("固件 v1.bin", b"firmware")
     assert await download_file(client, "/media/version/固件 v1.bin") == b"firmware"
 
 
@@ -100,7 +100,7 @@ async def test_unavailable_file_is_an_error(client: CloudClient, address: str) -
 async def test_file_over_the_bound_is_refused_with_and_without_known_size(
     cloud: SimulatedCloud, client: CloudClient
 ) -> None:
-    address = cloud.publish("1.0.0", FIRMWARE)
+    address = cloud.publish_version("1.0.0", FIRMWARE)
     with pytest.raises(CloudError, match=f"a file of {len(FIRMWARE)} bytes"):
         await download_file(client, address, max_bytes=1000)
 
@@ -147,7 +147,7 @@ async def test_token_is_not_sent_to_another_host(cloud: SimulatedCloud, client: 
     async with other_host(record_token) as address:
         assert await download_file(client, address) == b"firmware"
         assert tokens == [None]
-        own = cloud.publish("1.0.0", FIRMWARE)
+        own = cloud.publish_version("1.0.0", FIRMWARE)
         cloud.faults.redirect("/media/", address)
         with pytest.raises(CloudError, match="HTTP 302 instead of a file"):
             await download_file(client, own)
@@ -158,7 +158,7 @@ async def test_cloud_over_tls_offers_no_files_without_tls(tmp_path: Path) -> Non
     ca, server = private_ca(tmp_path)
     async with SimulatedCloud(now=lambda: datetime.now(UTC)).serve(tls=server) as cloud:
         cloud.register(USER, PASSWORD)
-        own = cloud.publish("1.0.0", FIRMWARE)
+        own = cloud.publish_version("1.0.0", FIRMWARE)
         async with connect_client(cloud, tls=ssl.create_default_context(cafile=ca)) as client:
             assert await download_file(client, own) == FIRMWARE
             with pytest.raises(CloudError, match="not over TLS"):

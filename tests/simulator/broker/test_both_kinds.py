@@ -1,4 +1,4 @@
-"""Both kinds of broker keep the vendor's rules (§4.1), so that the demo shows the same on either."""
+"""Both kinds of broker enforce the vendor's rules (§4.1), so that the demo is the same on either."""
 
 import asyncio
 
@@ -23,18 +23,18 @@ def client_of(broker: Broker, user: str, password: str | None = None) -> aiomqtt
     return aiomqtt.Client(broker.host, broker.port, username=user, password=password or USERS[user], identifier=user)
 
 
-async def heard_by(client: aiomqtt.Client) -> str:
+async def next_topic(client: aiomqtt.Client) -> str:
     async with asyncio.timeout(10):
         return (await anext(aiter(client.messages))).topic.value
 
 
-async def test_a_wrong_password_is_refused(kind: BrokerKind) -> None:
+async def test_wrong_password_is_refused(kind: BrokerKind) -> None:
     async with Broker.start(USERS, kinds=[kind]) as broker:
         with pytest.raises(aiomqtt.MqttError):
             await client_of(broker, "anna", "b-secret").__aenter__()
 
 
-async def test_a_user_keeps_to_his_own_name_and_to_what_is_granted(kind: BrokerKind) -> None:
+async def test_user_may_use_only_own_and_granted_topics(kind: BrokerKind) -> None:
     async with (
         Broker.start(USERS, grants={"anna": ["bert"]}, kinds=[kind]) as broker,
         client_of(broker, "anna") as anna,
@@ -44,20 +44,20 @@ async def test_a_user_keeps_to_his_own_name_and_to_what_is_granted(kind: BrokerK
         await anna.subscribe("bert/#")
         await bert.publish("anna/forbidden", b"1", qos=0)
         await bert.publish("bert/allowed", b"1", qos=1)
-        assert await heard_by(anna) == "bert/allowed"
+        assert await next_topic(anna) == "bert/allowed"
 
 
-async def test_it_comes_back_on_its_port_after_being_killed(kind: BrokerKind) -> None:
+async def test_killed_broker_restarts_on_its_port(kind: BrokerKind) -> None:
     async with Broker.start(USERS, kinds=[kind]) as broker:
         await broker.kill()
         await broker.restart()
         async with client_of(broker, "anna") as anna:
             await anna.subscribe("anna/#")
             await anna.publish("anna/again", b"1", qos=1)
-            assert await heard_by(anna) == "anna/again"
+            assert await next_topic(anna) == "anna/again"
 
 
-async def test_without_any_broker_it_says_what_to_install() -> None:
+async def test_error_without_installed_broker_names_what_to_install() -> None:
     with pytest.raises(BrokerError, match="apt-get install mosquitto"):
         async with Broker.start(USERS, kinds=[]):
             pass

@@ -1,4 +1,4 @@
-"""The simulated cloud asked by hand, so that what it says is seen as it stands on the wire."""
+"""A simulated cloud with a user, a guest and an administrator; and a session to call it."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from gatewayd.simulator.cloud import SimulatedCloud
-from tests.common.simulated_cloud import ADMIN, GUEST, PASSWORD, USER, Caller, logged_in
+from tests.common.simulated_cloud import ADMIN, GUEST, PASSWORD, USER, ApiUser, log_in
 
 
 @pytest.fixture
@@ -26,5 +26,5 @@ async def session(cloud: SimulatedCloud) -> AsyncIterator[aiohttp.ClientSession]
 
 
 @pytest.fixture
-async def user(session: aiohttp.ClientSession) -> Caller:
-    return await logged_in(session, USER)
+async def user(session: aiohttp.ClientSession) -> ApiUser:
+    return await log_in(session, USER)

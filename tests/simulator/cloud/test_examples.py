@@ -1,7 +1,6 @@
-"""The simulated cloud answers the API's own requests in the form of the API's own answers: same keys, all the way down.
+"""The simulated cloud answers the API's example requests with the keys of its example answers, nested ones too.
 
-Requests and answers are taken from the text. What has to fit the simulated household (ids, a code that was sent) is
-filled in.
+Both are read from the API's text. What depends on the simulated accounts (ids, a code that was sent) is filled in.
 """
 
 from collections.abc import Mapping
@@ -12,14 +11,14 @@ import pytest
 
 from gatewayd.simulator.cloud import SimulatedCloud
 from tests.common.api_text import answers, requests
-from tests.common.simulated_cloud import ADMIN, GUEST, GUEST_ID, LOCK, PASSWORD, USER, USER_ID, Caller, logged_in
+from tests.common.simulated_cloud import ADMIN, GUEST, GUEST_ID, LOCK, PASSWORD, USER, USER_ID, ApiUser, log_in
 
 ACCOUNTS, IOT = "/api/accounts", "/api/iot"
 NEW_USER = "13825182430"
 
 
 class Case(NamedTuple):
-    """`request` and `answer` count the section's examples; None: nothing is said. `fill` replaces what is said."""
+    """`request` and `answer` are places in the section's examples (None: no body); `fill` replaces request fields."""
 
     section: str
     method: str
@@ -72,67 +71,69 @@ CASES = [
 
 
 @pytest.fixture
-async def household(cloud: SimulatedCloud, user: Caller) -> Caller:
-    """A lock (1), a gateway (2), a key of the user's (1), a member without an account (4), an authorization (1)."""
-    await user.made(f"{IOT}/iot_manage_view/", **LOCK)
-    await user.made(f"{IOT}/iot_manage_view/", category="gw", type_sub="AA01GW-UG", uuid="00158d0000d04700", title="网")
+async def home_user(cloud: SimulatedCloud, user: ApiUser) -> ApiUser:
+    """A user with a lock (1), a gateway (2), a key (1), a member without an account (4), an authorization (1)."""
+    await user.create(f"{IOT}/iot_manage_view/", **LOCK)
+    await user.create(
+        f"{IOT}/iot_manage_view/", category="gw", type_sub="AA01GW-UG", uuid="00158d0000d04700", title="网"
+    )
     key = {"key_type": 0, "key_name": "test", "key_number": "12345678"}
-    await user.made(f"{IOT}/keys/", info_id=1, member_id=1, **key)
-    await user.made(f"{IOT}/members/", home_id=1, title="小星星")
-    await user.made(f"{IOT}/authorization/", info_id=1, authorized_id=GUEST_ID, perm=7)
-    cloud.release("1.0.0", 1)
+    await user.create(f"{IOT}/keys/", info_id=1, member_id=1, **key)
+    await user.create(f"{IOT}/members/", home_id=1, title="小星星")
+    await user.create(f"{IOT}/authorization/", info_id=1, authorized_id=GUEST_ID, perm=7)
+    cloud.add_version("1.0.0", 1)
     cloud.state.register("18823360820", PASSWORD, wechat_service="wx-1")
     return user
 
 
-def filled(cloud: SimulatedCloud, case: Case, said: Any) -> Any:
-    """The example's request with what has to fit; a code is the one that was sent."""
+def filled(cloud: SimulatedCloud, case: Case, example: Any) -> Any:
+    """The example request with the case's fields; "sent" stands for the code that was sent."""
     fill = {name: cloud.sent("code")[-1][1] if value == "sent" else value for name, value in case.fill.items()}
-    if isinstance(said.get("data"), dict):
-        return {"data": said["data"] | fill}
-    return said | fill
+    if isinstance(example.get("data"), dict):
+        return {"data": example["data"] | fill}
+    return example | fill
 
 
 def keys_of(value: Any) -> Any:
-    """A value's keys, all the way down; of a list its first item's."""
+    """A value's keys, nested ones too; of a list those of its first item."""
     if isinstance(value, dict):
         return {key: keys_of(inner) for key, inner in value.items()}
     return [keys_of(value[0])] if isinstance(value, list) and value else "…"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.section} {case.method} {case.answer}")
-async def test_an_answer_has_the_keys_of_the_apis_example(cloud: SimulatedCloud, household: Caller, case: Case) -> None:
+async def test_answer_has_keys_of_example(cloud: SimulatedCloud, home_user: ApiUser, case: Case) -> None:
     expected = answers(case.section)[case.answer]
-    caller = await logged_in(household.session, ADMIN) if case.section == "3.2" else household
+    caller = await log_in(home_user.session, ADMIN) if case.section == "3.2" else home_user
     if case.fill.get("sms_code"):
         kind = "register_get_smscode" if case.section == "1.2" else "password_reset_get_smscode"
-        await household.ask("POST", f"{ACCOUNTS}/{kind}/", {"username": case.fill["username"]})
+        await home_user.request("POST", f"{ACCOUNTS}/{kind}/", {"username": case.fill["username"]})
     if case.request is None:
-        answer = await caller.ask(case.method, case.path, **case.fill)
+        answer = await caller.request(case.method, case.path, **case.fill)
     else:
-        answer = await caller.ask(case.method, case.path, filled(cloud, case, requests(case.section)[case.request]))
+        answer = await caller.request(case.method, case.path, filled(cloud, case, requests(case.section)[case.request]))
     assert keys_of(answer) == keys_of({"desc": "", **expected})
     if str(expected["status"]).isdecimal():
         assert type(answer["status"]) is type(expected["status"])
         assert str(answer["status"])[:3] == str(expected["status"])[:3]
 
 
-def test_every_answer_of_the_rest_sections_has_its_case() -> None:
-    of_text = {
+def test_every_example_answer_has_a_case() -> None:
+    in_text = {
         (section, nth)
         for section in (*(f"1.{number}" for number in range(1, 13)), *(f"2.{number}" for number in range(1, 16)),
                         "3.2", "11.1", "11.2")
         for nth in range(len(answers(section)))
     }  # fmt: skip
-    assert {(case.section, case.answer) for case in CASES} == of_text
+    assert {(case.section, case.answer) for case in CASES} == in_text
 
 
-async def test_the_batch_of_the_example_fares_as_in_the_example(household: Caller) -> None:
+async def test_example_batch_is_answered_as_in_example(home_user: ApiUser) -> None:
     (expected,) = answers("2.5")
-    answer = await household.ask("POST", f"{IOT}/patch/", requests("2.5")[0])
+    answer = await home_user.request("POST", f"{IOT}/patch/", requests("2.5")[0])
     assert (answer["status"], answer["desc"]) == (expected["status"], expected["desc"])
-    ours, theirs = answer["msg"], expected["msg"]
-    assert [(one["seq"], one["status_sub"], one["desc_sub"]) for one in ours] == [
-        (one["seq"], one["status_sub"], one["desc_sub"]) for one in theirs
+    results, expected_results = answer["msg"], expected["msg"]
+    assert [(one["seq"], one["status_sub"], one["desc_sub"]) for one in results] == [
+        (one["seq"], one["status_sub"], one["desc_sub"]) for one in expected_results
     ]
-    assert ours[1]["err"] == theirs[1]["err"]
+    assert results[1]["err"] == expected_results[1]["err"]

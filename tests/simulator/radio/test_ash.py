@@ -1,4 +1,4 @@
-"""The framing alone, without sockets: what a line may do to it, it never delivers a wrong frame."""
+"""ASH framing without sockets: whatever happens to the bytes, no wrong frame is delivered."""
 
 import random
 
@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from gatewayd.simulator.radio import ash
 from gatewayd.simulator.radio.ash import Ash, FrameReader, HostReset, Payload
 
-RST = ash.encode(b"\xc0")
+RST = ash.encode(bytes((ash.RST,)))
 
 
 class Peer:
-    """The other side of the line, as simple as it can be: it keeps what it is sent and can acknowledge it."""
+    """A host that sends given frames and decodes what the coordinator sends."""
 
     def __init__(self, window: int = ash.WINDOW) -> None:
         self.ncp = Ash(window)
@@ -20,109 +20,109 @@ class Peer:
         self.reset()
 
     def reset(self) -> None:
-        assert self.give(RST) == [HostReset()]
-        self.ncp.reset(ash.RESET_SOFTWARE)
-        assert self.take() == [bytes((0xC1, ash.ASH_VERSION, ash.RESET_SOFTWARE))]
+        assert self.send(RST) == [HostReset()]
+        self.ncp.reset(ash.ResetReason.SOFTWARE)
+        assert self.received() == [bytes((ash.RSTACK, ash.ASH_VERSION, ash.ResetReason.SOFTWARE))]
 
-    def give(self, line: bytes, now: float = 0.0) -> list[ash.Event]:
-        return [event for frame in self.reader.feed(line) for event in self.ncp.receive(frame, now)]
+    def send(self, data: bytes, now: float = 0.0) -> list[ash.Event]:
+        return [event for frame in self.reader.feed(data) for event in self.ncp.receive(frame, now)]
 
-    def take(self) -> list[bytes]:
-        """The bodies of what the coordinator sends."""
+    def received(self) -> list[bytes]:
+        """The bodies of the frames that the coordinator has sent."""
         bodies = [ash.decode(frame[:-1]) for frame in self.ncp.frames_to_send()]
         return [body for body in bodies if body is not None]
 
 
-def data(number: int, payload: bytes, *, ack: int = 0, repeated: bool = False) -> bytes:
-    return ash.encode(bytes((number << 4 | repeated << 3 | ack,)) + ash._mix(payload))
+def data_frame(number: int, payload: bytes, *, ack: int = 0, retransmitted: bool = False) -> bytes:
+    return ash.encode(bytes((number << 4 | retransmitted << 3 | ack,)) + ash.randomize(payload))
 
 
-def test_the_known_frames_of_the_specification() -> None:
+def test_frames_match_examples_of_specification() -> None:
     """UG101 §2.3: RST is C0 38 BC 7E, an RSTACK after power-on C1 02 02 9B 7B 7E."""
     assert ash.encode(b"\xc0").hex() == "c038bc7e"
-    assert ash.encode(bytes((0xC1, 2, 2))).hex() == "c102029b7b7e"
+    assert ash.encode(bytes((ash.RSTACK, 2, 2))).hex() == "c102029b7b7e"
     assert ash.decode(bytes.fromhex("c038bc")) == b"\xc0"
 
 
-def test_the_noise_begins_as_specified() -> None:
-    assert ash._mix(bytes(5)).hex() == "4221a8542a"
+def test_pseudo_random_sequence_begins_as_specified() -> None:
+    assert ash.randomize(bytes(5)).hex() == "4221a8542a"
 
 
 @given(st.binary(min_size=1, max_size=200))
-def test_what_is_encoded_is_decoded_and_hides_every_reserved_byte(body: bytes) -> None:
-    line = ash.encode(body)
-    assert not set(line[:-1]) & {ash.FLAG, ash.XON, ash.XOFF, ash.SUBSTITUTE, ash.CANCEL}
-    assert ash.decode(line[:-1]) == body
+def test_encoded_frame_decodes_and_has_no_reserved_byte(body: bytes) -> None:
+    frame = ash.encode(body)
+    assert not set(frame[:-1]) & {ash.FLAG, ash.XON, ash.XOFF, ash.SUBSTITUTE, ash.CANCEL}
+    assert ash.decode(frame[:-1]) == body
 
 
-def test_a_payload_is_delivered_once_and_acknowledged() -> None:
+def test_payload_repeated_is_delivered_once_and_acknowledged_twice() -> None:
     peer = Peer()
-    assert peer.give(data(0, b"hello")) == [Payload(b"hello")]
-    assert peer.take() == [b"\x81"]
-    assert peer.give(data(0, b"hello", repeated=True)) == []
-    assert peer.take() == [b"\x81"]
+    assert peer.send(data_frame(0, b"hello")) == [Payload(b"hello")]
+    assert peer.received() == [b"\x81"]
+    assert peer.send(data_frame(0, b"hello", retransmitted=True)) == []
+    assert peer.received() == [b"\x81"]
 
 
-def test_an_answer_carries_the_acknowledgement() -> None:
+def test_data_frame_carries_acknowledgement() -> None:
     peer = Peer()
-    peer.give(data(0, b"question"))
-    peer.ncp.send(b"answer", 0.0)
-    assert peer.take() == [b"\x01" + ash._mix(b"answer")]
+    peer.send(data_frame(0, b"request"))
+    peer.ncp.send(b"response", 0.0)
+    assert peer.received() == [b"\x01" + ash.randomize(b"response")]
 
 
-def test_a_gap_is_refused_once_until_the_missing_frame_comes() -> None:
+def test_missing_frame_is_rejected_once_until_it_arrives() -> None:
     peer = Peer()
-    assert peer.give(data(1, b"second")) == []
-    assert peer.take() == [b"\xa0"]
-    assert peer.give(data(2, b"third")) == []
-    assert peer.take() == []
-    assert peer.give(data(0, b"first")) == [Payload(b"first")]
-    assert peer.take() == [b"\x81"]
+    assert peer.send(data_frame(1, b"second")) == []
+    assert peer.received() == [b"\xa0"]
+    assert peer.send(data_frame(2, b"third")) == []
+    assert peer.received() == []
+    assert peer.send(data_frame(0, b"first")) == [Payload(b"first")]
+    assert peer.received() == [b"\x81"]
 
 
-def test_no_more_than_the_window_is_in_flight() -> None:
+def test_frames_in_flight_are_limited_to_window() -> None:
     peer = Peer(window=5)
     for number in range(7):
         peer.ncp.send(bytes((number,)), 0.0)
-    assert [frame[0] >> 4 for frame in peer.take()] == [0, 1, 2, 3, 4]
-    peer.give(ash.encode(b"\x82"))
+    assert [frame[0] >> 4 for frame in peer.received()] == [0, 1, 2, 3, 4]
+    peer.send(ash.encode(b"\x82"))
     assert peer.ncp.acknowledged == 2
-    assert [frame[0] >> 4 for frame in peer.take()] == [5, 6]
+    assert [frame[0] >> 4 for frame in peer.received()] == [5, 6]
 
 
-def test_a_refusal_brings_everything_unacknowledged_again() -> None:
+def test_nak_resends_every_unacknowledged_frame() -> None:
     peer = Peer()
     for payload in (b"a", b"b", b"c"):
         peer.ncp.send(payload, 0.0)
-    peer.take()
-    peer.give(ash.encode(b"\xa1"))
-    assert [frame[0] & 0xF8 for frame in peer.take()] == [0x18, 0x28]
+    peer.received()
+    peer.send(ash.encode(b"\xa1"))
+    assert [frame[0] & 0xF8 for frame in peer.received()] == [0x18, 0x28]
 
 
-def test_silence_brings_it_again_and_at_last_an_error() -> None:
+def test_unacknowledged_frame_is_resent_then_connection_fails() -> None:
     peer = Peer()
-    peer.ncp.send(b"anybody?", 0.0)
-    peer.take()
+    peer.ncp.send(b"unacknowledged", 0.0)
+    peer.received()
     now = 0.0
     for _ in range(ash.MAX_ACK_TIMEOUTS):
         assert peer.ncp.deadline is not None
         now = peer.ncp.deadline
         peer.ncp.tick(now)
-        assert [frame[0] for frame in peer.take()] == [0x08]
+        assert [frame[0] for frame in peer.received()] == [0x08]
     peer.ncp.tick(now + 10)
-    assert peer.take() == [bytes((0xC2, ash.ASH_VERSION, ash.ERROR_ACK_TIMEOUTS))]
-    assert peer.give(data(0, b"too late")) == []
+    assert peer.received() == [bytes((ash.ERROR, ash.ASH_VERSION, ash.ERROR_ACK_TIMEOUTS))]
+    assert peer.send(data_frame(0, b"too late")) == []
     peer.reset()
 
 
-def test_an_acknowledgement_in_time_stops_the_clock() -> None:
+def test_acknowledgement_in_time_clears_deadline() -> None:
     peer = Peer()
     peer.ncp.send(b"a", 0.0)
-    peer.give(ash.encode(b"\x81"), now=0.1)
+    peer.send(ash.encode(b"\x81"), now=0.1)
     assert peer.ncp.deadline is None
 
 
-def test_cancel_and_substitute_throw_away_what_they_should() -> None:
+def test_cancel_and_substitute_discard_damaged_frame() -> None:
     reader = FrameReader()
     assert reader.feed(b"\x1a" * 32 + RST) == [RST[:-1]]
     assert reader.feed(b"half" + b"\x1a" + RST) == [RST[:-1]]
@@ -131,46 +131,46 @@ def test_cancel_and_substitute_throw_away_what_they_should() -> None:
     assert reader.feed(b"\x13" + RST[2:]) == [RST[:-1]]
 
 
-def test_a_line_that_never_ends_takes_no_memory() -> None:
+def test_frame_without_end_is_discarded_and_memory_is_bounded() -> None:
     reader = FrameReader()
     for _ in range(1000):
         assert reader.feed(b"x" * 1000) == []
-    assert len(reader._buffer) < 10_000
+    assert reader.buffered < 10_000
     assert reader.feed(b"\x7e" + RST) == [RST[:-1]]
 
 
 @given(st.lists(st.binary(max_size=60), max_size=30))
-def test_no_bytes_whatever_raise_or_deliver_anything(chunks: list[bytes]) -> None:
+def test_random_bytes_deliver_nothing_and_do_not_raise(chunks: list[bytes]) -> None:
     peer = Peer()
     for chunk in chunks:
-        events = peer.give(chunk)
+        events = peer.send(chunk)
         assert not any(isinstance(event, Payload) and not event.data for event in events)
-        peer.take()
+        peer.received()
 
 
 @given(st.lists(st.binary(min_size=1, max_size=80), min_size=1, max_size=20), st.integers(0, 2**32))
-def test_whatever_the_line_does_payloads_arrive_in_order_and_unchanged(payloads: list[bytes], seed: int) -> None:
-    """Lost, doubled, damaged and split frames delay what is sent; nothing else is ever delivered."""
+def test_payloads_arrive_in_order_and_unchanged_when_frames_are_damaged(payloads: list[bytes], seed: int) -> None:
+    """Lost, duplicated, damaged and split frames only delay payloads; nothing else is delivered."""
     chance = random.Random(seed)
     peer = Peer()
-    got: list[bytes] = []
-    for tries in range(40):
-        first = len(got)
+    delivered: list[bytes] = []
+    for attempt in range(40):
+        first = len(delivered)
         for number in range(first, min(first + ash.WINDOW, len(payloads))):
-            line = data(number & 7, payloads[number], repeated=tries > 0)
-            line = line if tries > 30 else _mistreated(line, chance)
-            cut = chance.randrange(len(line) + 1)
-            for piece in (line[:cut], line[cut:]):
-                got += [event.data for event in peer.give(piece) if isinstance(event, Payload)]
-            assert got == payloads[: len(got)]
-    assert got == payloads
+            frame = data_frame(number & 7, payloads[number], retransmitted=attempt > 0)
+            frame = frame if attempt > 30 else _damaged(frame, chance)
+            cut = chance.randrange(len(frame) + 1)
+            for piece in (frame[:cut], frame[cut:]):
+                delivered += [event.data for event in peer.send(piece) if isinstance(event, Payload)]
+            assert delivered == payloads[: len(delivered)]
+    assert delivered == payloads
 
 
-def _mistreated(line: bytes, chance: random.Random) -> bytes:
-    fate = chance.random()
-    if fate < 0.2:
+def _damaged(frame: bytes, chance: random.Random) -> bytes:
+    kind = chance.random()
+    if kind < 0.2:
         return b""
-    if fate < 0.5:
-        place = chance.randrange(len(line))
-        return line[:place] + bytes((line[place] ^ 1 << chance.randrange(8),)) + line[place + 1 :]
-    return line * 2 if fate > 0.9 else line
+    if kind < 0.5:
+        place = chance.randrange(len(frame))
+        return frame[:place] + bytes((frame[place] ^ 1 << chance.randrange(8),)) + frame[place + 1 :]
+    return frame * 2 if kind > 0.9 else frame

@@ -1,4 +1,4 @@
-"""The table of commands against the coordinator, and against how bellows reads and writes the same frames."""
+"""The table of EZSP commands, and the coordinator's answers to frames that are legacy, unknown or too short."""
 
 import struct
 
@@ -8,31 +8,37 @@ from bellows.ezsp.v13 import EZSPv13
 from gatewayd.simulator.radio import SimulatedNetwork, ezsp
 from gatewayd.simulator.radio.ezsp import COMMANDS, Layout, parse_request
 
-
-def test_every_command_of_the_table_is_known_to_bellows_under_the_same_number() -> None:
-    theirs = {number for number, _, _ in EZSPv13.COMMANDS.values()}
-    assert set(COMMANDS) <= theirs
+SEND_UNICAST = 0x0034
 
 
-def test_the_first_version_command_comes_and_is_answered_in_the_old_format() -> None:
+def invalid_command_frame(sequence: int, status: ezsp.EzspStatus) -> bytes:
+    return struct.pack("<BBBHB", sequence, 0x80, 1, ezsp.INVALID_COMMAND.id, status)
+
+
+def test_command_numbers_match_those_of_bellows() -> None:
+    bellows_numbers = {number for number, _, _ in EZSPv13.COMMANDS.values()}
+    assert set(COMMANDS) <= bellows_numbers
+
+
+def test_version_command_in_legacy_format_is_answered_in_legacy_format() -> None:
     request = parse_request(bytes((7, 0x00, 0x00, 4)))
     assert request is not None
     assert request.legacy
     assert SimulatedNetwork().ncp.handle(bytes((7, 0x00, 0x00, 4))) == bytes((7, 0x80, 0x00, 13, 2, 0x50, 0x74))
 
 
-def test_an_unknown_command_is_answered_as_invalid() -> None:
+def test_unknown_command_is_answered_as_invalid() -> None:
     answer = SimulatedNetwork().ncp.handle(bytes((9, 0, 1)) + struct.pack("<H", 0x7777))
-    assert answer == bytes((9, 0x80, 1, 0x58, 0x00, ezsp.EZSP_INVALID_FRAME_ID))
+    assert answer == invalid_command_frame(9, ezsp.EzspStatus.ERROR_INVALID_FRAME_ID)
 
 
-def test_a_command_that_is_cut_short_is_answered_as_truncated() -> None:
-    answer = SimulatedNetwork().ncp.handle(bytes((9, 0, 1)) + struct.pack("<H", 0x0034) + b"\x00\x01")
-    assert answer == bytes((9, 0x80, 1, 0x58, 0x00, ezsp.EZSP_TRUNCATED))
+def test_command_with_missing_parameters_is_answered_as_truncated() -> None:
+    answer = SimulatedNetwork().ncp.handle(bytes((9, 0, 1)) + struct.pack("<H", SEND_UNICAST) + b"\x00\x01")
+    assert answer == invalid_command_frame(9, ezsp.EzspStatus.ERROR_TRUNCATED)
 
 
 @pytest.mark.parametrize("frame", [b"", b"\x00", b"\x01\x02\x03"])
-def test_what_is_no_frame_gets_no_answer(frame: bytes) -> None:
+def test_bytes_that_are_no_frame_are_not_answered(frame: bytes) -> None:
     assert SimulatedNetwork().ncp.handle(frame) is None
 
 
@@ -46,11 +52,11 @@ def test_what_is_no_frame_gets_no_answer(frame: bytes) -> None:
         ("", (), ""),
     ],
 )
-def test_a_layout_packs_and_unpacks(layout: str, fields: tuple[ezsp.Field, ...], wire: str) -> None:
+def test_layout_packs_and_unpacks_fields(layout: str, fields: tuple[ezsp.Field, ...], wire: str) -> None:
     assert Layout(layout).pack(fields).hex() == wire
     assert Layout(layout).unpack(bytes.fromhex(wire)) == fields
 
 
-def test_a_layout_says_when_bytes_are_missing() -> None:
+def test_layout_raises_when_bytes_are_missing() -> None:
     with pytest.raises(struct.error):
         Layout("v").unpack(b"\x05abc")

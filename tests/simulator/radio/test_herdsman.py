@@ -1,4 +1,4 @@
-"""The cross-check: zigbee-herdsman, a host that nobody here wrote, runs on the simulated coordinator."""
+"""zigbee-herdsman, an independent EZSP host, runs on the simulated coordinator."""
 
 import asyncio
 import json
@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from gatewayd.simulator.radio import SimulatedNetwork, switch
+from gatewayd.simulator.radio.devices.common import OnOffCommand
 
 HERE = Path(__file__).parent / "herdsman"
 CACHE = Path(__file__).parents[3] / ".cache" / "herdsman"
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 pytestmark = pytest.mark.skipif(
     shutil.which("node") is None or shutil.which("npm") is None, reason="Node and npm are not installed"
@@ -24,31 +25,33 @@ pytestmark = pytest.mark.skipif(
 
 async def installed() -> Path:
     """zigbee-herdsman as package.json pins it, fetched on first use."""
-    wanted = (HERE / "package.json").read_text()
+    pinned = (HERE / "package.json").read_text()
     stamp = CACHE / "installed.json"
-    if not stamp.exists() or stamp.read_text() != wanted:
+    if not stamp.exists() or stamp.read_text() != pinned:
         CACHE.mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE / "package.json", CACHE)
         npm = await asyncio.create_subprocess_exec(
             "npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", cwd=CACHE
         )
         assert await npm.wait() == 0, "npm could not install zigbee-herdsman"
-        stamp.write_text(wanted)
+        stamp.write_text(pinned)
     return CACHE / "node_modules" / "zigbee-herdsman"
 
 
 class Herdsman:
+    """herdsman/host.js as a process; it prints its events as lines of JSON."""
+
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def until(self, event: str) -> dict[str, Any]:
+    async def wait_for(self, event: str) -> dict[str, Any]:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            said: dict[str, Any] = json.loads(line)
-            assert said["event"] != "failed", said["error"]
-            if said["event"] == event:
-                return said
-        pytest.fail(f"herdsman ended before it said {event}")
+            message: dict[str, Any] = json.loads(line)
+            assert message["event"] != "failed", message["error"]
+            if message["event"] == event:
+                return message
+        pytest.fail(f"herdsman ended before {event}")
 
     async def stop(self) -> int:
         assert self._process.stdin is not None
@@ -72,31 +75,31 @@ async def herdsman_on(url: str, folder: Path) -> AsyncIterator[Herdsman]:
         await process.wait()
 
 
-async def test_herdsman_forms_a_network_interviews_a_switch_commands_it_and_hears_it(tmp_path: Path) -> None:
+async def test_herdsman_forms_network_and_interviews_and_controls_switch(tmp_path: Path) -> None:
     network = SimulatedNetwork()
     light = network.add(switch("00158d0002a00001", channels=3))
-    async with asyncio.timeout(PATIENCE_S), network.serve() as url, herdsman_on(url, tmp_path) as herdsman:
-        assert (await herdsman.until("started"))["how"] == "reset"
-        await herdsman.until("permitted")
+    async with asyncio.timeout(TIMEOUT_S), network.serve() as url, herdsman_on(url, tmp_path) as herdsman:
+        assert (await herdsman.wait_for("started"))["how"] == "reset"
+        await herdsman.wait_for("permitted")
         await network.join(light)
 
-        interview = await herdsman.until("interview")
+        interview = await herdsman.wait_for("interview")
         assert interview["status"] == "successful"
         assert interview["ieee"] == "0x00158d0002a00001"
         assert (interview["manufacturer"], interview["model"]) == ("ZJCHILINK", "SW3")
         assert interview["endpoints"] == [1, 2, 3]
 
-        report = await herdsman.until("report")
+        report = await herdsman.wait_for("report")
         assert (report["endpoint"], report["data"]) == (2, {"onOff": 1})
-        assert [(one.endpoint, one.command) for one in light.executed] == [(2, 0x01)]
+        assert [(one.endpoint, one.command) for one in light.executed] == [(2, OnOffCommand.ON)]
         assert await herdsman.stop() == 0
 
 
-async def test_herdsman_finds_its_network_again_after_both_have_restarted(tmp_path: Path) -> None:
+async def test_herdsman_resumes_network_after_restart_of_both(tmp_path: Path) -> None:
     flash = tmp_path / "flash.json"
     for how in ("reset", "resumed"):
         network = SimulatedNetwork(flash=flash)
-        async with asyncio.timeout(PATIENCE_S), network.serve() as url, herdsman_on(url, tmp_path) as herdsman:
-            assert (await herdsman.until("started"))["how"] == how
-            await herdsman.until("permitted")
+        async with asyncio.timeout(TIMEOUT_S), network.serve() as url, herdsman_on(url, tmp_path) as herdsman:
+            assert (await herdsman.wait_for("started"))["how"] == how
+            await herdsman.wait_for("permitted")
             assert await herdsman.stop() == 0

@@ -1,11 +1,11 @@
-"""What is planned happens in order and on time, on a clock that the test moves, and leaves nothing behind."""
+"""Scheduled actions run in order and on time, on a clock that the test sets, and are removed afterwards."""
 
 import asyncio
 
 from gatewayd.simulator.radio.scheduler import Scheduler
 
 
-def test_what_is_due_happens_in_order_of_time_and_then_of_planning() -> None:
+def test_due_actions_run_in_order_of_time_then_of_scheduling() -> None:
     now = [0.0]
     done: list[str] = []
     scheduler = Scheduler(lambda: now[0])
@@ -18,20 +18,20 @@ def test_what_is_due_happens_in_order_of_time_and_then_of_planning() -> None:
     assert done == ["first", "second", "third"]
 
 
-def test_what_is_cancelled_does_not_happen_and_takes_no_memory() -> None:
+def test_cancelled_action_does_not_run_and_is_removed() -> None:
     scheduler = Scheduler(lambda: 0.0)
     done: list[int] = []
-    kept = scheduler.at(1.0, lambda: done.append(1))
+    pending = scheduler.at(1.0, lambda: done.append(1))
     for _ in range(10_000):
         scheduler.at(3600.0, lambda: done.append(2)).cancel()
     assert len(scheduler) < 200
-    kept.cancel()
-    kept.cancel()
+    pending.cancel()
+    pending.cancel()
     scheduler.run_due()
     assert done == []
 
 
-async def test_the_loop_drives_it_and_an_earlier_entry_comes_first() -> None:
+async def test_driven_scheduler_runs_earlier_action_first() -> None:
     scheduler = Scheduler()
     done: list[str] = []
     ended = asyncio.Event()

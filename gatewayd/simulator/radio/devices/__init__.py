@@ -1,1 +1,1 @@
-"""The kinds of devices that a household has, one short module each."""
+"""The kinds of devices that can be simulated, one short module each."""

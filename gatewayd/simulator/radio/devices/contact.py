@@ -1,78 +1,90 @@
-"""A door contact on a battery (IAS Zone): it tells its controller, once that has enrolled it."""
+"""A door contact on a battery (IAS Zone, ZCL 8.2): it notifies its controller (CIE) once that has enrolled it."""
 
 import struct
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Key, SimulatedEndpoint
-from gatewayd.simulator.radio.devices.common import BATTERY, basic, identify
-from gatewayd.simulator.radio.zcl import ENUM8, ENUM16, IEEE, MAP16, SUCCESS, U8, Value, fields, notification
+from gatewayd.simulator.radio.device import Description, Device
+from gatewayd.simulator.radio.devices.common import PowerSource, basic, identify
+from gatewayd.simulator.radio.endpoint import Attribute, AttributeKey, Cluster, SimulatedEndpoint
+from gatewayd.simulator.radio.zcl import ENUM8, ENUM16, EUI64, MAP16, UINT8, Value, ZclStatus, fields, server_command
 
-ZONE, ZONE_STATE, ZONE_STATUS, CONTROLLER, ZONE_ID = 0x0500, 0x0000, 0x0002, 0x0010, 0x0011
-_STATUS_CHANGED, _ENROL = 0x00, 0x01
-_CONTACT_SWITCH, _IAS_ZONE = 0x0015, 0x0402
-_ALARM, _TAMPER, _BATTERY_LOW = 0x0001, 0x0004, 0x0008
-_NO_CONTROLLER = 0
+IAS_ZONE = 0x0500
+ZONE_STATE, ZONE_TYPE, ZONE_STATUS, CIE_ADDRESS, ZONE_ID = 0x0000, 0x0001, 0x0002, 0x0010, 0x0011
+
+_ENROLL_RESPONSE = 0x00
+_STATUS_CHANGE_NOTIFICATION, _ENROLL_REQUEST = 0x00, 0x01
+_NOT_ENROLLED = 0
+_CONTACT_SWITCH = 0x0015
+_ALARM_1, _TAMPER, _BATTERY = 0x0001, 0x0004, 0x0008
+_NO_CIE = 0
+_NO_ZONE_ID = 0xFF
+_IAS_ZONE_DEVICE = 0x0402
 
 
 class Contact(Device):
     @property
     def is_enrolled(self) -> bool:
-        return bool(self.number(1, ZONE, ZONE_STATE))
+        return bool(self.int_value(1, IAS_ZONE, ZONE_STATE))
 
     def open(self, is_open: bool = True) -> None:
-        """Somebody opens the door, or shuts it."""
-        self._become(_ALARM, is_open)
+        """The door is opened, or closed."""
+        self._set_status_bit(_ALARM_1, is_open)
 
     def lift_cover(self, lifted: bool = True) -> None:
-        self._become(_TAMPER, lifted)
+        """The sensor's cover is taken off, or put back."""
+        self._set_status_bit(_TAMPER, lifted)
 
     def run_low(self, low: bool = True) -> None:
-        self._become(_BATTERY_LOW, low)
+        """The battery is low, or has been changed."""
+        self._set_status_bit(_BATTERY, low)
 
-    def ask_to_be_enrolled(self) -> None:
-        """As after a change of its battery."""
-        self.values[1, ZONE, ZONE_STATE] = 0
-        self._say(_ENROL, struct.pack("<HH", _CONTACT_SWITCH, self.manufacturer_code))
+    def request_enrollment(self) -> None:
+        """Send Zone Enroll Request, as after a change of the battery."""
+        self.values[1, IAS_ZONE, ZONE_STATE] = _NOT_ENROLLED
+        self._send_command(_ENROLL_REQUEST, struct.pack("<HH", _CONTACT_SWITCH, self.manufacturer_code))
 
-    def put(self, endpoint: int, cluster: int, attribute: int, value: Value) -> None:
-        super().put(endpoint, cluster, attribute, value)
-        if (cluster, attribute) == (ZONE, CONTROLLER):
-            self.ask_to_be_enrolled()
+    def set_attribute(self, endpoint: int, cluster: int, attribute: int, value: Value) -> None:
+        super().set_attribute(endpoint, cluster, attribute, value)
+        if (cluster, attribute) == (IAS_ZONE, CIE_ADDRESS):
+            self.request_enrollment()
 
     def forget_network(self) -> None:
         super().forget_network()
-        self.values[1, ZONE, ZONE_STATE] = 0
-        self.values[1, ZONE, CONTROLLER] = _NO_CONTROLLER
+        self.values[1, IAS_ZONE, ZONE_STATE] = _NOT_ENROLLED
+        self.values[1, IAS_ZONE, CIE_ADDRESS] = _NO_CIE
 
-    def _become(self, bit: int, is_set: bool) -> None:
-        key: Key = (1, ZONE, ZONE_STATUS)
-        status = self.number(*key) & ~bit | (bit if is_set else 0)
+    def _set_status_bit(self, bit: int, is_set: bool) -> None:
+        key: AttributeKey = (1, IAS_ZONE, ZONE_STATUS)
+        status = self.int_value(*key) & ~bit | (bit if is_set else 0)
         self.values[key] = status
         if self.is_enrolled:
-            self._say(_STATUS_CHANGED, struct.pack("<HBBH", status, 0, self.number(1, ZONE, ZONE_ID), 0))
+            extended_status, delay = 0, 0
+            zone_id = self.int_value(1, IAS_ZONE, ZONE_ID)
+            payload = struct.pack("<HBBH", status, extended_status, zone_id, delay)
+            self._send_command(_STATUS_CHANGE_NOTIFICATION, payload)
 
-    def _say(self, command: int, payload: bytes) -> None:
-        self.send(1, ZONE, notification(self.next_sequence(), command, payload))
+    def _send_command(self, command: int, payload: bytes) -> None:
+        self.send(1, IAS_ZONE, server_command(self.next_sequence(), command, payload))
 
 
-def _enrolled(device: Contact, endpoint: int, payload: bytes) -> int:
-    code, zone = fields("BB", payload)
-    device.values[1, ZONE, ZONE_STATE] = int(code == SUCCESS and device.number(1, ZONE, CONTROLLER) != _NO_CONTROLLER)
-    device.values[1, ZONE, ZONE_ID] = zone
-    return SUCCESS
+def _take_enroll_response(device: Contact, endpoint: int, payload: bytes) -> int:
+    code, zone_id = fields("BB", payload)
+    has_cie = device.int_value(1, IAS_ZONE, CIE_ADDRESS) != _NO_CIE
+    device.values[1, IAS_ZONE, ZONE_STATE] = int(code == ZclStatus.SUCCESS and has_cie)
+    device.values[1, IAS_ZONE, ZONE_ID] = zone_id
+    return ZclStatus.SUCCESS
 
 
 def contact(ieee: str, poll_interval_s: float = 5.0) -> Description[Contact]:
     zone = Cluster(
-        ZONE,
+        IAS_ZONE,
         (
-            Attribute(ZONE_STATE, ENUM8, 0),
-            Attribute(0x0001, ENUM16, _CONTACT_SWITCH),
+            Attribute(ZONE_STATE, ENUM8, _NOT_ENROLLED),
+            Attribute(ZONE_TYPE, ENUM16, _CONTACT_SWITCH),
             Attribute(ZONE_STATUS, MAP16, 0),
-            Attribute(CONTROLLER, IEEE, _NO_CONTROLLER, writable=True),
-            Attribute(ZONE_ID, U8, 0xFF),
+            Attribute(CIE_ADDRESS, EUI64, _NO_CIE, writable=True),
+            Attribute(ZONE_ID, UINT8, _NO_ZONE_ID),
         ),
-        {0x00: _enrolled},
+        {_ENROLL_RESPONSE: _take_enroll_response},
     )
-    return Description(
-        ieee, (SimulatedEndpoint(1, _IAS_ZONE, (basic("DC1", BATTERY), identify(), zone)),), Contact, poll_interval_s
-    )
+    clusters = (basic("DC1", PowerSource.BATTERY), identify(), zone)
+    return Description(ieee, (SimulatedEndpoint(1, _IAS_ZONE_DEVICE, clusters),), Contact, poll_interval_s)

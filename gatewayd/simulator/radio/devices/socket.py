@@ -1,19 +1,39 @@
-"""A wall socket that switches and meters: power and voltage follow the load, energy adds up over time."""
+"""A wall socket that switches and meters (ZCL 4.9, 10.4): power and voltage follow the load, energy adds up."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, Device, Key, SimulatedEndpoint
-from gatewayd.simulator.radio.devices.common import ON_OFF, basic, identify, on_off
-from gatewayd.simulator.radio.zcl import ENUM8, MAP8, MAP32, S16, S24, U16, U24, U48, Value
+from gatewayd.simulator.radio.device import Description, Device
+from gatewayd.simulator.radio.devices.common import ON_OFF, ON_OFF_STATE, basic, identify, on_off
+from gatewayd.simulator.radio.endpoint import Attribute, AttributeKey, Cluster, SimulatedEndpoint
+from gatewayd.simulator.radio.zcl import ENUM8, INT16, INT24, MAP8, MAP32, UINT16, UINT24, UINT48, Value
 
-METERING, ELECTRICAL = 0x0702, 0x0B04
-SUMMATION, DEMAND = 0x0000, 0x0400
-VOLTAGE, CURRENT, ACTIVE_POWER = 0x0505, 0x0508, 0x050B
+METERING, ELECTRICAL_MEASUREMENT = 0x0702, 0x0B04
+
+CURRENT_SUMMATION_DELIVERED, STATUS, INSTANTANEOUS_DEMAND = 0x0000, 0x0200, 0x0400
+UNIT_OF_MEASURE, MULTIPLIER, DIVISOR, SUMMATION_FORMATTING, METERING_DEVICE_TYPE = (
+    0x0300,
+    0x0301,
+    0x0302,
+    0x0303,
+    0x0306,
+)
+
+MEASUREMENT_TYPE, RMS_VOLTAGE, RMS_CURRENT, ACTIVE_POWER = 0x0000, 0x0505, 0x0508, 0x050B
+AC_VOLTAGE_MULTIPLIER, AC_VOLTAGE_DIVISOR = 0x0600, 0x0601
+AC_CURRENT_MULTIPLIER, AC_CURRENT_DIVISOR = 0x0602, 0x0603
+AC_POWER_MULTIPLIER, AC_POWER_DIVISOR = 0x0604, 0x0605
+
+_KWH = 0
+_SUMMATION_DIGITS = 0x2B
+_ELECTRIC_METERING = 0
+_ACTIVE_AND_PHASE_A_MEASUREMENT = 0x09
 _SMART_PLUG = 0x0051
-_OPEN_VOLTAGE = 2300
+_DECIVOLTS_WITHOUT_LOAD = 2300
+_WATTS_PER_DECIVOLT = 50
+"""The voltage falls by 0.1 V for each 50 W."""
 _J_PER_WH = 3600.0
 
 
 class Socket(Device):
-    """Attributes count 0.1 W, 0.1 V, 1 mA and 1 Wh; their divisors say so."""
+    """Attributes count 0.1 W, 0.1 V, 1 mA and 1 Wh, as their divisors say."""
 
     load_w = 0.0
     _energy_wh = 0.0
@@ -26,18 +46,18 @@ class Socket(Device):
         self._measure()
 
     def is_on(self) -> bool:
-        return bool(self.number(1, ON_OFF, 0))
+        return bool(self.int_value(1, ON_OFF, ON_OFF_STATE))
 
-    def put(self, endpoint: int, cluster: int, attribute: int, value: Value) -> None:
-        switched = (cluster, attribute) == (ON_OFF, 0)
+    def set_attribute(self, endpoint: int, cluster: int, attribute: int, value: Value) -> None:
+        switched = (cluster, attribute) == (ON_OFF, ON_OFF_STATE)
         if switched:
             self._count_energy()
-        super().put(endpoint, cluster, attribute, value)
+        super().set_attribute(endpoint, cluster, attribute, value)
         if switched:
             self._measure()
 
-    def refresh(self, key: Key) -> None:
-        if key == (1, METERING, SUMMATION):
+    def refresh(self, key: AttributeKey) -> None:
+        if key == (1, METERING, CURRENT_SUMMATION_DELIVERED):
             self._count_energy()
             self.values[key] = int(self._energy_wh)
 
@@ -52,48 +72,48 @@ class Socket(Device):
 
     def _measure(self) -> None:
         watts = self._drawn_w()
-        volts = _OPEN_VOLTAGE - round(watts / 50)
-        self.put(1, ELECTRICAL, ACTIVE_POWER, round(watts * 10))
-        self.put(1, ELECTRICAL, VOLTAGE, volts)
-        self.put(1, ELECTRICAL, CURRENT, round(watts * 10_000 / volts))
-        self.put(1, METERING, DEMAND, round(watts))
-        self.put(1, METERING, SUMMATION, int(self._energy_wh))
+        decivolts = _DECIVOLTS_WITHOUT_LOAD - round(watts / _WATTS_PER_DECIVOLT)
+        self.set_attribute(1, ELECTRICAL_MEASUREMENT, ACTIVE_POWER, round(watts * 10))
+        self.set_attribute(1, ELECTRICAL_MEASUREMENT, RMS_VOLTAGE, decivolts)
+        self.set_attribute(1, ELECTRICAL_MEASUREMENT, RMS_CURRENT, round(watts * 10_000 / decivolts))
+        self.set_attribute(1, METERING, INSTANTANEOUS_DEMAND, round(watts))
+        self.set_attribute(1, METERING, CURRENT_SUMMATION_DELIVERED, int(self._energy_wh))
 
 
 def _metering() -> Cluster:
     return Cluster(
         METERING,
         (
-            Attribute(SUMMATION, U48, 0, reportable=True),
-            Attribute(0x0200, MAP8, 0),
-            Attribute(0x0300, ENUM8, 0),  # kWh, in thousandths
-            Attribute(0x0301, U24, 1),
-            Attribute(0x0302, U24, 1000),
-            Attribute(0x0303, MAP8, 0x2B),
-            Attribute(0x0306, MAP8, 0),
-            Attribute(DEMAND, S24, 0, reportable=True),
+            Attribute(CURRENT_SUMMATION_DELIVERED, UINT48, 0, reportable=True),
+            Attribute(STATUS, MAP8, 0),
+            Attribute(UNIT_OF_MEASURE, ENUM8, _KWH),
+            Attribute(MULTIPLIER, UINT24, 1),
+            Attribute(DIVISOR, UINT24, 1000),
+            Attribute(SUMMATION_FORMATTING, MAP8, _SUMMATION_DIGITS),
+            Attribute(METERING_DEVICE_TYPE, MAP8, _ELECTRIC_METERING),
+            Attribute(INSTANTANEOUS_DEMAND, INT24, 0, reportable=True),
         ),
     )
 
 
-def _electrical() -> Cluster:
+def _electrical_measurement() -> Cluster:
     return Cluster(
-        ELECTRICAL,
+        ELECTRICAL_MEASUREMENT,
         (
-            Attribute(0x0000, MAP32, 0x09),
-            Attribute(VOLTAGE, U16, _OPEN_VOLTAGE, reportable=True),
-            Attribute(CURRENT, U16, 0, reportable=True),
-            Attribute(ACTIVE_POWER, S16, 0, reportable=True),
-            Attribute(0x0600, U16, 1),
-            Attribute(0x0601, U16, 10),
-            Attribute(0x0602, U16, 1),
-            Attribute(0x0603, U16, 1000),
-            Attribute(0x0604, U16, 1),
-            Attribute(0x0605, U16, 10),
+            Attribute(MEASUREMENT_TYPE, MAP32, _ACTIVE_AND_PHASE_A_MEASUREMENT),
+            Attribute(RMS_VOLTAGE, UINT16, _DECIVOLTS_WITHOUT_LOAD, reportable=True),
+            Attribute(RMS_CURRENT, UINT16, 0, reportable=True),
+            Attribute(ACTIVE_POWER, INT16, 0, reportable=True),
+            Attribute(AC_VOLTAGE_MULTIPLIER, UINT16, 1),
+            Attribute(AC_VOLTAGE_DIVISOR, UINT16, 10),
+            Attribute(AC_CURRENT_MULTIPLIER, UINT16, 1),
+            Attribute(AC_CURRENT_DIVISOR, UINT16, 1000),
+            Attribute(AC_POWER_MULTIPLIER, UINT16, 1),
+            Attribute(AC_POWER_DIVISOR, UINT16, 10),
         ),
     )
 
 
 def socket(ieee: str) -> Description[Socket]:
-    endpoint = SimulatedEndpoint(1, _SMART_PLUG, (basic("SK1"), identify(), on_off(), _metering(), _electrical()))
-    return Description(ieee, (endpoint,), Socket)
+    clusters = (basic("SK1"), identify(), on_off(), _metering(), _electrical_measurement())
+    return Description(ieee, (SimulatedEndpoint(1, _SMART_PLUG, clusters),), Socket)

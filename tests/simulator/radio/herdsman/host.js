@@ -1,11 +1,11 @@
 // zigbee-herdsman's ember adapter on a coordinator: start, let a device join, interview it, switch its second
-// channel on, wait for its report. Says each step as a line of JSON. Arguments: the port's URL, a folder to keep its files in.
+// channel on, wait for its report. Prints each step as a line of JSON. Arguments: the port's URL, a folder for its files.
 const { Controller, setLogger } = require(process.env.HERDSMAN);
 
 const [, , path, folder] = process.argv;
-const say = (event, facts) => console.log(JSON.stringify({ event, ...facts }));
-const complain = (message, where) => console.error(where, typeof message === "function" ? message() : message);
-setLogger({ debug() {}, info() {}, warning: complain, error: complain });
+const printEvent = (event, facts) => console.log(JSON.stringify({ event, ...facts }));
+const logError = (message, where) => console.error(where, typeof message === "function" ? message() : message);
+setLogger({ debug() {}, info() {}, warning: logError, error: logError });
 
 const controller = new Controller({
   network: {
@@ -23,20 +23,20 @@ const controller = new Controller({
 });
 
 controller.on("message", (message) => {
-  if (message.type === "attributeReport") say("report", { endpoint: message.endpoint.ID, data: message.data });
+  if (message.type === "attributeReport") printEvent("report", { endpoint: message.endpoint.ID, data: message.data });
 });
 
 controller.on("deviceInterview", async ({ status, device }) => {
   if (status === "started") return;
   const { ieeeAddr: ieee, modelID: model, manufacturerName: manufacturer } = device;
-  say("interview", { status, ieee, model, manufacturer, endpoints: device.endpoints.map(({ ID }) => ID) });
+  printEvent("interview", { status, ieee, model, manufacturer, endpoints: device.endpoints.map(({ ID }) => ID) });
   const channel = device.getEndpoint(2);
   await channel.bind("genOnOff", controller.getDevicesByType("Coordinator")[0].getEndpoint(1));
   await channel.configureReporting("genOnOff", [
     { attribute: "onOff", minimumReportInterval: 0, maximumReportInterval: 3600, reportableChange: 0 },
   ]);
   await channel.command("genOnOff", "on", {});
-  say("commanded");
+  printEvent("commanded");
 });
 
 process.stdin.on("end", async () => {
@@ -46,10 +46,10 @@ process.stdin.on("end", async () => {
 process.stdin.resume();
 
 (async () => {
-  say("started", { how: await controller.start() });
+  printEvent("started", { how: await controller.start() });
   await controller.permitJoin(60);
-  say("permitted");
+  printEvent("permitted");
 })().catch((error) => {
-  say("failed", { error: String(error) });
+  printEvent("failed", { error: String(error) });
   process.exit(1);
 });

@@ -1,7 +1,7 @@
-"""A door lock with PIN slots, schedules, events, alarms and a log of its own (ZCL Door Lock and Alarms)."""
+"""A door lock with PIN codes, schedules, events, alarms and a log of its own (ZCL Door Lock and Alarms)."""
 
-from gatewayd.simulator.radio.device import Attribute, Cluster, Description, SimulatedEndpoint
-from gatewayd.simulator.radio.devices.common import BATTERY, basic, identify, power
+from gatewayd.simulator.radio.device import Description
+from gatewayd.simulator.radio.devices.common import PowerSource, basic, identify, power_configuration
 from gatewayd.simulator.radio.devices.lock import codes
 from gatewayd.simulator.radio.devices.lock.codes import (
     AlarmCode,
@@ -14,7 +14,8 @@ from gatewayd.simulator.radio.devices.lock.codes import (
 )
 from gatewayd.simulator.radio.devices.lock.commands import COMMANDS
 from gatewayd.simulator.radio.devices.lock.device import Lock
-from gatewayd.simulator.radio.zcl import BOOL, ENUM8, MAP16, SUCCESS, U8, U16, U32
+from gatewayd.simulator.radio.endpoint import Attribute, Cluster, SimulatedEndpoint
+from gatewayd.simulator.radio.zcl import BOOL, ENUM8, MAP16, UINT8, UINT16, UINT32, ZclStatus
 
 __all__ = [
     "AlarmCode",
@@ -29,6 +30,11 @@ __all__ = [
 ]
 
 _DOOR_LOCK_DEVICE = 0x000A
+_DEAD_BOLT = 0x03
+_NORMAL, _NORMAL_AND_PASSAGE = 0x00, 0x0011
+"""Operating modes: one as an attribute's value, two as bits."""
+_ALARM_COUNT = 0x0000
+_RESET_ALARM, _RESET_ALL_ALARMS = 0x00, 0x01
 
 
 def _door_lock(pin_users: int, log_records: int) -> Cluster:
@@ -36,24 +42,24 @@ def _door_lock(pin_users: int, log_records: int) -> Cluster:
         codes.DOOR_LOCK,
         (
             Attribute(codes.LOCK_STATE, ENUM8, LockState.LOCKED, reportable=True),
-            Attribute(codes.LOCK_TYPE, ENUM8, 0x03),
+            Attribute(codes.LOCK_TYPE, ENUM8, _DEAD_BOLT),
             Attribute(codes.ACTUATOR_ENABLED, BOOL, 1),
             Attribute(codes.DOOR_STATE, ENUM8, DoorState.CLOSED, reportable=True),
-            Attribute(codes.LOG_RECORDS, U16, log_records),
-            Attribute(codes.TOTAL_USERS, U16, pin_users),
-            Attribute(codes.PIN_USERS, U16, pin_users),
-            Attribute(codes.RFID_USERS, U16, 0),
-            Attribute(codes.WEEK_DAY_SCHEDULES, U8, 0),
-            Attribute(codes.YEAR_DAY_SCHEDULES, U8, 2),
-            Attribute(codes.HOLIDAY_SCHEDULES, U8, 0),
-            Attribute(codes.MAX_PIN_LENGTH, U8, 10),
-            Attribute(codes.MIN_PIN_LENGTH, U8, 4),
+            Attribute(codes.LOG_RECORDS, UINT16, log_records),
+            Attribute(codes.TOTAL_USERS, UINT16, pin_users),
+            Attribute(codes.PIN_USERS, UINT16, pin_users),
+            Attribute(codes.RFID_USERS, UINT16, 0),
+            Attribute(codes.WEEK_DAY_SCHEDULES, UINT8, 0),
+            Attribute(codes.YEAR_DAY_SCHEDULES, UINT8, 2),
+            Attribute(codes.HOLIDAY_SCHEDULES, UINT8, 0),
+            Attribute(codes.MAX_PIN_LENGTH, UINT8, 10),
+            Attribute(codes.MIN_PIN_LENGTH, UINT8, 4),
             Attribute(codes.ENABLE_LOGGING, BOOL, 1, writable=True),
-            Attribute(codes.AUTO_RELOCK_TIME, U32, 0, writable=True, reportable=True),
-            Attribute(codes.OPERATING_MODE, ENUM8, 0, writable=True, reportable=True),
-            Attribute(codes.OPERATING_MODES, MAP16, 0x0011),
-            Attribute(codes.WRONG_CODE_LIMIT, U8, 5, writable=True, reportable=True),
-            Attribute(codes.DISABLE_TIME, U8, 10, writable=True, reportable=True),
+            Attribute(codes.AUTO_RELOCK_TIME, UINT32, 0, writable=True, reportable=True),
+            Attribute(codes.OPERATING_MODE, ENUM8, _NORMAL, writable=True, reportable=True),
+            Attribute(codes.OPERATING_MODES, MAP16, _NORMAL_AND_PASSAGE),
+            Attribute(codes.WRONG_CODE_LIMIT, UINT8, 5, writable=True, reportable=True),
+            Attribute(codes.DISABLE_TIME, UINT8, 10, writable=True, reportable=True),
             Attribute(codes.SEND_PIN, BOOL, 0, writable=True, reportable=True),
             Attribute(codes.REQUIRE_PIN, BOOL, 0, writable=True, reportable=True),
             Attribute(codes.ALARM_MASK, MAP16, 0xFFFF, writable=True, reportable=True),
@@ -64,14 +70,22 @@ def _door_lock(pin_users: int, log_records: int) -> Cluster:
 
 def _alarms() -> Cluster:
     def accept(device: Lock, endpoint: int, payload: bytes) -> int:
-        return SUCCESS
+        return ZclStatus.SUCCESS
 
-    return Cluster(codes.ALARMS, (Attribute(0x0000, U16, 0),), {0x00: accept, 0x01: accept})
+    return Cluster(
+        codes.ALARMS, (Attribute(_ALARM_COUNT, UINT16, 0),), {_RESET_ALARM: accept, _RESET_ALL_ALARMS: accept}
+    )
 
 
 def lock(
     ieee: str, pin_users: int = 20, log_records: int = 50, poll_interval_s: float | None = 0.5
 ) -> Description[Lock]:
-    """A battery lock; `poll_interval_s` None makes it listen always."""
-    clusters = (basic("DL1", BATTERY), power(), identify(), _alarms(), _door_lock(pin_users, log_records))
+    """A battery lock; with `poll_interval_s` None it always listens."""
+    clusters = (
+        basic("DL1", PowerSource.BATTERY),
+        power_configuration(),
+        identify(),
+        _alarms(),
+        _door_lock(pin_users, log_records),
+    )
     return Description(ieee, (SimulatedEndpoint(1, _DOOR_LOCK_DEVICE, clusters),), Lock, poll_interval_s)

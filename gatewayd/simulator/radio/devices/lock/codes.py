@@ -1,10 +1,10 @@
-"""The Door Lock cluster's numbers (ZCL 7.3): attributes, sources, events, alarms, users."""
+"""The Door Lock cluster's numbers (ZCL 7.3): attributes, commands, sources, events, alarms, users."""
 
 from enum import IntEnum
 
 DOOR_LOCK, ALARMS = 0x0101, 0x0009
-NOBODY = 0xFFFF
-"""The user of an event that has none."""
+NO_USER = 0xFFFF
+"""The user id of an event without a user."""
 
 LOCK_STATE, LOCK_TYPE, ACTUATOR_ENABLED, DOOR_STATE = 0x0000, 0x0001, 0x0002, 0x0003
 LOG_RECORDS, TOTAL_USERS, PIN_USERS, RFID_USERS = 0x0010, 0x0011, 0x0012, 0x0013
@@ -15,10 +15,33 @@ WRONG_CODE_LIMIT, DISABLE_TIME, SEND_PIN, REQUIRE_PIN = 0x0030, 0x0031, 0x0032, 
 ALARM_MASK = 0x0040
 
 PASSAGE = 4
-"""The operating mode in which the door stays open: nothing locks it by itself."""
+"""The operating mode in which the door stays unlocked: it does not lock by itself."""
 
-OPERATION_NOTIFICATION, PROGRAMMING_NOTIFICATION = 0x20, 0x21
 ALARM = 0x00
+"""The Alarms cluster's command to the host."""
+
+
+class DoorLockCommand(IntEnum):
+    """Commands and, with the same numbers, their responses; then what the lock sends by itself."""
+
+    LOCK_DOOR = 0x00
+    UNLOCK_DOOR = 0x01
+    TOGGLE = 0x02
+    UNLOCK_WITH_TIMEOUT = 0x03
+    GET_LOG_RECORD = 0x04
+    SET_PIN_CODE = 0x05
+    GET_PIN_CODE = 0x06
+    CLEAR_PIN_CODE = 0x07
+    CLEAR_ALL_PIN_CODES = 0x08
+    SET_USER_STATUS = 0x09
+    GET_USER_STATUS = 0x0A
+    SET_YEAR_DAY_SCHEDULE = 0x0E
+    GET_YEAR_DAY_SCHEDULE = 0x0F
+    CLEAR_YEAR_DAY_SCHEDULE = 0x10
+    SET_USER_TYPE = 0x14
+    GET_USER_TYPE = 0x15
+    OPERATION_EVENT_NOTIFICATION = 0x20
+    PROGRAMMING_EVENT_NOTIFICATION = 0x21
 
 
 class LockState(IntEnum):
@@ -39,7 +62,7 @@ class EventSource(IntEnum):
     RF = 1
     MANUAL = 2
     RFID = 3
-    FINGERPRINT = 4  # not ZCL's, but what makers of such locks send
+    FINGERPRINT = 4  # not in ZCL, but what such locks send
     INDETERMINATE = 0xFF
 
 
@@ -71,11 +94,11 @@ class AlarmCode(IntEnum):
     WRONG_CODE_LIMIT = 0x04
     ESCUTCHEON_REMOVED = 0x05
     FORCED_OPEN = 0x06
-    FORCED_USER = 0x08  # a duress code was used; the number that Matter, ZCL's heir, gives it
+    FORCED_USER = 0x08  # a duress code was used; numbered as in Matter, ZCL's successor
 
 
 class LogEventType(IntEnum):
-    """What a log record is of."""
+    """The kind of event of a log record."""
 
     OPERATION = 0
     PROGRAMMING = 1

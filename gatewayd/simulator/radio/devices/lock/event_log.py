@@ -1,4 +1,4 @@
-"""A lock's own log: a ring of numbered records that a host may read after it has been away (Get Log Record)."""
+"""A lock's own log: a ring of numbered records, which a host reads after it was away (Get Log Record, ZCL 7.3.2.17)."""
 
 import struct
 from collections import deque
@@ -9,35 +9,37 @@ from gatewayd.simulator.radio.devices.lock.codes import LogEventType
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """`time` in seconds since 2000-01-01, local; `code` an event's or alarm's as `kind` says."""
+    """`time` in seconds since 2000-01-01, local; `code` is an event's or an alarm's, as `type` says."""
 
     index: int
     time: int
-    kind: LogEventType
+    type: LogEventType
     source: int
     code: int
     user: int
     pin: bytes = field(default=b"", repr=False)
 
     def pack(self) -> bytes:
-        head = struct.pack("<HIBBBH", self.index, self.time, self.kind, self.source, self.code, self.user)
+        """The payload of Get Log Record Response."""
+        head = struct.pack("<HIBBBH", self.index, self.time, self.type, self.source, self.code, self.user)
         return head + bytes((len(self.pin),)) + self.pin
 
 
 class LockLog:
-    """The newest `size` records, numbered by their place in the log: from 1 to `size`, and from 1 again."""
+    """The newest `size` records, numbered by their place in the ring: 1 to `size`, then 1 again."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self.records: deque[LogRecord] = deque(maxlen=size)
         self._last = 0
 
-    def write(self, time: int, kind: LogEventType, source: int, code: int, *, user: int, pin: bytes) -> None:
+    def write(self, time: int, type_: LogEventType, source: int, code: int, *, user: int, pin: bytes) -> None:
+        """Append a record; a full log loses its oldest."""
         self._last = self._last % self._size + 1
-        self.records.append(LogRecord(self._last, time, kind, source, code, user, pin))
+        self.records.append(LogRecord(self._last, time, type_, source, code, user, pin))
 
     def read(self, index: int) -> LogRecord | None:
-        """The record of that number; 0 means the newest. None: there is none, or no longer."""
+        """The record of that number; 0 is the newest. None: there is none, or no longer."""
         if index == 0:
             return self.records[-1] if self.records else None
         return next((record for record in self.records if record.index == index), None)

@@ -1,4 +1,4 @@
-"""Who may open a lock and when: its user slots, PINs and year-day schedules. Pure."""
+"""Who may open a lock and when: its user slots, PINs and year-day schedules (ZCL 7.3). Pure."""
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -7,13 +7,15 @@ from gatewayd.simulator.radio.devices.lock.codes import UserStatus, UserType
 
 
 class CodeCheck(Enum):
-    WELCOME = auto()
+    """Whether a user may enter."""
+
+    VALID = auto()
     WRONG = auto()
-    NOT_NOW = auto()
+    OUT_OF_SCHEDULE = auto()
 
 
 class SetPinStatus(Enum):
-    """What became of setting a PIN; its value is ZCL's status for Set PIN Code."""
+    """The status of Set PIN Code Response."""
 
     SET = 0
     FAILED = 1
@@ -22,6 +24,8 @@ class SetPinStatus(Enum):
 
 @dataclass(slots=True)
 class UserCode:
+    """A user slot that is in use. `schedules` are year-day schedules: number → (start, end), local ZCL time."""
+
     status: UserStatus
     type: int
     pin: bytes = field(repr=False)
@@ -35,7 +39,7 @@ class UserCode:
 
 @dataclass(slots=True)
 class UserCodes:
-    """`slots` user numbers from 0 on, PINs of `shortest` to `longest` digits, `schedules` for each user."""
+    """Users 0 to `slots`, PINs of `shortest` to `longest` digits, `schedules` for each user."""
 
     slots: int
     shortest: int
@@ -43,32 +47,34 @@ class UserCodes:
     schedules: int
     users: dict[int, UserCode] = field(default_factory=dict)
 
-    def has_slot(self, number: int) -> bool:
-        return 0 <= number <= self.slots
+    def has_slot(self, user_id: int) -> bool:
+        return 0 <= user_id <= self.slots
 
-    def set_pin(self, number: int, status: int, kind: int, pin: bytes) -> SetPinStatus:
-        if not self.has_slot(number) or not self.shortest <= len(pin) <= self.longest or not pin.isdigit():
+    def set_pin(self, user_id: int, status: int, type_: int, pin: bytes) -> SetPinStatus:
+        """Set a slot's PIN, status and type; its schedules stay."""
+        if not self.has_slot(user_id) or not self.shortest <= len(pin) <= self.longest or not pin.isdigit():
             return SetPinStatus.FAILED
         if status not in {UserStatus.ENABLED, UserStatus.DISABLED}:
             return SetPinStatus.FAILED
-        if any(user.pin == pin and other != number for other, user in self.users.items()):
+        if any(user.pin == pin and other != user_id for other, user in self.users.items()):
             return SetPinStatus.DUPLICATE
-        before = self.users.get(number)
+        before = self.users.get(user_id)
         schedules = before.schedules if before is not None else {}
-        self.users[number] = UserCode(UserStatus(status), kind, pin, schedules)
+        self.users[user_id] = UserCode(UserStatus(status), type_, pin, schedules)
         return SetPinStatus.SET
 
-    def clear(self, number: int) -> bool:
-        """Empty a slot, its schedules too; says whether somebody was in it."""
-        return self.users.pop(number, None) is not None
+    def clear(self, user_id: int) -> bool:
+        """Empty a slot, with its schedules; False where it was empty."""
+        return self.users.pop(user_id, None) is not None
 
     def find(self, pin: bytes) -> int | None:
-        found = (number for number, user in self.users.items() if user.pin == pin)
-        return next((number for number in found if self.users[number].status is UserStatus.ENABLED), None)
+        """The enabled user of a PIN."""
+        found = (user_id for user_id, user in self.users.items() if user.pin == pin)
+        return next((user_id for user_id in found if self.users[user_id].status is UserStatus.ENABLED), None)
 
-    def judge(self, number: int | None, local_time: int) -> CodeCheck:
-        """Whether the user (None: nobody known) may enter at `local_time`, seconds since 2000-01-01."""
-        user = None if number is None else self.users.get(number)
+    def check(self, user_id: int | None, local_time: int) -> CodeCheck:
+        """Whether the user may enter at `local_time`, seconds since 2000-01-01; None: the code belongs to no user."""
+        user = None if user_id is None else self.users.get(user_id)
         if user is None or user.status is not UserStatus.ENABLED:
             return CodeCheck.WRONG
-        return CodeCheck.WELCOME if user.may_enter(local_time) else CodeCheck.NOT_NOW
+        return CodeCheck.VALID if user.may_enter(local_time) else CodeCheck.OUT_OF_SCHEDULE

@@ -1,4 +1,4 @@
-"""A whole home in this process: the daemon, its radio, cloud and broker, and the owner's phone."""
+"""A gateway in this process: the daemon in a simulated environment, with a lamp and a lock that have joined."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,6 +10,7 @@ from gatewayd import daemon
 from gatewayd.admin.console import Console
 from gatewayd.demo.run import settings_for
 from gatewayd.model.ids import Category, ExecType
+from gatewayd.model.lock import KeyType
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient, ReceivedMessage
 from gatewayd.simulator.environment import COORDINATOR, PASSWORD, Environment, simulated_environment
@@ -17,42 +18,45 @@ from gatewayd.simulator.radio import Lock, SimulatedNetwork, Switch, lock, switc
 from tests.common.join_devices import join_all
 
 PIN = "482913"
-LAMP, DOOR = "00158d0002a00001", "00158d0003b00001"
+LAMP, LOCK = "00158d0002a00001", "00158d0003b00001"
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """A running gateway with a lamp and a door, and a phone that looks at it."""
+class RunningGateway:
+    """The daemon's console, its environment and devices, and the owner's phone."""
 
     environment: Environment
     console: Console
     phone: AppClient
     lamp: Switch
-    door: Lock
+    lock: Lock
 
     async def switch_lamp(self, *, on: bool) -> ReceivedMessage:
+        """The answer to a request of the owner's."""
         param = {"operate": int(on), "operate_channel_id": 1}
-        return await self.phone.ask(Category.SWITCH, LAMP, ExecType.CONTROL, param=param)
+        return await self.phone.request(Category.SWITCH, LAMP, ExecType.CONTROL, param=param)
 
-    async def until_lamp_obeys(self) -> None:
-        """Ask until the lamp does what it is told: what a person would do."""
+    async def wait_until_lamp_answers(self) -> None:
+        """Switch the lamp on, again and again, until it is."""
         async with asyncio.timeout(30):
             while (await self.switch_lamp(on=True)).meaning is not OperationStatus.CONTROLLED:
                 await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
-async def at_home(folder: Path) -> AsyncIterator[Home]:
+async def running_gateway(folder: Path) -> AsyncIterator[RunningGateway]:
+    """A gateway with its state in `folder`; the lock knows PIN."""
     network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=3)
     network.form()
     lamp = network.add(switch(LAMP, channels=1), joined=False)
-    door = network.add(lock(DOOR, poll_interval_s=0.05), joined=False)
+    door_lock = network.add(lock(LOCK, poll_interval_s=0.05), joined=False)
     async with (
         simulated_environment(network) as environment,
         daemon.running(settings_for(environment, folder), PASSWORD, {}) as console,
         environment.phone() as phone,
     ):
-        await join_all(network, phone, (lamp, door))
-        key = {"keytype": 0, "key_name": "妈妈", "pass": PIN}
-        assert (await phone.ask(Category.LOCK, DOOR, ExecType.CREATE, param=key)).meaning is OperationStatus.CREATED
-        yield Home(environment, console, phone, lamp, door)
+        await join_all(network, phone, (lamp, door_lock))
+        key = {"keytype": KeyType.PASSWORD, "key_name": "妈妈", "pass": PIN}
+        answer = await phone.request(Category.LOCK, LOCK, ExecType.CREATE, param=key)
+        assert answer.meaning is OperationStatus.CREATED
+        yield RunningGateway(environment, console, phone, lamp, door_lock)

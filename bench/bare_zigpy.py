@@ -1,6 +1,7 @@
-"""The floor: the shortest script that puts zigpy on MQTT. No store, no journal, no recovery; what nobody can beat much.
+"""A peer: the shortest script that puts zigpy on MQTT, without store, journal or recovery.
 
-Reports go out on `floor/<ieee>/state`, commands come in on `floor/<ieee>/set` as "<endpoint> ON" or "<endpoint> OFF".
+Reports go out on `bare-zigpy/<ieee>/state`, commands come in on `bare-zigpy/<ieee>/set` as "<endpoint> ON" or
+"<endpoint> OFF".
 """
 
 import asyncio
@@ -10,39 +11,42 @@ from typing import Any
 import aiomqtt
 import msgspec
 from bellows.zigbee.application import ControllerApplication
+from zigpy.zcl.clusters.general import OnOff
+
+TOPIC = "bare-zigpy"
 
 
 class Listener:
-    """Hears what devices say and keeps it for the publisher."""
+    """Puts what devices report into a queue of (topic, payload)."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
-        self.heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        self.outgoing: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
 
     def device_initialized(self, device: Any) -> None:
-        """zigpy's word for a device that has been interviewed."""
+        """Called by zigpy when a device has been interviewed."""
         self.listen(device)
         self._tasks.create_task(self.configure(device))
 
     def listen(self, device: Any) -> None:
-        ieee = str(device.ieee).replace(":", "")
+        ieee = ieee_of(device)
         for endpoint in device.non_zdo_endpoints:
             for cluster in endpoint.in_clusters.values():
-                cluster.on_event("attribute_report", lambda event, ieee=ieee: self.reported(ieee, event))
+                cluster.on_event("attribute_report", lambda event, ieee=ieee: self.report(ieee, event))
 
     async def configure(self, device: Any) -> None:
-        """A switch has to be told to report."""
+        """Bind a switch and configure its reporting; then it is ready."""
         for endpoint in device.non_zdo_endpoints:
-            if 0x0006 in endpoint.in_clusters:
+            if OnOff.cluster_id in endpoint.in_clusters:
                 await endpoint.on_off.bind()
-                await endpoint.on_off.configure_reporting(0x0000, 0, 300, 1)
-        self.heard.put_nowait((f"floor/{str(device.ieee).replace(':', '')}/joined", b"1"))
+                await endpoint.on_off.configure_reporting(OnOff.AttributeDefs.on_off.id, 0, 300, 1)
+        self.outgoing.put_nowait((f"{TOPIC}/{ieee_of(device)}/joined", b"1"))
 
-    def reported(self, ieee: str, event: Any) -> None:
+    def report(self, ieee: str, event: Any) -> None:
         payload = msgspec.json.encode(
             {"endpoint": int(event.endpoint_id), "cluster": int(event.cluster_id), "value": int(event.raw_value)}
         )
-        self.heard.put_nowait((f"floor/{ieee}/state", payload))
+        self.outgoing.put_nowait((f"{TOPIC}/{ieee}/state", payload))
 
 
 async def main(radio: str, database: str, host: str, port: int, user: str, password: str) -> None:
@@ -60,28 +64,32 @@ async def main(radio: str, database: str, host: str, port: int, user: str, passw
         app.add_listener(listener)
         for device in app.devices.values():
             listener.listen(device)
-        await client.subscribe("floor/+/set")
+        await client.subscribe(f"{TOPIC}/+/set")
         await app.permit(254)
-        await client.publish("floor/ready", b"1", retain=True)
+        await client.publish(f"{TOPIC}/ready", b"1", retain=True)
         tasks.create_task(publish(client, listener))
-        tasks.create_task(obey(client, app))
+        tasks.create_task(execute_commands(client, app))
 
 
 async def publish(client: aiomqtt.Client, listener: Listener) -> None:
     while True:
-        topic, payload = await listener.heard.get()
+        topic, payload = await listener.outgoing.get()
         await client.publish(topic, payload)
 
 
-async def obey(client: aiomqtt.Client, app: Any) -> None:
+async def execute_commands(client: aiomqtt.Client, app: Any) -> None:
     by_ieee: dict[str, Any] = {}
     async for message in client.messages:
         ieee = message.topic.value.split("/")[1]
         endpoint, _, state = message.payload.decode().partition(" ")
         if ieee not in by_ieee:
-            by_ieee = {str(device.ieee).replace(":", ""): device for device in app.devices.values()}
+            by_ieee = {ieee_of(device): device for device in app.devices.values()}
         on_off = by_ieee[ieee].endpoints[int(endpoint)].on_off
         await (on_off.on() if state == "ON" else on_off.off())
+
+
+def ieee_of(device: Any) -> str:
+    return str(device.ieee).replace(":", "")
 
 
 if __name__ == "__main__":
