@@ -66,7 +66,7 @@ async def play(*, once: bool, broker: str | None = None) -> int:
     brokers = [kind for kind in KINDS if broker in (None, kind.name)]
     log.configure("error", "console")
     status = 0
-    _end_in_order()
+    _cancel_on_signals()
     with tempfile.TemporaryDirectory(prefix="gatewayd-demo-") as folder:
         async with _running(Path(folder), brokers) as (environment, console, phone):
             tour = Tour(environment, phone, console.open_window)
@@ -81,8 +81,8 @@ async def play(*, once: bool, broker: str | None = None) -> int:
     return status
 
 
-def _end_in_order() -> None:
-    """Ctrl-C, SIGTERM and SIGHUP end this in order, so that no broker is left behind, and in bounded time."""
+def _cancel_on_signals() -> None:
+    """Ctrl-C, SIGTERM and SIGHUP cancel this task: every part is stopped, the broker too, and in bounded time."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
 

@@ -407,7 +407,10 @@ async def test_record_above_mosquittos_packet_limit_leaves_the_others_online(tmp
             await gateway.store.outbox.add(notice(1, title="长" * 2000), notice(2))
             assert "bytes" in await until_dead_letter(gateway)
             await phone.expect(lambda seen: seen.sn == "n2")
-            await until(lambda: bool(gateway.session.refused_states) and gateway.session.is_working, timeout_s=40)
+            await until(
+                lambda: gateway.session.refused_states.keys() == STATES_OF_SENSOR and gateway.session.is_working,
+                timeout_s=60,
+            )
             answer = await phone.request(Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1})
             assert answer.meaning is OperationStatus.CONTROLLED
 
