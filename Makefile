@@ -21,7 +21,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	scripts/need mosquitto -o dbus-daemon nmcli dbusmock ip systemd-analyze
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 # What strangers send: a million damaged datagrams into the decoder, 100,000 of each kind through the sockets of the
 # daemon, then every decoder coverage-guided for FUZZ_SECONDS (atheris has wheels for x86-64).

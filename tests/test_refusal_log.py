@@ -1,9 +1,16 @@
 """Lines about refusals: short, without the values that were refused, few for one source."""
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from gatewayd.refusal_log import RefusalLog, redact
+
+
+@pytest.fixture(autouse=True)
+def _uncached_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another test has configured the log, the module's own logger is cached, and nothing can capture it."""
+    monkeypatch.setattr("gatewayd.refusal_log.log", structlog.get_logger())
 
 
 @pytest.mark.parametrize(

@@ -198,3 +198,25 @@ class MqttClient(aiomqtt.Client):
         if acknowledgement is not None and not acknowledgement.done():
             acknowledgement.set_result(code_number(reason_code))
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_subscribe(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        mid: int,
+        reason_codes: list[ReasonCode],
+        properties: Properties | None = None,
+    ) -> None:
+        if mid in self._pending_subscribes:  # not one that came too late, or to nothing that was asked
+            super()._on_subscribe(client, userdata, mid, reason_codes, properties)
+
+    def _on_unsubscribe(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        mid: int,
+        reason_codes: list[ReasonCode],
+        properties: Properties | None = None,
+    ) -> None:
+        if mid in self._pending_unsubscribes:  # likewise
+            super()._on_unsubscribe(client, userdata, mid, reason_codes, properties)

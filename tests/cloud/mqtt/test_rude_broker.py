@@ -377,6 +377,16 @@ async def test_garbage_from_the_broker_ends_that_connection_alone(
         await until(lambda: rude.open_connections == 1)
 
 
+async def test_acknowledgement_of_what_was_not_asked_is_ignored(
+    rude: RudeProxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    suback, unsuback = b"\x90\x04\x27\x0f\x00\x00", b"\xb0\x04\x27\x0f\x00\x00"
+    rude.rude.garbage = suback + unsuback
+    async with connected(rude, tmp_path) as gateway:
+        assert gateway.session.connections == 1
+    assert "Unexpected message ID" not in caplog.text
+
+
 # ---- Mosquitto's own limits
 
 
