@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from gatewayd.commands.admission import Requester, TimeKnown, age_refusal, refusal
+from gatewayd.commands.admission import Requester, TimeKnown, refusal
 from gatewayd.commands.device_queue import DeviceQueue, priority_of
 from gatewayd.commands.handlers import Handlers
 from gatewayd.model.errors import GatewayError, RefusedError, StoreError
@@ -52,6 +52,7 @@ MIN_REMAINING_S: Final = 2.0
 """A queued request is started only with this much of its deadline left, so that one that succeeds is never answered as
 failed.
 """
+_MIN_REMAINING_AT_RADIO_S: Final = 1.0  # what a slow journal may leave of it
 
 MAX_SUBMITTED: Final = 256
 """Requests that may wait to be taken up, over all devices; `submit` waits while there are more."""
@@ -160,19 +161,21 @@ class CommandExecutor:
         """Answer 操作失败 to every request that a crash interrupted; returns the devices whose state must be read."""
         unfinished = await self._journal.unfinished()
         for one in unfinished:
-            await self._journal.finish(
-                one.id,
-                AnswerItem(
-                    user=one.user,
-                    category=one.category,
-                    uuid=one.uuid,
-                    exectype=one.exectype,
-                    sn=one.sn,
-                    status=OperationStatus.FAILED.name,
-                    record=self._visible(one.user, one.uuid, self._records.get(one.uuid)),
-                ),
+            answer = AnswerItem(
+                user=one.user,
+                category=one.category,
+                uuid=one.uuid,
+                exectype=one.exectype,
+                sn=one.sn,
+                status=OperationStatus.FAILED.name,
+                record=self._visible(one.user, one.uuid, self._records.get(one.uuid)),
             )
-            log.warning("interrupted_request_answered", sn=one.sn, uuid=one.uuid, exectype=one.exectype)
+            try:
+                await self._journal.finish(one.id, answer)
+            except StoreError as error:  # a full disk: the next start answers it
+                log.error("interrupted_request_not_answered", uuid=one.uuid, reason=str(error))  # noqa: TRY400
+            else:
+                log.warning("interrupted_request_answered", sn=one.sn, uuid=one.uuid, exectype=one.exectype)
         return frozenset(one.uuid for one in unfinished)
 
     async def _answer(self, submission: _Submission) -> None:
@@ -212,11 +215,7 @@ class CommandExecutor:
         """Check and journal the request; execute it where it is new and allowed."""
         request, reply = submission.request, submission.reply
         try:
-            requester = Requester(
-                self._permissions.level(request.user, request.uuid), self._permissions.is_owner(request.user)
-            )
-            record = self._records.get(request.uuid)
-            if refused := refusal(request, requester, record, self._time(), _waited(submission), self._ttl):
+            if refused := self._refusal(submission):
                 raise refused
             begun = await self._journal.begin(request)
             if isinstance(begun, Repeated):
@@ -229,6 +228,15 @@ class CommandExecutor:
             return
         if isinstance(begun, Entered):
             await self._execute(submission, begun.id)
+
+    def _refusal(self, submission: _Submission) -> GatewayError | None:
+        """Why the request may not be executed now."""
+        request = submission.request
+        requester = Requester(
+            self._permissions.level(request.user, request.uuid), self._permissions.is_owner(request.user)
+        )
+        record = self._records.get(request.uuid)
+        return refusal(request, requester, record, self._time(), _waited(submission), self._ttl)
 
     def _log_refusal(self, request: Request, reason: object) -> None:
         self._refusals.info("request_refused", reason, source=request.user, uuid=request.uuid, user=request.user)
@@ -247,10 +255,12 @@ class CommandExecutor:
         self.counters["executed"] += 1
         started = clock()
         # Judged again: writing the journal may have taken long, or the process stood still.
-        late = age_refusal(request, self._time(), _waited(submission), self._ttl)
-        if late is None and (progress := _PROGRESS.get(type(request.action))) is not None:
+        refused = self._refusal(submission)
+        if refused is None and submission.deadline - started < _MIN_REMAINING_AT_RADIO_S:
+            refused = RefusedError("too little time is left to execute it", OperationStatus.NODE_NOT_RESPONDING)
+        if refused is None and (progress := _PROGRESS.get(type(request.action))) is not None:
             reply.progress(progress)
-        outcome = await self._outcome(submission) if late is None else self._failed(request, late)
+        outcome = await self._outcome(submission) if refused is None else self._failed(request, refused)
         answer = replace(outcome, record=self._visible(request.user, request.uuid, outcome.record))
         try:
             await self._journal.finish(row, _item(request, answer), through_outbox=reply.uses_outbox)
@@ -286,7 +296,8 @@ class CommandExecutor:
 
     def _failed(self, request: Request, error: GatewayError) -> Answer:
         self._refusals.info("request_failed", error, source=request.user, uuid=request.uuid, user=request.user)
-        return Answer(error.status, self._records.get(request.uuid))
+        is_denied = error.status is OperationStatus.PERMISSION_DENIED
+        return Answer(error.status, None if is_denied else self._records.get(request.uuid))
 
     def _refuse(self, submission: _Submission, status: OperationStatus) -> None:
         """Answer a request that is not in the journal. 权限不足 says nothing more: it carries no record."""

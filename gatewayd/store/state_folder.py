@@ -64,9 +64,11 @@ def state_folder(wanted: Path, scratch: Path | None = None) -> Iterator[StateFol
         copied_at = {one: _stamp(wanted / one) for one in _DATABASES}
         for one in _COPIED:
             _copy(wanted / one, copy / one)
-        yield StateFolder(copy, problem)
-        if copied_at == {one: _stamp(wanted / one) for one in _DATABASES}:
-            _put_back(copy, wanted)
+        try:
+            yield StateFolder(copy, problem)
+        finally:  # a daemon that is stopped is cancelled
+            if copied_at == {one: _stamp(wanted / one) for one in _DATABASES}:
+                _put_back(copy, wanted)
 
 
 def _try_writing(folder: Path) -> None:

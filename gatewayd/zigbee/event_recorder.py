@@ -41,7 +41,7 @@ log = structlog.get_logger()
 _MAX_WAITING: Final = 5_000
 """Events that wait while the store refuses them; some 5 MB."""
 
-_FINISH_WITHIN_S: Final = 2.0
+_FINISH_WITHIN_S: Final = 0.8
 
 _BACKOFF: Final = Backoff(first_s=0.5, longest_s=15.0)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.commands.device_queue import MAX_QUEUED
-from gatewayd.commands.executor import CommandExecutor
+from gatewayd.commands.executor import DEADLINE_S, CommandExecutor
 from gatewayd.commands.handlers import Handlers, handle
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.ids import Category, ExecType, Sn, Uuid
@@ -134,6 +134,36 @@ async def test_user_without_permission_is_refused_and_nothing_is_executed(bench:
     assert await bench.ask(unlock("1", user="guest")) == ([], OperationStatus.PERMISSION_DENIED)
     assert bench.executed == []
     assert bench.executor.counters["refused"] == 1
+
+
+async def test_request_whose_permission_ends_while_it_is_journalled_is_not_executed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = bench.store.journal.begin
+
+    async def begin_during_a_revocation(request: Request) -> object:
+        begun = await begin(request)
+        monkeypatch.setattr(Permissions, "level", lambda *_: Permission.NONE)
+        return begun
+
+    monkeypatch.setattr(bench.store.journal, "begin", begin_during_a_revocation)
+    assert await bench.ask(unlock("1")) == ([], OperationStatus.PERMISSION_DENIED)
+    assert bench.executed == []
+
+
+async def test_request_whose_journalling_took_its_time_is_not_executed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = bench.store.journal.begin
+
+    async def begin_slowly(request: Request) -> object:
+        begun = await begin(request)
+        await asyncio.sleep(DEADLINE_S - 0.5)
+        return begun
+
+    monkeypatch.setattr(bench.store.journal, "begin", begin_slowly)
+    assert await bench.ask(unlock("1")) == ([], OperationStatus.NODE_NOT_RESPONDING)
+    assert bench.executed == []
 
 
 async def test_repeated_request_gets_the_stored_answer_after_a_restart_too(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 
@@ -83,12 +84,13 @@ async def test_what_happened_meanwhile_is_put_back_where_the_folder_can_be_writt
     async with Opener(disk / "gatewayd.db", clock)() as store:
         await store.mirror.put(lock(pin="1"))
     remount(disk, "ro")
-    with state_folder(disk) as folder:
+    with suppress(asyncio.CancelledError), state_folder(disk) as folder:
         async with Store.open(
             folder.path / "gatewayd.db", now=clock, zone=UTC, key=KEY, folder_problem=folder.problem
         ) as store:
             await store.mirror.put(lock(pin="2"))
         remount(disk, "rw")
+        raise asyncio.CancelledError  # a daemon that is stopped is cancelled
     async with Opener(disk / "gatewayd.db", clock)() as store:
         assert store.mirror.get(LOCK) == lock(pin="2")
 

@@ -6,8 +6,7 @@ outcome changes, is left to the item's handler.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -189,8 +188,7 @@ class RestSender:
             for place, row in enumerate(queue):
                 handler = self._handlers[type(row.item)]
                 try:
-                    with _own_faults_postpone(row):
-                        call = await handler.prepare(row.item, maybe_sent=row.maybe_sent)
+                    call = await handler.prepare(row.item, maybe_sent=row.maybe_sent)
                 except GatewayError as error:
                     await self._failed(row, error)
                     self._outbox.release(*(later.id for later in queue[place + 1 :]))
@@ -238,8 +236,7 @@ class RestSender:
                 outcome = outcome or await self._client.batch.send_one(call.part)
                 if _may_be_carried_out(outcome):
                     self._outbox.mark_maybe_sent(row.id)
-                with _own_faults_postpone(row):
-                    await delivery.handler.settle(call, outcome)
+                await delivery.handler.settle(call, outcome)
             except GatewayError as error:
                 await self._failed(row, error)
                 return
@@ -271,18 +268,6 @@ class RestSender:
             await self._outbox.dead_letter(row.id, f"a fault of ours: {error!r}")
         else:
             self._outbox.postpone(row.id, _ROW_BACKOFF.pause_s(row.attempts + 1), repr(error))
-
-
-@contextmanager
-def _own_faults_postpone(row: OutboxRow) -> Iterator[None]:
-    """Raise CloudError in place of a fault of ours, which is logged: it postpones this item and no other."""
-    try:
-        yield
-    except GatewayError:
-        raise
-    except Exception as error:
-        log.exception("item_not_delivered", kind=row.item.kind(), uuid=row.item.uuid)
-        raise CloudError(f"{type(error).__name__}: a fault of gatewayd; its log says more") from error
 
 
 def _may_be_carried_out(outcome: BatchOutcome) -> bool:

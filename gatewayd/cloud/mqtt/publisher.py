@@ -119,7 +119,7 @@ class MqttPublisher:
         stale = self._retained.of(uuid) - states.keys()
         await self._retained.add(uuid, states.keys())
         for topic in stale:
-            with suppress(MessageRefusedError):
+            with suppress(MessageRefusedError, UnacknowledgedError):
                 await connection.publish(MqttMessage(topic, b"", qos=1, retain=True))
                 await self._retained.discard(uuid, {topic})
         for message in states.values():
@@ -298,7 +298,7 @@ def last_will(gateway: Record, owner: str) -> MqttMessage:
 
 
 def messages_of(row: OutboxRow, owner: str) -> tuple[MqttMessage, ...]:
-    """The messages of an outbox row. With the notice that a device has left, its retained state is cleared."""
+    """The messages of an outbox row."""
     item = row.item
     match item:
         case AnswerItem():
@@ -306,11 +306,7 @@ def messages_of(row: OutboxRow, owner: str) -> tuple[MqttMessage, ...]:
             return (MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1),)
         case NoticeItem():
             topic = Topic(owner, item.category, item.uuid, item.exectype)
-            notice = MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1)
-            if item.exectype is not ExecType.DELETE:
-                return (notice,)
-            state = Topic(owner, item.category, item.uuid, ExecType.UPDATE)
-            return notice, MqttMessage(str(state), b"", qos=1, retain=True)
+            return (MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1),)
         case _:
             raise TypeError(f"{type(item).__name__} is not sent over MQTT")
 

@@ -387,6 +387,18 @@ async def test_acknowledgement_of_what_was_not_asked_is_ignored(
     assert "Unexpected message ID" not in caplog.text
 
 
+async def test_own_notice_that_mqtt_3_sends_back_revokes_nothing(
+    rude: RudeProxy, phone: AppClient, tmp_path: Path
+) -> None:
+    """A lock that refuses a key out of its schedule has the notice 授权失效, which is what the owner's app says too."""
+    rude.rude.refuses_mqtt_5 = True
+    async with connected(rude, tmp_path) as gateway:
+        await gateway.store.outbox.add(replace(notice(1), status=OperationStatus.AUTHORIZATION_EXPIRED.name))
+        await phone.expect(lambda seen: seen.meaning is OperationStatus.AUTHORIZATION_EXPIRED)
+        await phone.request(Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1})
+        assert gateway.bench.access_changed == []
+
+
 # ---- Mosquitto's own limits
 
 
