@@ -112,3 +112,30 @@ async def test_guest_is_refused_at_once_when_owner_revokes_while_rest_api_is_awa
         await gateway.console.sync_now(NoParams())
         await synced(gateway.console, run + 1)
         assert await turn_lamp_on(guest) is OperationStatus.CONTROLLED  # the authorization stands in the cloud
+
+
+async def test_guest_who_asks_without_end_keeps_owner_from_nothing(tmp_path: Path) -> None:
+    async def ask_without_end(guest: AppClient) -> None:
+        while True:
+            await guest.send(Category.SWITCH, LAMP, ExecType.QUERY)
+
+    async with (
+        running_gateway(tmp_path) as gateway,
+        gateway.environment.phone(GUEST) as guest,
+        connect_client(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
+    ):
+        async with asyncio.timeout(60):
+            while LAMP not in {record["uuid"] for record in gateway.environment.cloud.records(OWNER)}:
+                await asyncio.sleep(0.05)
+        await authorize_guest(app, gateway, Permission.QUERY)
+        await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
+        await guest.request(Category.SWITCH, LAMP, ExecType.QUERY)
+        flood = asyncio.create_task(ask_without_end(guest))
+        took = []
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            started = asyncio.get_running_loop().time()
+            assert await turn_lamp_on(gateway.phone) is OperationStatus.CONTROLLED
+            took.append(asyncio.get_running_loop().time() - started)
+        flood.cancel()
+        print(f"20 commands among {len(guest.received)} messages to the guest, the slowest {max(took):.3f} s")  # noqa: T201
