@@ -262,10 +262,12 @@ class CommandExecutor:
             reply.progress(progress)
         outcome = await self._outcome(submission) if refused is None else self._failed(request, refused)
         answer = replace(outcome, record=self._visible(request.user, request.uuid, outcome.record))
+        item = _item(request, answer)
         try:
-            await self._journal.finish(row, _item(request, answer), through_outbox=reply.uses_outbox)
+            await self._journal.finish(row, item, through_outbox=reply.uses_outbox)
         except StoreError as error:
             log.error("answer_not_stored", uuid=request.uuid, reason=str(error))  # noqa: TRY400
+            self._journal.finish_later(row, item)
             reply.final(answer)
         else:
             if not reply.uses_outbox:

@@ -23,6 +23,7 @@ from gatewayd.store.outbox import Outbox
 
 MIN_REPEAT_WINDOW: Final = timedelta(minutes=10)
 _MAX_AGE: Final = timedelta(days=7)
+_SET_ANSWER: Final = "UPDATE journal SET answer = ? WHERE id = ?"
 _MAX_ROWS: Final = 10_000
 _MIN_ROWS: Final = 1_000  # kept whatever their age: before its clock is set a board lives in 1970
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
@@ -75,12 +76,13 @@ class _JournalState(Enum):
 
 @dataclass(slots=True)
 class _JournalEntry:
-    """A row; `begun_at` in loop time."""
+    """A row; `begun_at` in loop time, `unwritten` an answer that the disk did not take."""
 
     id: int
     identity: bytes | None
     state: _JournalState
     begun_at: float
+    unwritten: AnswerItem | None = None
 
 
 class CommandJournal:
@@ -139,7 +141,7 @@ class CommandJournal:
             return Entered(await self._enter(request))
         if entry.state is not _JournalState.FINISHED:
             return Running()
-        return Repeated(await self._answer(entry.id))
+        return Repeated(entry.unwritten or await self._answer(entry.id))
 
     async def finish(self, id_: int, answer: AnswerItem, *items: OutboxItem, through_outbox: bool = True) -> None:
         """Enter the final answer to the request of row `id_`, and add it and `items` to the outbox, in one durable
@@ -154,11 +156,19 @@ class CommandJournal:
             raise StoreError(f"The request {answer.sn!r} of {answer.user!r} is not running and cannot be finished.")
         entry.state = _JournalState.FINISHING
         transaction = Transaction()
-        transaction.add("UPDATE journal SET answer = ? WHERE id = ?", self._codec.encode_item(answer), entry.id)
+        transaction.add(_SET_ANSWER, self._codec.encode_item(answer), entry.id)
         self._outbox.stage(transaction, *((answer,) if through_outbox else ()), *items)
         transaction.on_commit.append(partial(setattr, entry, "state", _JournalState.FINISHED))
         transaction.on_failure.append(partial(setattr, entry, "state", _JournalState.RUNNING))
         await self._database.commit(transaction)
+
+    def finish_later(self, id_: int, answer: AnswerItem) -> None:
+        """The disk did not take `answer`, which the requester gets all the same: it is kept, and written with what the
+        disk takes next. A request whose answer a crash loses is found unfinished.
+        """
+        entry = self._rows[id_]
+        entry.state, entry.unwritten = _JournalState.FINISHED, answer
+        self._database.defer(_SET_ANSWER, self._codec.encode_item(answer), id_)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """Every request without a final answer, oldest first. At start-up: those that a crash interrupted."""

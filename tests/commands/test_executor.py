@@ -12,7 +12,7 @@ import pytest
 from gatewayd.commands.device_queue import MAX_QUEUED
 from gatewayd.commands.executor import DEADLINE_S, CommandExecutor
 from gatewayd.commands.handlers import Handlers, handle
-from gatewayd.model.errors import DeviceUnreachableError
+from gatewayd.model.errors import DeviceUnreachableError, StoreError
 from gatewayd.model.ids import Category, ExecType, Sn, Uuid
 from gatewayd.model.outbox_items import Route
 from gatewayd.model.permission import Permission
@@ -173,6 +173,21 @@ async def test_repeated_request_gets_the_stored_answer_after_a_restart_too(tmp_p
     async with running(tmp_path / "gatewayd.db") as bench:
         assert await bench.ask(unlock("same")) == ([], OperationStatus.CONTROLLED)
         assert bench.executed == []
+
+
+async def test_answer_that_the_disk_does_not_take_is_repeated_and_stays_the_only_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.journal, "finish", refuse)
+        assert (await bench.ask(unlock("1")))[1] is OperationStatus.CONTROLLED
+    assert await bench.ask(unlock("1")) == ([], OperationStatus.CONTROLLED)
+    await bench.ask(unlock("2"))  # the disk takes it, and what waited
+    assert bench.executed == ["1", "2"]
+    assert await bench.store.journal.unfinished() == ()
 
 
 async def test_action_without_a_handler_is_refused(bench: Bench) -> None:
