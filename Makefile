@@ -88,7 +88,7 @@ constraints: $(VENV)/.release
 
 sbom: $(VENV)/.release
 	mkdir -p dist
-	$(BIN)/cyclonedx-py requirements constraints.txt --pyproject pyproject.toml --output-file dist/gatewayd.cdx.json
+	$(BIN)/cyclonedx-py requirements constraints.txt --output-file dist/gatewayd.cdx.json
 
 $(VENV)/.release: setup.cfg | $(VENV)/bin/python
 	$(BIN)/pip install --quiet '.[release]'
