@@ -38,6 +38,12 @@ async def synced(console: Console, after: int) -> int:
             await asyncio.sleep(0.02)
 
 
+async def until_cloud_has_lamp(gateway: RunningGateway) -> None:
+    async with asyncio.timeout(60):
+        while LAMP not in {record["uuid"] for record in gateway.environment.cloud.records(OWNER)}:
+            await asyncio.sleep(0.05)
+
+
 async def authorize_guest(app: CloudClient, gateway: RunningGateway, permission: Permission) -> Authorization:
     """As the owner's app does: makes the guest a member of the home, and authorizes him on the lamp."""
     async with connect_client(gateway.environment.cloud, username=GUEST, password=PASSWORD) as guests_app:
@@ -65,9 +71,7 @@ async def test_guest_may_control_lamp_only_while_authorized(tmp_path: Path) -> N
         gateway.environment.phone(GUEST) as guest,
         connect_client(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
     ):
-        async with asyncio.timeout(60):
-            while LAMP not in {record["uuid"] for record in gateway.environment.cloud.records(OWNER)}:
-                await asyncio.sleep(0.05)
+        await until_cloud_has_lamp(gateway)
         assert await turn_lamp_on(guest, timeout_s=0.5) is None
         authorization = await authorize_guest(app, gateway, Permission.CONTROL)
         run = await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
@@ -91,9 +95,7 @@ async def test_guest_is_refused_at_once_when_owner_revokes_while_rest_api_is_awa
         gateway.environment.phone(GUEST) as guest,
         connect_client(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
     ):
-        async with asyncio.timeout(60):
-            while LAMP not in {record["uuid"] for record in gateway.environment.cloud.records(OWNER)}:
-                await asyncio.sleep(0.05)
+        await until_cloud_has_lamp(gateway)
         await authorize_guest(app, gateway, Permission.CONTROL)
         run = await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
         assert await turn_lamp_on(guest) is OperationStatus.CONTROLLED
@@ -124,9 +126,7 @@ async def test_guest_who_asks_without_end_keeps_owner_from_nothing(tmp_path: Pat
         gateway.environment.phone(GUEST) as guest,
         connect_client(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
     ):
-        async with asyncio.timeout(60):
-            while LAMP not in {record["uuid"] for record in gateway.environment.cloud.records(OWNER)}:
-                await asyncio.sleep(0.05)
+        await until_cloud_has_lamp(gateway)
         await authorize_guest(app, gateway, Permission.QUERY)
         await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
         await guest.request(Category.SWITCH, LAMP, ExecType.QUERY)
