@@ -31,7 +31,7 @@ class RudeBroker:
         self.host, self.port = "127.0.0.1", 0
         self.connections = 0
         self.published: list[bytes] = []
-        """The content of each PUBLISH of the gateway."""
+        """The content of each PUBLISH of the gateway on its newest connection."""
         self._writer: asyncio.StreamWriter | None = None
 
     @classmethod
@@ -67,6 +67,7 @@ class RudeBroker:
                 writer.write(packet(0x20, bytes((0, _UNSUPPORTED_VERSION))))
             case 1:
                 self._writer, self.connections = writer, self.connections + 1
+                self.published.clear()
                 writer.write(packet(0x20, b"\0\0"))
             case 3:
                 self.published.append(content)

@@ -188,6 +188,8 @@ class MqttClient(aiomqtt.Client):
             else:
                 is_silent = str(reason_code) == "Keep alive timeout"
                 self._disconnect = Disconnect(None, "no answer to a ping" if is_silent else "the connection was lost")
+        if self._connected.cancelled():
+            return  # nobody waits for it any more, and the base reads its exception
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
         self._take_disconnect_error()
 
