@@ -244,7 +244,7 @@ class StatusReader:
     def requests(self) -> dict[str, int]:
         """How many requests came since the start, by what became of them."""
         cloud = self._cloud.services_or_none()
-        return dict(self._executor.counters + cloud.listener.counters) if cloud else {}
+        return dict(self._executor.counters + cloud.listener.counters + cloud.session.counters) if cloud else {}
 
     def firmware(self) -> FirmwareCheck | None:
         """What the last look for newer firmware found; None before there was one."""

@@ -12,6 +12,8 @@ import structlog
 from gatewayd import __version__
 from gatewayd.cloud.access_control import AccessControl
 from gatewayd.cloud.delivery.sender import RestSender
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
+from gatewayd.cloud.mqtt.message_limit import MessageLimit
 from gatewayd.cloud.mqtt.publisher import MqttPublisher, last_will
 from gatewayd.cloud.mqtt.request_listener import RequestListener
 from gatewayd.cloud.mqtt.session import MqttAccount, MqttSession
@@ -105,11 +107,13 @@ def build_cloud_services(
         zone=settings.zone,
         access_changed=partial(look_up_permissions, local.access, sync, gateway.uuid),
     )
-    publisher = MqttPublisher(mirror, outbox, local.access, local.store.facts, settings.owner)
+    incoming = IncomingLimit(MessageLimit(settings.owner))
+    publisher = MqttPublisher(mirror, outbox, local.access, local.store.facts, settings.owner, incoming=incoming)
     session = MqttSession(
         mqtt_account(settings, password, gateway.uuid),
         last_will(gateway, settings.owner),
         (publisher.serve, listener.serve),
+        incoming=incoming,
         chance=random.Random(),  # noqa: S311  (jitter)
     )
 
