@@ -82,7 +82,7 @@ async def running(
             parts.start("store", store.run, essential=True)
             parts.start("clock", partial(keep_lower_bound, clock, store.facts))
             parts.start("dates", local.dating.run)
-            parts.start("recorder", local.recorder.run, essential=True)
+            parts.start("recorder", local.recorder.run, essential=True, finish=local.recorder.finish)
             parts.start("local", partial(run_local_services, settings, local))
             parts.start("locks", local.lock_reconciler.run)
             parts.start("zigbee", local.zigbee.run)
@@ -94,10 +94,7 @@ async def running(
                 parts.start("button", Button(settings.wifi.button, settings.wifi.button_key, press).run)
             parts.start("cloud", partial(run_cloud_services, settings, password, local, cloud, parts.start))
             parts.start("watchdog", build_watchdog(notifier, local, cloud, console).run)
-            try:
-                yield console
-            finally:
-                await local.recorder.finish()
+            yield console
 
 
 async def serve(settings: Settings, password: str, environ: Mapping[str, str]) -> None:
