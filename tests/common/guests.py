@@ -9,7 +9,10 @@ from gatewayd.admin.client import call
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.members import Member
+from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.permission import Permission
+from gatewayd.model.status import OperationStatus
+from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.cloud import SimulatedCloud
 from gatewayd.simulator.environment import GUEST, OWNER, PASSWORD
 from tests.common.rest import connect_client
@@ -26,6 +29,16 @@ async def authorize_guest(app: CloudClient, cloud: SimulatedCloud, uuid: str, pe
         await app.members.update(replace(member, user_id=guest_id))
     (device,) = [one async for one in app.records.list(uuid=uuid)]
     return await app.authorizations.create(Authorization(info_id=device.id, authorized_id=guest_id, perm=permission))
+
+
+async def turn_on(phone: AppClient, lamp: str, *, timeout_s: float = 10) -> OperationStatus | None:
+    """Switch the lamp on; the status of the gateway's answer, None where it does not answer."""
+    sn = await phone.send(Category.SWITCH, lamp, ExecType.CONTROL, param={"operate": 1, "operate_channel_id": 1})
+    try:
+        answer = await phone.expect(lambda message: message.sn == sn and message.is_final_answer, timeout_s=timeout_s)
+    except TimeoutError:
+        return None
+    return answer.meaning
 
 
 async def until_cloud_has(cloud: SimulatedCloud, uuid: str) -> None:
