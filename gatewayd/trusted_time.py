@@ -88,10 +88,17 @@ class BestClock:
         self._bound_at = monotonic()
 
     def set_cloud_time(self, timestamp: int) -> None:
-        """`timestamp` (Unix seconds) is the cloud's time at this moment. Raises MalformedError where it can be none."""
+        """`timestamp` (Unix seconds) is the cloud's time at this moment.
+
+        Raises MalformedError where it can be none, and where it lies before the lower bound while that is what the
+        cloud's certificate is judged by: who has an expired one must not set the time back.
+        """
         if not 0 < timestamp < _LATEST.timestamp():
             raise MalformedError(f"the cloud's timestamp {timestamp!r} is no time between 1970 and 2200")
-        self._cloud = datetime.fromtimestamp(timestamp, UTC) - self._elapsed()
+        told = datetime.fromtimestamp(timestamp, UTC)
+        if self.known_now() is None and self.is_system_wrong() and told < self.not_before() - _TOLERANCE:
+            raise MalformedError(f"the cloud's timestamp {timestamp!r} is before {self.not_before()}, which is past")
+        self._cloud = told - self._elapsed()
 
     def set_lower_bound(self, moment: datetime) -> None:
         """It is now `moment` at least: the cloud said so before."""
@@ -138,6 +145,17 @@ class BestClock:
         if self._system is not None and monotonic < self._system_until:
             return self._system + self._elapsed()
         return None
+
+    def is_system_wrong(self) -> bool:
+        """Whether the board's clock is wrong for sure: not the time that is known, or behind what is past. The kernel's
+        word that it is synchronized stands against both.
+        """
+        if self._is_synchronized():
+            return False
+        system, known = self._system_now(), self.known_now()
+        if known is not None:
+            return abs(system - known) > _TOLERANCE
+        return system < self.not_before() - _TOLERANCE
 
     def not_before(self) -> datetime:
         """A time that is past for sure: the cloud's, as last known to it or to a former run, else `EARLIEST`."""
