@@ -103,23 +103,24 @@ def build_cloud_services(
     sync = Sync(
         client, mirror, local.store.cloud_cache, local.access, local.clock, interval_s=settings.cloud.sync_interval_s
     )
+
+    def may_leave(item: OutboxItem) -> bool:
+        # A cloud that answers and does not tell the time keeps nothing waiting.
+        is_untold = local.clock.known_now() is None and sync.progress.any_done and not sync.progress.running
+        return is_untold or local.dating.may_leave(item)
+
     listener = RequestListener(
         local.executor.submit,
         zone=settings.zone,
         access_changed=partial(look_up_permissions, local.access, sync, gateway.uuid),
     )
-    publisher = MqttPublisher(mirror, outbox, local.access, local.store.facts, settings.owner)
+    publisher = MqttPublisher(mirror, outbox, local.access, local.store.facts, settings.owner, may_leave=may_leave)
     session = MqttSession(
         mqtt_account(settings, password, gateway.uuid, local.clock),
         last_will(gateway, settings.owner),
         (publisher.serve, listener.serve),
         chance=random.Random(),  # noqa: S311  (jitter)
     )
-
-    def may_leave(item: OutboxItem) -> bool:
-        # A cloud that answers and does not tell the time keeps nothing waiting.
-        is_untold = local.clock.known_now() is None and sync.progress.any_done and not sync.progress.running
-        return is_untold or local.dating.may_leave(item)
 
     sender = RestSender(client, mirror, outbox, may_leave=may_leave)
     latest = partial(latest_firmware, settings, client)
