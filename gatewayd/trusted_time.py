@@ -9,7 +9,9 @@ import ctypes
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +62,23 @@ def read_boot_id() -> str:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return secrets.token_hex(16)
+
+
+class ClockSource(StrEnum):
+    """Where the time comes from."""
+
+    CLOUD = "cloud"
+    SYSTEM = "system"  # synchronized, or it was within the last day
+    GUESS = "guess"  # the board's clock, never before the lower bound: the time is not known
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """`now` is the best time by `source`; `system_offset` is what the board's clock is ahead of it."""
+
+    source: ClockSource
+    now: datetime
+    system_offset: timedelta
 
 
 class BestClock:
@@ -114,6 +133,16 @@ class BestClock:
         that is set forward is followed, one that is set back is not.
         """
         return self.known_now() or self._guessed_now()
+
+    def state(self) -> ClockState:
+        """What is followed now, for people."""
+        known = self.known_now()
+        now = known or self._guessed_now()
+        if known is None:
+            source = ClockSource.GUESS
+        else:
+            source = ClockSource.SYSTEM if self._cloud is None else ClockSource.CLOUD
+        return ClockState(source, now, self._system_now() - now)
 
     def unsure(self) -> UnsureDate | None:
         """What goes with a date of this moment while the time is not known; None while it is."""

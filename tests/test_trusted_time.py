@@ -10,7 +10,15 @@ import pytest
 from gatewayd.model.api_time import UnsureDate
 from gatewayd.model.errors import MalformedError
 from gatewayd.store.store import Store
-from gatewayd.trusted_time import EARLIEST, BestClock, is_system_synchronized, keep_lower_bound, read_lower_bound
+from gatewayd.trusted_time import (
+    EARLIEST,
+    BestClock,
+    ClockSource,
+    ClockState,
+    is_system_synchronized,
+    keep_lower_bound,
+    read_lower_bound,
+)
 
 TRUTH = datetime(2026, 12, 24, 18, 0, tzinfo=UTC)
 BOARD_AT_1970 = datetime(1970, 1, 1, 0, 3, tzinfo=UTC)
@@ -189,3 +197,12 @@ def test_cloud_sets_the_time_back_behind_the_bound_only_where_its_certificate_wa
     board.clock.set_lower_bound(TRUTH)
     board.clock.set_cloud_time(earlier)
     assert board.clock.known_now() == TRUTH - timedelta(days=20)
+
+
+def test_state_says_which_clock_is_followed_and_how_far_the_boards_is_off() -> None:
+    board = Board(wall=BOARD_AT_1970)
+    assert board.clock.state() == ClockState(ClockSource.GUESS, EARLIEST, BOARD_AT_1970 - EARLIEST)
+    board.wall, board.is_synchronized = TRUTH, True
+    assert board.clock.state() == ClockState(ClockSource.SYSTEM, TRUTH, timedelta())
+    board.clock.set_cloud_time(int(TRUTH.timestamp()) - 40)
+    assert board.clock.state() == ClockState(ClockSource.CLOUD, TRUTH - timedelta(seconds=40), timedelta(seconds=40))
