@@ -82,6 +82,7 @@ async def running(
             parts.start("store", store.run, essential=True)
             parts.start("clock", partial(keep_lower_bound, clock, store.facts))
             parts.start("dates", local.dating.run)
+            parts.start("access", local.access.follow_validity)
             parts.start("recorder", local.recorder.run, essential=True)
             parts.start("local", partial(run_local_services, settings, local))
             parts.start("locks", local.lock_reconciler.run)
