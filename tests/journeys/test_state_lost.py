@@ -66,6 +66,8 @@ async def test_read_only_state_folder_leaves_the_gateway_up_and_nothing_is_told_
             assert "cannot be written" in str(console.snapshots.store().problem)
             answer = await phone.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
             assert answer.meaning is OperationStatus.LOCAL_STORAGE_ERROR
+            answer = await phone.request(Category.SWITCH, LAMP, ExecType.QUERY)
+            assert answer.meaning is OperationStatus.DEVICE_NORMAL
 
 
 async def test_state_folder_that_vanishes_ends_nothing_and_nothing_is_told_as_kept(
@@ -77,6 +79,8 @@ async def test_state_folder_that_vanishes_ends_nothing_and_nothing_is_told_as_ke
         folder.rename(moved)
         answer = await phone.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
         assert answer.meaning is OperationStatus.LOCAL_STORAGE_ERROR
+        answer = await phone.request(Category.SWITCH, LAMP, ExecType.QUERY)
+        assert answer.meaning is OperationStatus.DEVICE_NORMAL
         await asyncio.sleep(6)  # the store looks again
         assert "gone from the state folder" in str(console.snapshots.store().problem)
         moved.rename(folder)
