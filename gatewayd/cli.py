@@ -93,16 +93,21 @@ def check_config(path: Path) -> None:
 @click.option("--broker", type=click.Choice(["mosquitto", "amqtt"]), help="Default: the first that is installed.")
 def demo(*, once: bool, broker: str | None) -> None:
     """A whole house, radio, cloud and daemon on this machine: no hardware, no root."""
+    try:
+        sys.exit(_play(once=once, broker=broker))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(_INTERRUPTED if once else 0)
+
+
+def _play(*, once: bool, broker: str | None) -> int:
     from gatewayd.demo.run import play  # noqa: PLC0415  (the daemon never loads the simulator)
     from gatewayd.simulator.broker import BrokerError  # noqa: PLC0415  (likewise)
 
     try:
-        sys.exit(asyncio.run(play(once=once, broker=broker)))
+        return asyncio.run(play(once=once, broker=broker))
     except BrokerError as error:
         click.echo(f"gatewayd: {error}", err=True)
-        sys.exit(1)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        sys.exit(_INTERRUPTED if once else 0)
+        return 1
 
 
 def _print_warnings(settings: config.Settings) -> None:
