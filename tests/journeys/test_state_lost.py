@@ -22,7 +22,7 @@ from gatewayd.simulator.environment import COORDINATOR, PASSWORD, Environment, s
 from gatewayd.simulator.radio import SimulatedNetwork, switch
 from tests.common.daemon_process import DaemonProcess
 from tests.common.join_devices import join_all
-from tests.common.small_disk import four_megabytes, needs_root
+from tests.common.small_disk import flash, four_megabytes, needs_root
 
 LAMP = "00158d0002a00001"
 
@@ -154,6 +154,28 @@ async def test_folder_that_another_has_replaced_is_used_without_a_restart(
         await until_back(process, phone)
         assert process.pid == pid
         assert await process.stop() == 0
+
+
+@needs_root
+async def test_flash_that_fails_and_is_mounted_anew_is_used_without_a_restart(
+    environment: Environment, tmp_path: Path
+) -> None:
+    with flash(tmp_path) as medium:
+        await run_once(environment, medium.disk)
+        async with DaemonProcess(environment, tmp_path) as process, environment.phone() as phone:
+            await process.start(environ={"GATEWAYD_GATEWAY_STATE_DIR": str(medium.disk)})
+            await process.until_logged("mqtt_connected")
+            await process.until_logged("radio_started")
+            pid = process.pid
+            await asyncio.to_thread(medium.fail)
+            answer = await phone.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
+            assert answer.meaning is OperationStatus.LOCAL_STORAGE_ERROR
+            answer = await phone.request(Category.SWITCH, LAMP, ExecType.QUERY)
+            assert answer.meaning is OperationStatus.DEVICE_NORMAL
+            await asyncio.to_thread(medium.replug)
+            await until_back(process, phone)
+            assert process.pid == pid
+            assert await process.stop() == 0
 
 
 @pytest.mark.parametrize("key", [b"another key, of thirty-two bytes", b"no key", None])
