@@ -5,7 +5,9 @@ messages fail where a later one has changed them.
 """
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Self
 
 import aiomqtt
@@ -16,6 +18,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from gatewayd.cloud.mqtt.incoming import IncomingLimit, IncomingMessages
+
 log = structlog.get_logger()
 
 FIRST_FAILURE: Final = 0x80
@@ -25,6 +29,7 @@ MAX_PACKET_BYTES: Final = 256 * 1024
 """The longest packet that is read: over 64 KiB a request is refused, and up to here answered."""
 
 _SUCCESS: Final = 0
+_MAX_ECHOES: Final = 256  # are remembered, the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +101,16 @@ def code_number(code: Any) -> int:
 
 
 class MqttClient(aiomqtt.Client):
-    """A connection to the broker while it is entered, as its base. `limits` are the broker's."""
+    """A connection to the broker while it is entered, as its base. `limits` are the broker's, `incoming` is ours.
 
-    def __init__(self, hostname: str, port: int, **settings: Any) -> None:
-        super().__init__(hostname, port, **settings)
+    Its messages come without those whose echo is expected: MQTT 3.1.1 has no "no local", the broker sends us ours back,
+    and a lock's notice 授权失效 would be taken for the owner's word.
+    """
+
+    def __init__(self, hostname: str, port: int, *, incoming: IncomingLimit, **settings: Any) -> None:
+        self._echoes: deque[int] = deque(maxlen=_MAX_ECHOES)
+        queue: Any = partial(IncomingMessages, limit=incoming, is_own=self._is_own)
+        super().__init__(hostname, port, queue_type=queue, **settings)
         self.limits = BrokerLimits()
         self._disconnect: Disconnect | None = None
         self._acknowledgements: dict[int, asyncio.Future[int]] = {}
@@ -129,6 +140,10 @@ class MqttClient(aiomqtt.Client):
             return None
         return self._acknowledgements.setdefault(info.mid, asyncio.get_running_loop().create_future())
 
+    def expect_echo(self, message: MqttMessage) -> None:
+        """The broker will send this message back."""
+        self._echoes.append(hash((message.topic, message.payload)))
+
     @property
     def disconnect(self) -> Disconnect | None:
         """How the connection ended; None while it stands."""
@@ -142,6 +157,9 @@ class MqttClient(aiomqtt.Client):
             return self._disconnect
         self.close()  # the base leaves the socket open where the broker sent what cannot be read
         return Disconnect(None, f"the broker sent what cannot be read: {type(error).__name__} {error}")
+
+    def _is_own(self, message: aiomqtt.Message) -> bool:
+        return bool(self._echoes) and hash((message.topic.value, message.payload)) in self._echoes
 
     def _limit_packets(self) -> None:
         """Break the connection before a packet of over MAX_PACKET_BYTES is read: MQTT 3.1.1 has no limit to ask for.

@@ -6,7 +6,6 @@ What ends with the connection raises aiomqtt.MqttError. What the broker refuses 
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -40,7 +39,6 @@ _FILTER_OVERHEAD: Final = 3  # length and options of one filter
 _SUBSCRIBE_OVERHEAD: Final = 16
 _MAX_LOGGED: Final = 5  # filters in one line
 _MAX_UNANSWERED: Final = 256  # are remembered, the newest
-_MAX_ECHOES: Final = 256  # likewise
 _CAREFUL_S: Final = 30.0
 _BLAMED_FOR_S: Final = 5.0  # a broker closes at once what it closes for a message
 _CHECK_EVERY_S: Final = 60.0
@@ -137,7 +135,6 @@ class MqttConnection:
         self._careful_until = self._clock() + (_CAREFUL_S if poison.is_careful else 0.0)
         self._unanswered: dict[int, tuple[SentPacket, float]] = {}  # and when it was sent
         self._sent = 0  # packets
-        self._echoes: deque[int] = deque(maxlen=_MAX_ECHOES)  # MQTT 3.1.1 has no "no local": it sends us ours back
         self._has_answered_message = False
         self._has_answered_filter = False
         self._answered_at = self._clock()
@@ -245,7 +242,7 @@ class MqttConnection:
         try:
             answer = self._client.send(message)
             if not self._is_v5:
-                self._echoes.append(hash((message.topic, message.payload)))
+                self._client.expect_echo(message)
         except BaseException as error:
             if message.qos:
                 self._slots.release()
@@ -378,14 +375,9 @@ class MqttConnection:
                     retries.reset()
 
     async def messages(self) -> AsyncIterator[ReceivedMqttMessage]:
-        """The messages that the broker sends, as they are received.
-
-        Without our own: a lock's notice 授权失效 would be taken for the owner's word.
-        """
+        """The messages that the broker sends, without our own: the owner's first, few of any other user."""
         async for message in self._client.messages:
-            received = ReceivedMqttMessage(message.topic.value, message.payload, bool(message.retain))
-            if hash((received.topic, received.payload)) not in self._echoes:
-                yield received
+            yield ReceivedMqttMessage(message.topic.value, message.payload, bool(message.retain))
 
     async def _subscribe(self, filters: Iterable[str]) -> None:
         for chunk in self._chunks(sorted(filters, key=lambda name: (self.is_suspected(name), name))):

@@ -22,6 +22,7 @@ from gatewayd.cloud.mqtt.connection import (
     UnacknowledgedError,
 )
 from gatewayd.cloud.mqtt.envelope import write_envelope
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
 from gatewayd.cloud.mqtt.retained import RetainedTopics
 from gatewayd.cloud.mqtt.topics import Topic, subscription
 from gatewayd.model.ids import ExecType, Uuid
@@ -70,7 +71,8 @@ class MqttPublisher:
 
     A state is retained, for the owner and for every user who may query the device. Which topics hold one is kept in
     `facts`, so that it is cleared when a permission ends or a device goes, even where that happens while the broker is
-    away. An item of the outbox that `may_leave` denies waits: its date is about to be corrected.
+    away. An item of the outbox that `may_leave` denies waits: its date is about to be corrected. No requests are
+    subscribed to of users whom `incoming` has muted.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class MqttPublisher:
         facts: FactStore,
         owner: str,
         *,
+        incoming: IncomingLimit,
         may_leave: Callable[[OutboxItem], bool] = lambda _: True,
     ) -> None:
         self._mirror = mirror
@@ -88,6 +91,7 @@ class MqttPublisher:
         self._access = access
         self._retained = RetainedTopics(facts)
         self._owner = owner
+        self._incoming = incoming
         self._may_leave = may_leave
         self._probing = asyncio.Lock()
         self.published = 0
@@ -102,6 +106,7 @@ class MqttPublisher:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow_mirror(connection, feed, known, version))
                 tasks.create_task(self._follow_access(feed, version))
+                tasks.create_task(self._follow_mutes(connection))
                 tasks.create_task(self._publish_items(connection))
 
     async def _follow_mirror(
@@ -153,6 +158,13 @@ class MqttPublisher:
         while True:
             version = await self._access.next_version(version)
             self._feed_every_record(feed)
+
+    async def _follow_mutes(self, connection: MqttConnection) -> None:
+        """Unsubscribe from the topics of users who are muted: what they send is the broker's to drop then."""
+        muted: frozenset[str] = frozenset()
+        while True:
+            muted = await self._incoming.next_muted(muted)
+            await self._resubscribe(connection)
 
     def _feed_every_record(self, feed: ChangeFeed) -> None:
         feed.add_all(record.uuid for record in self._mirror.all())
@@ -269,10 +281,12 @@ class MqttPublisher:
             self.published += len(ids)
 
     async def _resubscribe(self, connection: MqttConnection) -> None:
+        muted = self._incoming.muted()
         await connection.set_subscriptions(
             subscription(user, record.category, record.uuid)
             for record in self._mirror.all()
             for user in self._access.topic_users(record.uuid)
+            if user not in muted
         )
 
 

@@ -9,6 +9,7 @@ import asyncio
 import random
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ import structlog
 from gatewayd.backoff import Backoff, Retries
 from gatewayd.cloud.mqtt.client import Disconnect, MqttClient, MqttMessage, code_number, connect_properties
 from gatewayd.cloud.mqtt.connection import BrokerSilentError, BrokerTrouble, MqttConnection, ReceivedMqttMessage
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
 from gatewayd.cloud.mqtt.poison_messages import PoisonMessages
 
 __all__ = ["MqttAccount", "MqttConnection", "MqttMessage", "MqttSession", "ReceivedMqttMessage", "pause_after"]
@@ -84,15 +86,22 @@ class MqttSession:
 
     The broker publishes `will` when a connection breaks. `tasks` run on each connection. `connected` is set while there
     is one, `connections` counts them. `disconnect_reason` says why there is none (None: connected), and
-    `last_disconnect` how the last one ended.
+    `last_disconnect` how the last one ended. `incoming` limits what is received, over all connections.
     """
 
     def __init__(
-        self, account: MqttAccount, will: MqttMessage, tasks: Sequence[ConnectionTask], *, chance: random.Random
+        self,
+        account: MqttAccount,
+        will: MqttMessage,
+        tasks: Sequence[ConnectionTask],
+        *,
+        incoming: IncomingLimit,
+        chance: random.Random,
     ) -> None:
         self._account = account
         self._will = will
         self._tasks = tuple(tasks)
+        self._incoming = incoming
         self._chance = chance
         self._use_v5 = True
         self._is_version_known = False
@@ -121,6 +130,11 @@ class MqttSession:
     def refused_filters(self) -> dict[str, str]:
         """The subscriptions that the broker refuses on this connection, with its reasons."""
         return dict(self._trouble.filters) if self._connection is not None else {}
+
+    @property
+    def counters(self) -> Counter[str]:
+        """`over_limit`: messages of users other than the owner, or too many of his, that were not read."""
+        return self._incoming.counters
 
     @property
     def trouble(self) -> str | None:
@@ -231,6 +245,7 @@ class MqttSession:
         return MqttClient(
             account.host,
             account.port,
+            incoming=self._incoming,
             username=account.username,
             password=account.password,
             identifier=account.client_id,

@@ -8,6 +8,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from gatewayd.cloud.access_control import AccessControl
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
+from gatewayd.cloud.mqtt.message_limit import MessageLimit
 from gatewayd.cloud.mqtt.publisher import MqttPublisher
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
 from gatewayd.model.permission import Grant, Permission
@@ -42,7 +44,9 @@ async def test_what_changes_while_the_broker_answers_is_subscribed_too(tmp_path:
         await store.mirror.put(replace(lock(), id=7))
         access = AccessControl("owner", store.mirror, store.facts, HandClock(), grants_valid=timedelta(days=7))
         connection = SlowConnection()
-        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, "owner")
+        publisher = MqttPublisher(
+            store.mirror, store.outbox, access, store.facts, "owner", incoming=IncomingLimit(MessageLimit("owner"))
+        )
         serving = asyncio.create_task(publisher.serve(connection))
         async with asyncio.timeout(5):
             await connection.asked.acquire()

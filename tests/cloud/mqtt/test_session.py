@@ -9,6 +9,8 @@ import aiomqtt
 import msgspec
 import pytest
 
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
+from gatewayd.cloud.mqtt.message_limit import MessageLimit
 from gatewayd.cloud.mqtt.session import MqttAccount, MqttConnection, MqttMessage, MqttSession
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
@@ -86,7 +88,9 @@ async def test_session_stops_when_broker_dies_at_the_same_moment(broker: Broker,
 
     will = MqttMessage(f"{OWNER}/gw/{GATEWAY}/update", b"{}", qos=1)
     account = MqttAccount(broker.host, broker.port, OWNER, PASSWORD, GATEWAY)
-    session = MqttSession(account, will, (listen, idle), chance=random.Random(1))
+    session = MqttSession(
+        account, will, (listen, idle), incoming=IncomingLimit(MessageLimit(OWNER)), chance=random.Random(1)
+    )
     session_run = asyncio.create_task(session.run())
     await session.connected.wait()
     killing = asyncio.create_task(broker.kill())
