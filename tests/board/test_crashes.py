@@ -1,6 +1,5 @@
 """A daemon that crashes is started anew, however often: systemd never gives the service up."""
 
-import asyncio
 import logging
 import time
 from pathlib import Path
@@ -31,13 +30,12 @@ async def test_daemon_that_crashes_at_each_start_is_started_until_it_runs(tmp_pa
         await board.until_shown("ActiveState", "active")
 
 
-async def test_daemon_that_is_killed_while_it_runs_is_started_anew(tmp_path: Path) -> None:
+async def test_daemon_that_crashes_while_it_runs_is_started_anew(tmp_path: Path) -> None:
     async with booted_board(tmp_path) as board:
         await board.start()
-        for restarts in range(1, 4):
-            began = time.monotonic()
-            await board.run("systemctl kill --signal=SEGV gatewayd")
-            await board.until_shown("NRestarts", str(restarts))
-            await board.until_shown("ActiveState", "active")
-            log.info("active again %.1f s after crash %d", time.monotonic() - began, restarts)
-            await asyncio.sleep(0.5)
+        began = time.monotonic()
+        await board.run("systemctl kill --signal=SEGV gatewayd")
+        await board.until_shown("NRestarts", "1")
+        await board.until_shown("ActiveState", "active")
+        log.info("active again %.1f s after a crash", time.monotonic() - began)
+        assert "Fatal Python error: Segmentation fault" in await board.journal()
