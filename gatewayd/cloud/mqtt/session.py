@@ -196,17 +196,25 @@ class MqttSession:
     async def _run_tasks(self, connection: MqttConnection, client: MqttClient) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(connection.wait_for_end())
+                tasks.create_task(self._run(MqttConnection.wait_for_end, connection))
                 tasks.create_task(connection.publish_queued())
                 tasks.create_task(connection.retry_refused())
                 tasks.create_task(connection.keep_checking())
                 for task in self._tasks:
-                    tasks.create_task(_run(task, connection))
+                    tasks.create_task(self._run(task, connection))
         except* aiomqtt.MqttError as errors:
             if client.disconnect is not None and not isinstance(_decisive_error(errors), BrokerSilentError):
                 self._disconnect = client.disconnect
                 self._note_end(connection, client.disconnect)
             raise
+
+    async def _run(self, task: ConnectionTask, connection: MqttConnection) -> None:
+        """Run a task on the connection; with the end of any the connection is being ended, and that must end, too."""
+        try:
+            await task(connection)
+        finally:
+            if self.connecting_since is None:
+                self.connecting_since = asyncio.get_running_loop().time()
 
     def _note_end(self, connection: MqttConnection, disconnect: Disconnect) -> None:
         """The broker, or the network, ended the connection: it may have been for what was sent."""
@@ -312,10 +320,6 @@ def _raising_lost_cancellation() -> Iterator[None]:
     yield
     if _cancellations() > before:
         raise asyncio.CancelledError
-
-
-async def _run(task: ConnectionTask, connection: MqttConnection) -> None:
-    await task(connection)
 
 
 def _decisive_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -103,6 +103,29 @@ async def test_session_stops_when_broker_dies_at_the_same_moment(broker: Broker,
     assert not still_running
 
 
+async def test_session_whose_task_does_not_end_with_the_connection_tells_since_when(broker: Broker) -> None:
+    is_mended = asyncio.Event()
+
+    async def stuck(_: MqttConnection) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await is_mended.wait()
+
+    will = MqttMessage(f"{OWNER}/gw/{GATEWAY}/update", b"{}", qos=1)
+    account = MqttAccount(broker.host, broker.port, OWNER, PASSWORD, GATEWAY)
+    session = MqttSession(account, will, (stuck,), chance=random.Random(1))
+    session_run = asyncio.create_task(session.run())
+    await session.connected.wait()
+    await broker.kill()
+    async with asyncio.timeout(5):
+        while session.connecting_since is None:
+            await asyncio.sleep(0.01)
+    is_mended.set()
+    session_run.cancel()
+    await asyncio.wait({session_run})
+
+
 async def until_normal(rude: RudeBroker, connections: int) -> None:
     """Wait until the gateway is online on its connection of that number."""
     async with asyncio.timeout(20):
