@@ -65,7 +65,9 @@ class StoreHealth:
 
 
 class DiskSpace:
-    """The disk that the database `path` is on, and a reserve file there that is deleted for durable writes when the disk is full."""
+    """The disk that the database `path` is on, and a reserve there: a file that is deleted when a full disk must take what
+    is durable.
+    """
 
     def __init__(self, path: Path) -> None:
         self._folder = path.parent

@@ -1,4 +1,4 @@
-"""The files that SQLite has open, compared with those at their paths: SQLite itself does not notice that one is gone."""
+"""The files that SQLite has open, compared with those at their paths: SQLite does not notice that one is gone."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -179,7 +179,7 @@ class Store:
             await self.check_files()
 
     async def check_files(self) -> None:
-        """Find out whether a file of the database is lost: a problem. Nothing that it held is lost with its WAL alone."""
+        """Find out whether a file of the database is lost, which is a problem. With the WAL alone, nothing in it is."""
         await self.database.check_files()
 
     async def probe(self) -> None:

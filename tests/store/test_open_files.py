@@ -1,4 +1,4 @@
-"""A file of the open database that is removed, replaced or cut: nothing is told as kept that would be gone afterwards."""
+"""A file of the open database is removed, replaced or cut: nothing is told as kept that would be gone afterwards."""
 
 import os
 import shutil
