@@ -114,7 +114,7 @@ async def test_session_whose_task_does_not_end_with_the_connection_tells_since_w
 
     will = MqttMessage(f"{OWNER}/gw/{GATEWAY}/update", b"{}", qos=1)
     account = MqttAccount(broker.host, broker.port, OWNER, PASSWORD, GATEWAY)
-    session = MqttSession(account, will, (stuck,), chance=random.Random(1))
+    session = MqttSession(account, will, (stuck,), incoming=IncomingLimit(MessageLimit(OWNER)), chance=random.Random(1))
     session_run = asyncio.create_task(session.run())
     await session.connected.wait()
     await broker.kill()
