@@ -83,6 +83,7 @@ async def running(
             parts.start("clock", partial(keep_lower_bound, clock, store.facts))
             parts.start("dates", local.dating.run)
             parts.start("recorder", local.recorder.run, essential=True)
+            parts.start("health", local.health.run)
             parts.start("local", partial(run_local_services, settings, local))
             parts.start("locks", local.lock_reconciler.run)
             parts.start("zigbee", local.zigbee.run)

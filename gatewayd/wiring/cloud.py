@@ -105,7 +105,7 @@ def build_cloud_services(
         zone=settings.zone,
         access_changed=partial(look_up_permissions, local.access, sync, gateway.uuid),
     )
-    publisher = MqttPublisher(mirror, outbox, local.access, local.store.facts, settings.owner)
+    publisher = MqttPublisher(mirror, outbox, local.access, local.store.facts, local.health, settings.owner)
     session = MqttSession(
         mqtt_account(settings, password, gateway.uuid),
         last_will(gateway, settings.owner),

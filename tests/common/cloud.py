@@ -80,6 +80,16 @@ class Audience:
         return user == OWNER
 
 
+class Health:
+    """A gateway that is well."""
+
+    status = OperationStatus.NORMAL
+
+    async def next_status(self, status: OperationStatus) -> OperationStatus:
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets it: the gateway stays well here")
+
+
 class Endpoint(Protocol):
     """A broker, or a proxy before one."""
 
@@ -151,7 +161,7 @@ async def running(
             deadline_s=deadline_s,
         )
         listener = RequestListener(executor.submit, zone=ZONE, access_changed=bench.note_access_change)
-        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, OWNER)
+        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, Health(), OWNER)
         account = MqttAccount(broker.host, broker.port, OWNER, password, GATEWAY, ack_timeout_s=ack_timeout_s)
         session = MqttSession(
             account, last_will(gateway, OWNER), (publisher.serve, listener.serve), chance=random.Random(1)

@@ -64,6 +64,19 @@ class StateReaders(Protocol):
         ...
 
 
+class HealthSource(Protocol):
+    """How the gateway itself is."""
+
+    @property
+    def status(self) -> OperationStatus:
+        """What its state is published with."""
+        ...
+
+    async def next_status(self, status: OperationStatus) -> OperationStatus:
+        """Wait until the status is no longer `status`; returns it."""
+        ...
+
+
 class MqttPublisher:
     """Publishes on each connection. States need no outbox: every connection begins with the state of every device.
 
@@ -72,11 +85,20 @@ class MqttPublisher:
     away.
     """
 
-    def __init__(self, mirror: Mirror, outbox: Outbox, access: StateReaders, facts: FactStore, owner: str) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        outbox: Outbox,
+        access: StateReaders,
+        facts: FactStore,
+        health: HealthSource,
+        owner: str,
+    ) -> None:
         self._mirror = mirror
         self._outbox = outbox
         self._access = access
         self._retained = RetainedTopics(facts)
+        self._health = health
         self._owner = owner
         self._probing = asyncio.Lock()
         self.published = 0
@@ -86,11 +108,13 @@ class MqttPublisher:
         with self._mirror.subscribe() as feed:
             # Taken before topics are subscribed: what changes while the broker answers is subscribed anew.
             known, version = {record.uuid for record in self._mirror.all()}, self._access.version
+            status = self._health.status
             await self._resubscribe(connection)
             self._feed_every_record(feed)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow_mirror(connection, feed, known, version))
                 tasks.create_task(self._follow_access(feed, version))
+                tasks.create_task(self._follow_health(feed, status))
                 tasks.create_task(self._publish_items(connection))
 
     async def _follow_mirror(
@@ -129,19 +153,31 @@ class MqttPublisher:
 
     def _states_of(self, record: Record) -> dict[str, MqttMessage]:
         """The state for each user who may query the device, by its topic."""
-        states = [state_of(record, self._owner)]
+        status = self._status_of(record)
+        states = [state_of(record, status, self._owner)]
         for user in self._access.topic_users(record.uuid):
             level = self._access.level(user, record.uuid)
             visible = visible_record(record, level)
             if user != self._owner and visible is not None:
-                states.append(state_of(replace(visible, perm=int(level)), user))
+                states.append(state_of(replace(visible, perm=int(level)), status, user))
         return {state.topic: state for state in states}
+
+    def _status_of(self, record: Record) -> OperationStatus:
+        if isinstance(record.param, GatewayParam):
+            return self._health.status
+        return OperationStatus.DEVICE_NORMAL if record.param.status == 1 else OperationStatus.OFFLINE
 
     async def _follow_access(self, feed: ChangeFeed, version: int) -> None:
         """Publish every state anew when the users of a device have changed: other topics are to be subscribed then."""
         while True:
             version = await self._access.next_version(version)
             self._feed_every_record(feed)
+
+    async def _follow_health(self, feed: ChangeFeed, status: OperationStatus) -> None:
+        """Publish the gateway's own state anew when that of its radio or its disk has changed."""
+        while True:
+            status = await self._health.next_status(status)
+            feed.add_all(record.uuid for record in self._mirror.all() if isinstance(record.param, GatewayParam))
 
     def _feed_every_record(self, feed: ChangeFeed) -> None:
         feed.add_all(record.uuid for record in self._mirror.all())
@@ -241,7 +277,7 @@ class MqttPublisher:
         if gateway is None:
             return False
         try:
-            await connection.publish(dataclasses.replace(state_of(gateway, self._owner), qos=1))
+            await connection.publish(dataclasses.replace(state_of(gateway, self._health.status, self._owner), qos=1))
         except (MessageRefusedError, UnacknowledgedError):
             return False
         return True
@@ -282,11 +318,11 @@ class _AcceptedRows:
         await self._are_there.wait()
 
 
-def state_of(record: Record, user: str) -> MqttMessage:
+def state_of(record: Record, status: OperationStatus, user: str) -> MqttMessage:
     """A device's state, as `user` is to see it: retained, QoS 0 (§4.1's default)."""
     return MqttMessage(
         str(Topic(user, record.category, record.uuid, ExecType.UPDATE)),
-        write_envelope(_status_of_state(record), record),
+        write_envelope(status, record),
         retain=True,
     )
 
@@ -309,9 +345,3 @@ def messages_of(row: OutboxRow, owner: str) -> tuple[MqttMessage, ...]:
             return (MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1),)
         case _:
             raise TypeError(f"{type(item).__name__} is not sent over MQTT")
-
-
-def _status_of_state(record: Record) -> OperationStatus:
-    if isinstance(record.param, GatewayParam):
-        return OperationStatus.NORMAL
-    return OperationStatus.DEVICE_NORMAL if record.param.status == 1 else OperationStatus.OFFLINE

@@ -13,6 +13,7 @@ from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
 from gatewayd.model.permission import Grant, Permission
 from gatewayd.store.store import Store
 from tests.common.clock import HandClock
+from tests.common.cloud import Health
 from tests.common.store import SENSOR, lock, sensor
 
 
@@ -42,7 +43,7 @@ async def test_what_changes_while_the_broker_answers_is_subscribed_too(tmp_path:
         await store.mirror.put(replace(lock(), id=7))
         access = AccessControl("owner", store.mirror, store.facts, HandClock(), grants_valid=timedelta(days=7))
         connection = SlowConnection()
-        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, "owner")
+        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, Health(), "owner")
         serving = asyncio.create_task(publisher.serve(connection))
         async with asyncio.timeout(5):
             await connection.asked.acquire()
