@@ -8,6 +8,7 @@ import asyncio
 import dataclasses
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -197,42 +198,33 @@ class MqttPublisher:
                 while True:
                     while len(running) >= _MAX_IN_FLIGHT:
                         await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    for row in await self._take(_MAX_IN_FLIGHT - len(running)):
+                    for row in await self._outbox.take(Route.MQTT, _MAX_IN_FLIGHT - len(running)):
                         task = tasks.create_task(self._deliver(connection, row, accepted))
                         running.add(task)
                         task.add_done_callback(running.discard)
+                        task.add_done_callback(partial(self._release_unsettled, row.id))
         finally:
             await self._outbox.done(*accepted.take())
 
-    async def _take(self, limit: int) -> tuple[OutboxRow, ...]:
-        rows = await self._outbox.take(Route.MQTT, limit)
-        try:
-            await asyncio.sleep(0)  # a cancellation that came meanwhile: the rows have no task yet that releases them
-        except BaseException:
-            self._outbox.release(*(row.id for row in rows))
-            raise
-        return rows
+    def _release_unsettled(self, id: int, delivery: asyncio.Task[None]) -> None:
+        """Let a row wait again whose delivery was broken off, before its first step even: then none of its code ran."""
+        if delivery.cancelled() or delivery.exception() is not None:
+            self._outbox.release(id)
 
     async def _deliver(self, connection: MqttConnection, row: OutboxRow, accepted: "_AcceptedRows") -> None:
-        """Publish a row and settle what became of it. Raises aiomqtt.MqttError."""
+        """Publish a row and settle what became of it. Raises aiomqtt.MqttError; the row is to be released then."""
         try:
             messages = messages_of(row, self._owner)
         except Exception as error:
             log.exception("outbox_row_not_encoded", id=row.id)
             await self._outbox.dead_letter(row.id, f"it cannot be encoded: {type(error).__name__} {error}")
             return
-        try:
-            outcomes = await asyncio.gather(
-                *(connection.publish(message) for message in messages), return_exceptions=True
-            )
-            failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-            if failures:
-                await self._settle_failure(connection, row, failures)
-            else:
-                accepted.add(row.id)
-        except BaseException:
-            self._outbox.release(row.id)
-            raise
+        outcomes = await asyncio.gather(*(connection.publish(message) for message in messages), return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        if failures:
+            await self._settle_failure(connection, row, failures)
+        else:
+            accepted.add(row.id)
 
     async def _settle_failure(
         self, connection: MqttConnection, row: OutboxRow, failures: Iterable[BaseException]
