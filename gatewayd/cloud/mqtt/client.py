@@ -1,6 +1,7 @@
-"""aiomqtt's client, and what it leaves out: reason codes of PUBACK and DISCONNECT, and the limits of CONNACK (MQTT 5).
+"""aiomqtt's client, and what it leaves out: reason codes of PUBACK and DISCONNECT, the limits of CONNACK (MQTT 5), and
+a bound for what has come and waits.
 
-It overrides three callbacks of aiomqtt 2.5 that are not public: `setup.cfg` holds the version, and the tests of refused
+It overrides callbacks of aiomqtt 2.5 that are not public: `setup.cfg` holds the version, and the tests of refused
 messages fail where a later one has changed them.
 """
 
@@ -11,10 +12,12 @@ from typing import Any, Final, Self
 import aiomqtt
 import structlog
 from paho.mqtt.client import Client as PahoClient
-from paho.mqtt.client import ConnectFlags, DisconnectFlags
+from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+
+from gatewayd.cloud.mqtt.incoming import IncomingMessages, ReceivedMqttMessage
 
 log = structlog.get_logger()
 
@@ -25,6 +28,34 @@ MAX_PACKET_BYTES: Final = 256 * 1024
 """The longest packet that is read: over 64 KiB a request is refused, and up to here answered."""
 
 _SUCCESS: Final = 0
+
+_WITH_CODE: Final = (
+    PacketTypes.CONNACK,
+    PacketTypes.PUBACK,
+    PacketTypes.SUBACK,
+    PacketTypes.UNSUBACK,
+    PacketTypes.DISCONNECT,
+)
+"""The packets of a broker that carry reason codes, as far as they come here."""
+
+
+def _name_every_code() -> None:
+    """Let paho read any reason code in any packet.
+
+    It reads those alone that MQTT 5 has for a packet, and breaks the connection at others: Mosquitto sends PUBACK with
+    149 (packet too large), which MQTT 5 has for CONNACK and DISCONNECT.
+    """
+    named: dict[int, dict[str, list[int]]] = {}
+    for code in range(256):
+        names = {name: list(packets) for name, packets in ReasonCode.names.get(code, {}).items()}
+        unnamed = [kind for kind in _WITH_CODE if not any(kind in packets for packets in names.values())]
+        name = next(iter(names), "") if code >= FIRST_FAILURE else ""  # a failure means the same in every packet
+        name = name or f"Reason code {code}"
+        named[code] = {**names, name: [*names.get(name, ()), *unnamed]}
+    ReasonCode.names = named
+
+
+_name_every_code()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +79,8 @@ class BrokerLimits:
     maximum_packet_size: int | None = None
     """Bytes of a whole packet."""
     server_keepalive_s: int | None = None
+    are_wildcards_available: bool = True
+    """Whether a topic filter may have wildcards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +96,15 @@ class Disconnect:
 
 def limits_of(properties: Properties | None) -> BrokerLimits:
     """The limits in the properties of a CONNACK; what a broker may not say (0) counts as not said."""
-    names = ("ReceiveMaximum", "MaximumQoS", "RetainAvailable", "MaximumPacketSize", "ServerKeepAlive")
-    receive_maximum, qos, retain, size, keepalive = (getattr(properties, name, None) for name in names)
+    names = (
+        "ReceiveMaximum",
+        "MaximumQoS",
+        "RetainAvailable",
+        "MaximumPacketSize",
+        "ServerKeepAlive",
+        "WildcardSubscriptionAvailable",
+    )
+    receive_maximum, qos, retain, size, keepalive, wildcards = (getattr(properties, name, None) for name in names)
     default = BrokerLimits()
     return BrokerLimits(
         receive_maximum=receive_maximum or default.receive_maximum,
@@ -72,6 +112,7 @@ def limits_of(properties: Properties | None) -> BrokerLimits:
         is_retain_available=retain != 0,
         maximum_packet_size=size or None,
         server_keepalive_s=keepalive,
+        are_wildcards_available=wildcards != 0,
     )
 
 
@@ -96,11 +137,14 @@ def code_number(code: Any) -> int:
 
 
 class MqttClient(aiomqtt.Client):
-    """A connection to the broker while it is entered, as its base. `limits` are the broker's."""
+    """A connection to the broker while it is entered, as its base. `limits` are the broker's, `incoming` what it has
+    sent, instead of the base's `messages`.
+    """
 
     def __init__(self, hostname: str, port: int, **settings: Any) -> None:
         super().__init__(hostname, port, **settings)
         self.limits = BrokerLimits()
+        self.incoming = IncomingMessages()
         self._disconnect: Disconnect | None = None
         self._acknowledgements: dict[int, asyncio.Future[int]] = {}
         self._limit_packets()
@@ -192,6 +236,9 @@ class MqttClient(aiomqtt.Client):
             return  # nobody waits for it any more, and the base reads its exception
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
         self._take_disconnect_error()
+
+    def _on_message(self, client: PahoClient, userdata: Any, message: MQTTMessage) -> None:
+        self.incoming.put(ReceivedMqttMessage(message.topic, bytes(message.payload), message.retain))
 
     def _on_publish(
         self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties

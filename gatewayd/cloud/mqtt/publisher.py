@@ -15,16 +15,12 @@ import structlog
 from msgspec.structs import replace
 
 from gatewayd.backoff import Backoff
+from gatewayd.cloud.mqtt.broker_trouble import BrokerSilentError, MessageRefusedError, UnacknowledgedError
 from gatewayd.cloud.mqtt.client import MqttMessage
-from gatewayd.cloud.mqtt.connection import (
-    BrokerSilentError,
-    MessageRefusedError,
-    MqttConnection,
-    UnacknowledgedError,
-)
+from gatewayd.cloud.mqtt.connection import MqttConnection
 from gatewayd.cloud.mqtt.envelope import write_envelope
 from gatewayd.cloud.mqtt.retained import RetainedTopics
-from gatewayd.cloud.mqtt.topics import Topic, subscription
+from gatewayd.cloud.mqtt.topics import Topic, request_filters
 from gatewayd.model.ids import ExecType, Uuid
 from gatewayd.model.outbox_items import AnswerItem, NoticeItem, Route
 from gatewayd.model.permission import Permission
@@ -283,10 +279,12 @@ class MqttPublisher:
             self.published += len(ids)
 
     async def _resubscribe(self, connection: MqttConnection) -> None:
-        await connection.set_subscriptions(
-            subscription(user, record.category, record.uuid)
+        wildcards = connection.subscriptions.may_have_wildcards
+        await connection.subscriptions.set(
+            name
             for record in self._mirror.all()
             for user in self._access.topic_users(record.uuid)
+            for name in request_filters(user, record.category, record.uuid, wildcards=wildcards)
         )
 
 

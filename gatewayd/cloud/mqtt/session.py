@@ -19,8 +19,10 @@ import paho.mqtt.client as paho
 import structlog
 
 from gatewayd.backoff import Backoff, Retries
+from gatewayd.cloud.mqtt.broker_trouble import BrokerSilentError, BrokerTrouble
 from gatewayd.cloud.mqtt.client import Disconnect, MqttClient, MqttMessage, code_number, connect_properties
-from gatewayd.cloud.mqtt.connection import BrokerSilentError, BrokerTrouble, MqttConnection, ReceivedMqttMessage
+from gatewayd.cloud.mqtt.connection import MqttConnection
+from gatewayd.cloud.mqtt.incoming import ReceivedMqttMessage
 from gatewayd.cloud.mqtt.poison_messages import PoisonMessages
 
 __all__ = ["MqttAccount", "MqttConnection", "MqttMessage", "MqttSession", "ReceivedMqttMessage", "pause_after"]
@@ -115,7 +117,7 @@ class MqttSession:
     def is_working(self) -> bool:
         """True while there is a connection that is subscribed and on which the broker acknowledges what it is sent."""
         connection = self._connection
-        return connection is not None and connection.is_subscribed and connection.is_answered
+        return connection is not None and connection.subscriptions.are_answered and connection.is_answered
 
     @property
     def refused_filters(self) -> dict[str, str]:
@@ -129,7 +131,7 @@ class MqttSession:
             return self.disconnect_reason
         if not connection.is_answered:
             return "the broker does not acknowledge what it is sent"
-        if not connection.is_subscribed:
+        if not connection.subscriptions.are_answered:
             return "not subscribed yet"
         refused = [f"{name}: {reason}" for name, reason in (self._trouble.filters | self._trouble.states).items()]
         return "; ".join([*refused[:_MAX_TOLD], *(["…"] if len(refused) > _MAX_TOLD else [])]) or None
@@ -184,7 +186,7 @@ class MqttSession:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(connection.wait_for_end())
                 tasks.create_task(connection.publish_queued())
-                tasks.create_task(connection.retry_refused())
+                tasks.create_task(connection.subscriptions.retry_refused())
                 tasks.create_task(connection.keep_checking())
                 for task in self._tasks:
                     tasks.create_task(_run(task, connection))

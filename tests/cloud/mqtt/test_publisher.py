@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from gatewayd.cloud.access_control import AccessControl
 from gatewayd.cloud.mqtt.publisher import MqttPublisher
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
+from gatewayd.cloud.mqtt.subscriptions import Subscriptions
 from gatewayd.model.outbox_items import Route
 from gatewayd.model.permission import Grant, Permission
 from gatewayd.store.store import Store
@@ -20,19 +21,30 @@ from tests.common.cloud import Health
 from tests.common.store import SENSOR, lock, notice, sensor
 
 
-class SlowConnection(MqttConnection):
-    """A connection without a broker: `answer` lets the next subscription succeed."""
+class SlowSubscriptions(Subscriptions):
+    """Without a broker: `answer` lets the next subscription succeed."""
 
     def __init__(self) -> None:
         self.filters = frozenset()
         self.answer = asyncio.Semaphore(0)
         self.asked = asyncio.Semaphore(0)
 
-    async def set_subscriptions(self, filters: Iterable[str]) -> None:
+    @property
+    def may_have_wildcards(self) -> bool:
+        return True
+
+    async def set(self, filters: Iterable[str]) -> None:
         wanted = frozenset(filters)
         self.asked.release()
         await self.answer.acquire()
         self.filters = wanted
+
+
+class SlowConnection(MqttConnection):
+    """A connection without a broker."""
+
+    def __init__(self) -> None:
+        self.subscriptions = self.slow = SlowSubscriptions()
 
     def is_suspected(self, topic: str) -> bool:
         return False
@@ -49,12 +61,12 @@ async def test_what_changes_while_the_broker_answers_is_subscribed_too(tmp_path:
         publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, Health(), "owner")
         serving = asyncio.create_task(publisher.serve(connection))
         async with asyncio.timeout(5):
-            await connection.asked.acquire()
+            await connection.slow.asked.acquire()
             await store.mirror.put(sensor())
             access.set_grants([Grant("guest", 7, Permission.CONTROL)])
             for _ in range(10):
-                connection.answer.release()
-            while not {SENSOR, "guest"} <= {part for name in connection.filters for part in name.split("/")}:
+                connection.slow.answer.release()
+            while not {SENSOR, "guest"} <= {part for name in connection.slow.filters for part in name.split("/")}:
                 await asyncio.sleep(0.01)
         serving.cancel()
 
@@ -64,11 +76,9 @@ class BreakingConnection(SlowConnection):
 
     def __init__(self) -> None:
         super().__init__()
+        self.slow.answer.release()
         self.published = asyncio.Event()
         self.broken = asyncio.Event()
-
-    async def set_subscriptions(self, filters: Iterable[str]) -> None:
-        self.filters = frozenset(filters)
 
     async def publish(self, message: MqttMessage) -> None:
         self.published.set()

@@ -125,7 +125,18 @@ async def test_broker_that_answers_pings_only_is_left(
         assert "has not answered" in str(gateway.session.disconnect_reason)
 
 
-@pytest.mark.parametrize("code", [135, 144, 153])
+async def test_broker_that_acknowledges_no_progress_is_left_though_it_answers_else(
+    rude: RudeProxy, phone: AppClient, tmp_path: Path
+) -> None:
+    """No row of the outbox waits that would tell: a hundred answers that are in none fill every slot."""
+    rude.rude.withholds_puback = lambda _message: True
+    async with connected(rude, tmp_path) as gateway:
+        for number in range(101):
+            await phone.send(Category.LOCK, LOCK, ExecType.CONTROL, sn=f"p{number}", param={"operate": 7})
+        await until(lambda: "acknowledged no message" in str(gateway.session.last_disconnect))
+
+
+@pytest.mark.parametrize("code", [135, 144, 149, 153])
 async def test_final_refusal_is_a_dead_letter_with_its_code(rude: RudeProxy, tmp_path: Path, code: int) -> None:
     rude.rude.puback_code = lambda message: code if is_notice(1)(message) else None
     async with connected(rude, tmp_path) as gateway:
@@ -137,7 +148,7 @@ async def test_final_refusal_is_a_dead_letter_with_its_code(rude: RudeProxy, tmp
         assert gateway.session.connections == 1
 
 
-@pytest.mark.parametrize("code", [128, 131, 145, 151])
+@pytest.mark.parametrize("code", [128, 131, 145, 151, 201])
 async def test_other_refusal_is_tried_again(rude: RudeProxy, phone: AppClient, tmp_path: Path, code: int) -> None:
     rude.rude.puback_code = lambda message: code if is_notice(1)(message) else None
     async with connected(rude, tmp_path) as gateway:
@@ -443,7 +454,8 @@ async def test_notice_above_mosquittos_message_limit_is_a_dead_letter(tmp_path: 
         running(broker, tmp_path / "house.db", ack_timeout_s=2.0) as gateway,
     ):
         await gateway.store.outbox.add(notice(1, title="长" * 2000), notice(2))
-        assert "bytes" in await until_dead_letter(gateway)
+        assert "Packet too large (code 149)" in await until_dead_letter(gateway)
+        assert gateway.session.connections == 1
 
 
 # ---- limits of CONNACK
@@ -466,6 +478,16 @@ async def test_maximum_qos_and_retain_available_are_heeded(rude: RudeProxy, phon
             while await waiting(gateway):
                 await asyncio.sleep(0.02)
         assert not any(sent.qos or sent.retain for sent in rude.sent)
+
+
+async def test_broker_without_wildcards_gets_filters_without(rude: RudeProxy, phone: AppClient, tmp_path: Path) -> None:
+    rude.rude.connack = {"wildcard_subscription_available": 0}
+    rude.rude.suback_code = lambda name: 162 if "+" in name else None
+    async with connected(rude, tmp_path) as gateway:
+        assert not gateway.session.refused_filters
+        assert sorted(rude.subscribed)[:2] == [f"{OWNER}/gw/{GATEWAY}/control", f"{OWNER}/gw/{GATEWAY}/create"]
+        answer = await phone.request(Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1})
+        assert answer.meaning is OperationStatus.CONTROLLED
 
 
 async def test_what_is_above_the_maximum_packet_size_is_not_sent(
