@@ -6,7 +6,10 @@ messages fail where a later one has changed them.
 """
 
 import asyncio
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Final, Self
 
 import aiomqtt
@@ -155,6 +158,17 @@ class MqttClient(aiomqtt.Client):
         except aiomqtt.MqttError:
             self.close()  # the base leaves the socket open where no CONNACK came
             raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await super().__aexit__(kind, error, traceback)
+        except aiomqtt.MqttError:
+            # The broker does not read the DISCONNECT. To raise would replace what ends the connection: a cancellation.
+            if isinstance(connected := self._client.socket(), socket.socket):
+                with suppress(OSError):
+                    connected.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Send DISCONNECT and close the socket, without waiting for either."""

@@ -10,7 +10,7 @@ import random
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -164,8 +164,7 @@ class MqttSession:
         """Connect and run the tasks until the connection breaks. Raises aiomqtt.MqttError, OSError."""
         is_v5 = self._use_v5
         async with AsyncExitStack() as stack:
-            with _raising_lost_cancellation():
-                client = await stack.enter_async_context(self._client(is_v5=is_v5))
+            client = await stack.enter_async_context(self._client(is_v5=is_v5))
             client.timeout = _TIMEOUT_S
             self._is_version_known = True
             self._trouble.filters.clear()
@@ -282,23 +281,6 @@ class MqttSession:
         if code in _WILL_REFUSED and self._has_will:
             self._has_will = False
             log.error("mqtt_will_refused", code=code)
-
-
-def _cancellations() -> int:
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
-
-
-@contextmanager
-def _raising_lost_cancellation() -> Iterator[None]:
-    """Raise CancelledError for a cancellation that came inside and was lost.
-
-    aiomqtt uses `asyncio.wait_for`, which in Python 3.11 loses a cancellation that comes as it ends (fixed in 3.12).
-    """
-    before = _cancellations()
-    yield
-    if _cancellations() > before:
-        raise asyncio.CancelledError
 
 
 async def _run(task: ConnectionTask, connection: MqttConnection) -> None:
