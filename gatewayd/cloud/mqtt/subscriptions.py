@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import structlog
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gatewayd.backoff import Backoff, Retries
@@ -11,6 +12,8 @@ from gatewayd.cloud.mqtt.broker_trouble import BrokerTrouble, suback_reason
 from gatewayd.cloud.mqtt.client import FIRST_FAILURE, MqttClient, code_number
 from gatewayd.cloud.mqtt.poison_messages import PoisonMessages, sent_filter
 from gatewayd.cloud.mqtt.sent_packets import SentPackets
+
+log = structlog.get_logger()
 
 _MAX_FILTERS: Final = 50  # in one SUBSCRIBE or UNSUBSCRIBE
 _MAX_FILTER_BYTES: Final = 16 * 1024
@@ -65,6 +68,8 @@ class Subscriptions:
             for name in self._trouble.filters.keys() - requested:
                 del self._trouble.filters[name]
             self.filters = requested
+        if not self.are_answered:
+            log.info("mqtt_subscribed", count=len(requested), refused=len(self._trouble.filters))
         self.are_answered = True
 
     async def retry_refused(self) -> None:
