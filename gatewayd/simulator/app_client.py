@@ -137,7 +137,7 @@ class AppClient:
     async def _run(self, host: str, port: int, password: str, identifier: str) -> None:
         while True:
             try:
-                async with aiomqtt.Client(
+                async with _Client(
                     host,
                     port,
                     username=self.user,
@@ -161,6 +161,14 @@ class AppClient:
             async with self._new_message:
                 self.received.append(message)
                 self._new_message.notify_all()
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt's client; one that is cancelled while it connects ends without a traceback."""
+
+    def _on_disconnect(self, *arguments: Any, **extra: Any) -> None:
+        if not self._connected.cancelled():
+            super()._on_disconnect(*arguments, **extra)
 
 
 async def _stop(task: asyncio.Task[None]) -> None:

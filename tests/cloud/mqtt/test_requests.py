@@ -69,7 +69,7 @@ async def test_same_sn_to_another_device_is_another_request(gateway: Gateway, ph
 
 async def test_same_sn_of_another_phone_is_another_request(gateway: Gateway, phone: AppClient, broker: Broker) -> None:
     await ask_switch(phone, sn="1", create_time=stamp(0))
-    async with AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as other:
+    async with AppClient.connect(broker.host, broker.port, OWNER, PASSWORD, name="tablet") as other:
         await ask_switch(other, sn="1", create_time=stamp(1))
     assert gateway.bench.ran == ["1", "1"]
 

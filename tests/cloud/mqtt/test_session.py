@@ -155,11 +155,11 @@ async def test_packet_of_200_mib_breaks_the_connection_and_takes_no_memory(tmp_p
         assert gateway.session.connected.is_set()
 
 
-async def test_payload_of_200_mib_reaches_no_gateway_over_mqtt_5(
+async def test_payload_of_32_mib_reaches_no_gateway_over_mqtt_5(
     gateway: Gateway, broker: Broker, phone: AppClient
 ) -> None:
     async with aiomqtt.Client(broker.host, broker.port, username=OWNER, password=PASSWORD, timeout=60) as flooder:
-        await flooder.publish(f"{OWNER}/switch/{SWITCH}/control", bytes(200 << 20), qos=1)
+        await flooder.publish(f"{OWNER}/switch/{SWITCH}/control", bytes(32 << 20), qos=1)
     answer = await phone.request(Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": 1})
     assert answer.meaning is OperationStatus.CONTROLLED
     assert gateway.session.connections == 1
