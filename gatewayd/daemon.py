@@ -17,12 +17,13 @@ import structlog
 from gatewayd import __version__
 from gatewayd.admin.console import Console
 from gatewayd.config import Settings
-from gatewayd.lifecycle import Notifier, Parts, end_within
+from gatewayd.lifecycle import Notifier, Parts, become_new_process, end_within
 from gatewayd.model.record import LockParam
 from gatewayd.provisioning.button import Button
 from gatewayd.provisioning.wifi import Wifi
 from gatewayd.store.command_journal import MIN_REPEAT_WINDOW
-from gatewayd.store.state_folder import state_folder
+from gatewayd.store.folder_return import Restart, wait_until_back
+from gatewayd.store.state_folder import StateFolder, state_folder
 from gatewayd.store.state_key import load_key
 from gatewayd.store.store import Store
 from gatewayd.trusted_time import BestClock, keep_lower_bound
@@ -45,8 +46,10 @@ async def running(
     wifi: Wifi | None = None,
     clock: BestClock | None = None,
     on_failure: Callable[[], object] = lambda: None,
+    on_folder_back: Callable[[Restart], object] = lambda _: None,
 ) -> AsyncIterator[Console]:
     """Run the whole daemon as long as the context lasts; `wifi` and `clock` replace the board's own (demo, tests).
+    `on_folder_back` is called once the daemon is to start anew, for a state folder that can be used again.
 
     Raises StoreError, ConfigError or GatewayError where a part cannot be built, and PartFailedError where one fails
     without which the daemon cannot go on; `on_failure` is called as soon as that is so, before the others are stopped.
@@ -80,8 +83,10 @@ async def running(
         console = build_console(settings, local, provisioning, cloud, parts)
         async with build_server(settings, console).listening(), parts:
             parts.start("store", store.run, essential=True)
+            parts.start("state-folder", partial(_tell_folder_back, folder, store, on_folder_back))
             parts.start("clock", partial(keep_lower_bound, clock, store.facts))
             parts.start("dates", local.dating.run)
+            parts.start("access", local.access.follow_validity)
             parts.start("recorder", local.recorder.run, essential=True)
             parts.start("health", local.health.run)
             parts.start("local", partial(run_local_services, settings, local))
@@ -99,6 +104,10 @@ async def running(
                 yield console
             finally:
                 await local.recorder.finish()
+
+
+async def _tell_folder_back(folder: StateFolder, store: Store, tell: Callable[[Restart], object]) -> None:
+    tell(await wait_until_back(folder, lambda: store.problem, store.is_in_place))
 
 
 async def serve(settings: Settings, password: str, environ: Mapping[str, str]) -> None:
@@ -119,12 +128,16 @@ async def serve(settings: Settings, password: str, environ: Mapping[str, str]) -
 
 
 async def _run_until_cancelled(settings: Settings, password: str, environ: Mapping[str, str]) -> None:
-    async with running(settings, password, environ, on_failure=end_within):
-        Notifier(environ).notify("READY=1")
-        gc.collect()
-        gc.freeze()  # what start-up made is never freed: to walk it at each collection would stall reports for 30 ms
-        log.info("gatewayd_started", version=__version__, owner=settings.owner)
-        await asyncio.Event().wait()
+    while True:
+        folder_back: asyncio.Future[Restart] = asyncio.get_running_loop().create_future()
+        async with running(settings, password, environ, on_failure=end_within, on_folder_back=folder_back.set_result):
+            Notifier(environ).notify("READY=1")
+            gc.collect()
+            gc.freeze()  # what start-up made stays: to walk it at each collection would stall reports for 30 ms
+            log.info("gatewayd_started", version=__version__, owner=settings.owner)
+            if await folder_back is Restart.AT_ONCE:
+                become_new_process()
+        log.info("gatewayd_starts_anew", reason="the state folder can be written again")
 
 
 def _cancel_at_signals(daemon: asyncio.Task[None], notifier: Notifier) -> Callable[[], bool]:

@@ -9,7 +9,9 @@ import ctypes
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +64,23 @@ def read_boot_id() -> str:
         return secrets.token_hex(16)
 
 
+class ClockSource(StrEnum):
+    """Where the time comes from."""
+
+    CLOUD = "cloud"
+    SYSTEM = "system"  # synchronized, or it was within the last day
+    GUESS = "guess"  # the board's clock, never before the lower bound: the time is not known
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """`now` is the best time by `source`; `system_offset` is what the board's clock is ahead of it."""
+
+    source: ClockSource
+    now: datetime
+    system_offset: timedelta
+
+
 class BestClock:
     """Tells the time (UTC), and whether it is known to be right.
 
@@ -88,10 +107,17 @@ class BestClock:
         self._bound_at = monotonic()
 
     def set_cloud_time(self, timestamp: int) -> None:
-        """`timestamp` (Unix seconds) is the cloud's time at this moment. Raises MalformedError where it can be none."""
+        """`timestamp` (Unix seconds) is the cloud's time at this moment.
+
+        Raises MalformedError where it can be none, and where it lies before the lower bound while that is what the
+        cloud's certificate is judged by: who has an expired one must not set the time back.
+        """
         if not 0 < timestamp < _LATEST.timestamp():
             raise MalformedError(f"the cloud's timestamp {timestamp!r} is no time between 1970 and 2200")
-        self._cloud = datetime.fromtimestamp(timestamp, UTC) - self._elapsed()
+        told = datetime.fromtimestamp(timestamp, UTC)
+        if self.known_now() is None and self.is_system_wrong() and told < self.not_before() - _TOLERANCE:
+            raise MalformedError(f"the cloud's timestamp {timestamp!r} is before {self.not_before()}, which is past")
+        self._cloud = told - self._elapsed()
 
     def set_lower_bound(self, moment: datetime) -> None:
         """It is now `moment` at least: the cloud said so before."""
@@ -107,6 +133,16 @@ class BestClock:
         that is set forward is followed, one that is set back is not.
         """
         return self.known_now() or self._guessed_now()
+
+    def state(self) -> ClockState:
+        """What is followed now, for people."""
+        known = self.known_now()
+        now = known or self._guessed_now()
+        if known is None:
+            source = ClockSource.GUESS
+        else:
+            source = ClockSource.SYSTEM if self._cloud is None else ClockSource.CLOUD
+        return ClockState(source, now, self._system_now() - now)
 
     def unsure(self) -> UnsureDate | None:
         """What goes with a date of this moment while the time is not known; None while it is."""
@@ -138,6 +174,17 @@ class BestClock:
         if self._system is not None and monotonic < self._system_until:
             return self._system + self._elapsed()
         return None
+
+    def is_system_wrong(self) -> bool:
+        """Whether the board's clock is wrong for sure: not the time that is known, or behind what is past. The kernel's
+        word that it is synchronized stands against both.
+        """
+        if self._is_synchronized():
+            return False
+        system, known = self._system_now(), self.known_now()
+        if known is not None:
+            return abs(system - known) > _TOLERANCE
+        return system < self.not_before() - _TOLERANCE
 
     def not_before(self) -> datetime:
         """A time that is past for sure: the cloud's, as last known to it or to a former run, else `EARLIEST`."""

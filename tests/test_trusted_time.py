@@ -10,7 +10,15 @@ import pytest
 from gatewayd.model.api_time import UnsureDate
 from gatewayd.model.errors import MalformedError
 from gatewayd.store.store import Store
-from gatewayd.trusted_time import EARLIEST, BestClock, is_system_synchronized, keep_lower_bound, read_lower_bound
+from gatewayd.trusted_time import (
+    EARLIEST,
+    BestClock,
+    ClockSource,
+    ClockState,
+    is_system_synchronized,
+    keep_lower_bound,
+    read_lower_bound,
+)
 
 TRUTH = datetime(2026, 12, 24, 18, 0, tzinfo=UTC)
 BOARD_AT_1970 = datetime(1970, 1, 1, 0, 3, tzinfo=UTC)
@@ -156,3 +164,45 @@ async def test_lower_bound_that_cannot_be_read_is_none(tmp_path: Path, value: by
     async with Store.open(tmp_path / "db", now=lambda: TRUTH, zone=UTC, key=bytes(32)) as store:
         await store.facts.set("not-before", value)
         assert read_lower_bound(store.facts) == EARLIEST
+
+
+@pytest.mark.parametrize(
+    ("wall", "is_synchronized", "cloud", "is_wrong"),
+    [
+        (TRUTH, False, None, False),
+        (BOARD_AT_1970, False, None, True),
+        (BOARD_AT_1970, True, None, False),  # a bound that is wrong must not lock out a board with NTP
+        (BOARD_AT_1970, False, TRUTH, True),
+        (TRUTH, False, TRUTH, False),
+        (TRUTH + timedelta(days=900), False, TRUTH, True),
+        (TRUTH + timedelta(days=900), False, None, False),  # nobody can tell
+    ],
+)
+def test_boards_clock_is_wrong_for_sure_where_it_is_not_the_known_time_or_behind_the_bound(
+    wall: datetime, is_synchronized: bool, cloud: datetime | None, is_wrong: bool
+) -> None:
+    board = Board(wall=wall, is_synchronized=is_synchronized)
+    if cloud is not None:
+        board.clock.set_cloud_time(int(cloud.timestamp()))
+    assert board.clock.is_system_wrong() is is_wrong
+
+
+def test_cloud_sets_the_time_back_behind_the_bound_only_where_its_certificate_was_judged_by_a_right_clock() -> None:
+    earlier = int((TRUTH - timedelta(days=20)).timestamp())
+    board = Board(wall=BOARD_AT_1970)
+    board.clock.set_lower_bound(TRUTH)
+    with pytest.raises(MalformedError, match="past"):
+        board.clock.set_cloud_time(earlier)
+    board = Board(wall=TRUTH)
+    board.clock.set_lower_bound(TRUTH)
+    board.clock.set_cloud_time(earlier)
+    assert board.clock.known_now() == TRUTH - timedelta(days=20)
+
+
+def test_state_says_which_clock_is_followed_and_how_far_the_boards_is_off() -> None:
+    board = Board(wall=BOARD_AT_1970)
+    assert board.clock.state() == ClockState(ClockSource.GUESS, EARLIEST, BOARD_AT_1970 - EARLIEST)
+    board.wall, board.is_synchronized = TRUTH, True
+    assert board.clock.state() == ClockState(ClockSource.SYSTEM, TRUTH, timedelta())
+    board.clock.set_cloud_time(int(TRUTH.timestamp()) - 40)
+    assert board.clock.state() == ClockState(ClockSource.CLOUD, TRUTH - timedelta(seconds=40), timedelta(seconds=40))

@@ -21,6 +21,7 @@ from gatewayd.model.ids import Category
 from gatewayd.model.record import Record, ZigbeeParam
 from gatewayd.provisioning.service import ProvisioningService
 from gatewayd.store.store import Store
+from gatewayd.trusted_time import BestClock
 from gatewayd.zigbee.controller import ZigbeeController
 
 
@@ -99,6 +100,18 @@ class StoreSnapshot(msgspec.Struct, frozen=True):
     secrets: str | None = None
 
 
+class ClockSnapshot(msgspec.Struct, frozen=True):
+    """The clock that is followed: the "cloud"'s, the "system"'s while it is synchronized, or a "guess": the board's,
+    but never before the last cloud time on disk. A guess is not trusted: no lock is operated then.
+
+    `now` is the time by it (UTC), `board_off_by_s` what the board's own clock is ahead of that.
+    """
+
+    source: str
+    now: str
+    board_off_by_s: int
+
+
 class ProvisioningSnapshot(msgspec.Struct, frozen=True):
     """The provisioning window. `endless`: open until the gateway has reached the cloud once."""
 
@@ -144,6 +157,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     mqtt: MqttSnapshot
     rest: RestSnapshot
     store: StoreSnapshot
+    clock: ClockSnapshot
     devices: int
     outbox: dict[str, int]
     requests: dict[str, int]
@@ -163,6 +177,7 @@ class StatusReader:
         provisioning: ProvisioningService,
         cloud: CloudSource,
         parts: PartTroubles,
+        clock: BestClock,
         *,
         owner: str,
         warnings: Collection[str],
@@ -174,6 +189,7 @@ class StatusReader:
         self._provisioning = provisioning
         self._cloud = cloud
         self._parts = parts
+        self._clock = clock
         self._owner = owner
         self._warnings = warnings
         self._monotonic = monotonic
@@ -191,6 +207,7 @@ class StatusReader:
             mqtt=self.mqtt(),
             rest=self.rest(),
             store=self.store(),
+            clock=self.clock(),
             devices=sum(isinstance(record.param, ZigbeeParam) for record in self._store.mirror.all()),
             outbox=await self.outbox(),
             requests=self.requests(),
@@ -236,6 +253,12 @@ class StatusReader:
         """The database."""
         problem = self._store.problem
         return StoreSnapshot(problem.reason if problem else None, self._store.secrets_problem)
+
+    def clock(self) -> ClockSnapshot:
+        """The clock that is followed."""
+        state = self._clock.state()
+        offset_s = round(state.system_offset.total_seconds())
+        return ClockSnapshot(state.source, f"{state.now:%Y-%m-%dT%H:%M:%SZ}", offset_s)
 
     async def outbox(self) -> dict[str, int]:
         """How many items wait for the cloud, by route."""

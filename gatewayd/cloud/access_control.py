@@ -46,6 +46,7 @@ class AccessControl:
         self._suspended = _decode_suspended(facts.get(_SUSPENDED_FACT))
         self._suspensions = 0
         self._confirmed_at = _decode_time(facts.get(_CONFIRMED_FACT))
+        self._was_valid = self._is_valid()
         self.version = 0
         self._version_changed = asyncio.Event()
 
@@ -78,11 +79,20 @@ class AccessControl:
     async def confirm(self, suspensions: int) -> None:
         """A sync has fetched all permissions: what was suspended before it began ends. Raises StoreError."""
         self._confirmed_at = self._clock.now()
+        self._note_validity()
         await self._facts.set(_CONFIRMED_FACT, str(int(self._confirmed_at.timestamp())).encode())
         if self._suspended and suspensions == self._suspensions:
             self._suspended = frozenset()
             self._change_version()
             await self._facts.delete(_SUSPENDED_FACT)
+
+    async def follow_validity(self, *, look_every_s: float = 10.0) -> None:
+        """Change `version` when the grants have become too old to be trusted, until cancelled: what was published for
+        a user of a higher level is published anew then. `level` needs none of this.
+        """
+        while True:
+            self._note_validity()
+            await asyncio.sleep(look_every_s)
 
     async def next_version(self, version: int) -> int:
         """Wait until `self.version` is another than `version`, and return it. Any number of tasks may wait."""
@@ -110,7 +120,18 @@ class AccessControl:
     def _is_trusted(self, uuid: Uuid) -> bool:
         if self._suspended and not self._suspended.isdisjoint({uuid, _EVERY_DEVICE}):
             return False
+        return self._is_valid()
+
+    def _is_valid(self) -> bool:
         return self._confirmed_at is None or self._clock.now() - self._confirmed_at <= self._grants_valid
+
+    def _note_validity(self) -> None:
+        if self._was_valid is not (is_valid := self._is_valid()):
+            self._was_valid = is_valid
+            log.info(
+                "grants_valid_again" if is_valid else "grants_no_longer_valid", confirmed_at=str(self._confirmed_at)
+            )
+            self._change_version()
 
     def _granted_levels(self, uuid: Uuid) -> Mapping[str, Permission]:
         record = self._records.get(uuid)

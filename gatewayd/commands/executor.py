@@ -40,7 +40,7 @@ from gatewayd.model.request import (
 )
 from gatewayd.model.status import OperationStatus
 from gatewayd.refusal_log import RefusalLog, cut
-from gatewayd.store.command_journal import CommandJournal, Entered, Repeated
+from gatewayd.store.command_journal import Begun, CommandJournal, Entered, Repeated
 from gatewayd.store.outbox import Outbox
 
 log = structlog.get_logger()
@@ -217,7 +217,7 @@ class CommandExecutor:
         try:
             if refused := self._refusal(submission):
                 raise refused
-            begun = await self._journal.begin(request)
+            begun = await self._begin_in_journal(request)
             if isinstance(begun, Repeated):
                 await self._repeat(begun.answer, reply)
         except GatewayError as error:
@@ -226,8 +226,20 @@ class CommandExecutor:
             self.counters["refused"] += 1
             self._refuse(submission, error.status)
             return
-        if isinstance(begun, Entered):
-            await self._execute(submission, begun.id)
+        if begun is None or isinstance(begun, Entered):
+            await self._execute(submission, None if begun is None else begun.id)
+
+    async def _begin_in_journal(self, request: Request) -> Begun | None:
+        """Enter the request; None for a query that the disk does not take: to ask changes nothing, once or twice.
+
+        Raises StoreError.
+        """
+        try:
+            return await self._journal.begin(request)
+        except StoreError:
+            if isinstance(request.action, Query):
+                return None
+            raise
 
     def _refusal(self, submission: _Submission) -> GatewayError | None:
         """Why the request may not be executed now."""
@@ -249,7 +261,8 @@ class CommandExecutor:
         else:
             reply.final(Answer(OperationStatus[answer.status], answer.record))
 
-    async def _execute(self, submission: _Submission, row: int) -> None:
+    async def _execute(self, submission: _Submission, row: int | None) -> None:
+        """Execute and answer a request; `row` is the journal's, None where it is not in there."""
         request, reply = submission.request, submission.reply
         clock = asyncio.get_running_loop().time
         self.counters["executed"] += 1
@@ -262,6 +275,22 @@ class CommandExecutor:
             reply.progress(progress)
         outcome = await self._outcome(submission) if refused is None else self._failed(request, refused)
         answer = replace(outcome, record=self._visible(request.user, request.uuid, outcome.record))
+        await self._finish(submission, row, answer)
+        log.info(
+            "request_answered",
+            user=request.user,
+            uuid=request.uuid,
+            exectype=request.exectype,
+            status=answer.status.name,
+            took_s=round(clock() - started, 4),
+        )
+
+    async def _finish(self, submission: _Submission, row: int | None, answer: Answer) -> None:
+        """Send the final answer, after it has been entered in the journal where the request is."""
+        request, reply = submission.request, submission.reply
+        if row is None:
+            reply.final(answer)
+            return
         item = _item(request, answer)
         try:
             await self._journal.finish(row, item, through_outbox=reply.uses_outbox)
@@ -272,14 +301,6 @@ class CommandExecutor:
         else:
             if not reply.uses_outbox:
                 reply.final(answer)
-        log.info(
-            "request_answered",
-            user=request.user,
-            uuid=request.uuid,
-            exectype=request.exectype,
-            status=answer.status.name,
-            took_s=round(clock() - started, 4),
-        )
 
     async def _outcome(self, submission: _Submission) -> Answer:
         """The handler's answer, or the status that its failure means."""

@@ -3,7 +3,8 @@
 The demo, tests and benchmarks start it, and start the daemon with its addresses.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,20 +49,21 @@ async def simulated_environment(
     users: Sequence[str] = (),
     superusers: Sequence[str] = (),
     brokers: Sequence[BrokerKind] = KINDS,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Environment]:
     """Run `network` (default: one without devices), a cloud with OWNER and GUEST, and a broker.
 
     `users` have an account at the broker too; `superusers` among them may read and write all topics. The broker is
-    the first of `brokers` that is installed. Raises BrokerError.
+    the first of `brokers` that is installed. `now` is the cloud's clock; with `tls` it speaks HTTPS. Raises
+    BrokerError.
     """
     if network is None:
         network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=1)
         network.form()  # forming would take bellows eight seconds
     async with AsyncExitStack() as stack:
         radio_url = await stack.enter_async_context(network.serve())
-        cloud = await stack.enter_async_context(
-            SimulatedCloud(now=lambda: datetime.now(UTC), shows_member_ids=True).serve()
-        )
+        cloud = await stack.enter_async_context(SimulatedCloud(now=now, shows_member_ids=True).serve(tls=tls))
         for user in (OWNER, GUEST):
             cloud.register(user, PASSWORD)
         cloud.add_version(_NEWEST_FIRMWARE)

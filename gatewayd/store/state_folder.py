@@ -25,15 +25,18 @@ _READ_ONLY: Final = frozenset({errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODE
 """What a file system answers that has failed. A missing permission is a wrong setting, and refused as one."""
 
 _COPIED: Final = ("gatewayd.db", "gatewayd.db-wal", "zigbee.db", "zigbee.db-wal", "state-key")
-_DATABASES: Final = ("gatewayd.db", "zigbee.db")
+DATABASES: Final = ("gatewayd.db", "zigbee.db")
 _MAX_COPIED_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """Where the databases are for this run, and why that is not where they belong (None: it is)."""
+    """Where the databases are for this run, where they belong (`wanted`), and why that is another place (None: it is
+    not).
+    """
 
     path: Path
+    wanted: Path
     problem: str | None = None
 
 
@@ -55,27 +58,37 @@ def state_folder(wanted: Path, scratch: Path | None = None) -> Iterator[StateFol
             ) from error
         problem = f"the state folder {wanted} cannot be written: {error.strerror}. What changes is lost with a restart"
     else:
-        yield StateFolder(wanted)
+        yield StateFolder(wanted, wanted)
         return
     log.error("state_folder_not_writable", path=str(wanted), reason=problem)
-    _refuse_if_in_use(wanted / _DATABASES[0])
+    _refuse_if_in_use(wanted / DATABASES[0])
     with tempfile.TemporaryDirectory(prefix="gatewayd-", dir=scratch, ignore_cleanup_errors=True) as name:
         copy = Path(name)
-        copied_at = {one: _stamp(wanted / one) for one in _DATABASES}
+        copied_at = {one: stamp(wanted / one) for one in DATABASES}
         for one in _COPIED:
             _copy(wanted / one, copy / one)
         try:
-            yield StateFolder(copy, problem)
+            yield StateFolder(copy, wanted, problem)
         finally:  # a daemon that is stopped is cancelled
-            if copied_at == {one: _stamp(wanted / one) for one in _DATABASES}:
+            if copied_at == {one: stamp(wanted / one) for one in DATABASES}:
                 _put_back(copy, wanted)
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether a file can be made in `folder` and reaches the disk."""
+    try:
+        _try_writing(folder)
+    except OSError:
+        return False
+    return True
 
 
 def _try_writing(folder: Path) -> None:
     """Raises OSError where nothing can be written. A full disk can: the store says what it does then."""
     probe = folder / f".writable-{os.getpid()}"
     try:
-        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with os.fdopen(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+            os.fsync(file.fileno())
         probe.unlink()
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
@@ -94,7 +107,8 @@ def _refuse_if_in_use(database: Path) -> None:
         raise StoreError(f"Another process has the database {database} open. Is gatewayd already running?")
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def stamp(path: Path) -> tuple[int, int] | None:
+    """When `path` was last written, and its size; None where it is not there."""
     try:
         status = path.stat()
     except OSError:
@@ -120,7 +134,7 @@ def _put_back(copy: Path, wanted: Path) -> None:
     """Replace the databases, each whole or not at all."""
     try:
         _try_writing(wanted)
-        for one in _DATABASES:
+        for one in DATABASES:
             if not (copy / one).exists() or (copy / f"{one}-wal").exists():
                 continue  # not closed cleanly: the one that is there stays
             fresh = wanted / f"{one}.new"

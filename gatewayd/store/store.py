@@ -140,6 +140,10 @@ class Store:
         """Why writing fails; None while it works."""
         return self._health.problem
 
+    def is_in_place(self) -> bool:
+        """Whether the file at the database's path is the one that is open. Asks the disk: not for the event loop."""
+        return self._disk.is_in_place
+
     @property
     def secrets_problem(self) -> str | None:
         """What is wrong with the state key or the secrets that it sealed; None where nothing is."""

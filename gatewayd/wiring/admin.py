@@ -30,6 +30,7 @@ def build_console(
         provisioning,
         cloud,
         parts,
+        local.clock,
         owner=settings.owner,
         warnings=tuple(insecure_connections(settings)),
         monotonic=boottime_s,

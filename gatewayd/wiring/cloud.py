@@ -6,10 +6,12 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import structlog
 
 from gatewayd import __version__
+from gatewayd.certificate_dates import client_context
 from gatewayd.cloud.access_control import AccessControl
 from gatewayd.cloud.delivery.sender import RestSender
 from gatewayd.cloud.mqtt.publisher import MqttPublisher, last_will
@@ -25,6 +27,7 @@ from gatewayd.model.errors import NotIdentifiedError, StoreError
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import OutboxItem
 from gatewayd.model.record import Record
+from gatewayd.trusted_time import BestClock
 from gatewayd.wiring.local import LocalServices
 
 log = structlog.get_logger()
@@ -80,7 +83,7 @@ async def run_cloud_services(
     record = local.store.mirror.get(uuid)
     assert record is not None
     credentials = Credentials(settings.cloud.username, password, uuid, settings.cloud.register)
-    transport = Transport(settings.cloud.base_url, tls=private_ca(settings), chance=random.Random())  # noqa: S311
+    transport = Transport(settings.cloud.base_url, tls=tls_context(settings, local.clock), chance=random.Random())  # noqa: S311
     async with CloudClient.connect(transport, credentials) as client:
         services = build_cloud_services(settings, password, local, record, client)
         local.zigbee.refresh(await local.executor.answer_unfinished())
@@ -100,23 +103,26 @@ def build_cloud_services(
     sync = Sync(
         client, mirror, local.store.cloud_cache, local.access, local.clock, interval_s=settings.cloud.sync_interval_s
     )
-    listener = RequestListener(
-        local.executor.submit,
-        zone=settings.zone,
-        access_changed=partial(look_up_permissions, local.access, sync, gateway.uuid),
-    )
-    publisher = MqttPublisher(mirror, outbox, local.access, local.store.facts, local.health, settings.owner)
-    session = MqttSession(
-        mqtt_account(settings, password, gateway.uuid),
-        last_will(gateway, settings.owner),
-        (publisher.serve, listener.serve),
-        chance=random.Random(),  # noqa: S311  (jitter)
-    )
 
     def may_leave(item: OutboxItem) -> bool:
         # A cloud that answers and does not tell the time keeps nothing waiting.
         is_untold = local.clock.known_now() is None and sync.progress.any_done and not sync.progress.running
         return is_untold or local.dating.may_leave(item)
+
+    listener = RequestListener(
+        local.executor.submit,
+        zone=settings.zone,
+        access_changed=partial(look_up_permissions, local.access, sync, gateway.uuid),
+    )
+    publisher = MqttPublisher(
+        mirror, outbox, local.access, local.store.facts, local.health, settings.owner, may_leave=may_leave
+    )
+    session = MqttSession(
+        mqtt_account(settings, password, gateway.uuid, local.clock),
+        last_will(gateway, settings.owner),
+        (publisher.serve, listener.serve),
+        chance=random.Random(),  # noqa: S311  (jitter)
+    )
 
     sender = RestSender(client, mirror, outbox, may_leave=may_leave)
     latest = partial(latest_firmware, settings, client)
@@ -124,7 +130,7 @@ def build_cloud_services(
     return CloudServices(listener, session, sender, sync, firmware)
 
 
-def mqtt_account(settings: Settings, password: str, uuid: Uuid) -> MqttAccount:
+def mqtt_account(settings: Settings, password: str, uuid: Uuid, clock: BestClock) -> MqttAccount:
     """How the gateway signs in to the broker."""
     return MqttAccount(
         settings.mqtt.host,
@@ -133,7 +139,7 @@ def mqtt_account(settings: Settings, password: str, uuid: Uuid) -> MqttAccount:
         password,
         uuid,
         settings.mqtt.keepalive_s,
-        tls_context(settings),
+        tls_context(settings, clock) if settings.mqtt.tls else None,
     )
 
 
@@ -156,13 +162,6 @@ async def latest_firmware(settings: Settings, client: CloudClient) -> str:
     return (await client.versions.latest(settings.firmware.device_type)).version
 
 
-def private_ca(settings: Settings) -> ssl.SSLContext | None:
-    """For HTTPS: the private CA that MQTT trusts, where one is set."""
-    return ssl.create_default_context(cafile=settings.mqtt.ca_file) if settings.mqtt.ca_file else None
-
-
-def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """TLS of the MQTT connection, with a private CA where one is set."""
-    if not settings.mqtt.tls:
-        return None
-    return ssl.create_default_context(cafile=settings.mqtt.ca_file or None)
+def tls_context(settings: Settings, clock: BestClock) -> ssl.SSLContext:
+    """TLS of one transport (HTTPS, MQTT), with a private CA where one is set."""
+    return client_context(clock, Path(settings.mqtt.ca_file) if settings.mqtt.ca_file else None)

@@ -1,6 +1,7 @@
 """Dates anew, once the time is known, what was dated while it was not and has not left yet."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta, tzinfo
 from typing import Final
 
@@ -9,14 +10,20 @@ from msgspec.structs import replace
 
 from gatewayd.model.api_time import UnsureDate, shift_api_time
 from gatewayd.model.errors import StoreError
+from gatewayd.model.ids import ExecType
 from gatewayd.model.outbox_items import MessageItem, NoticeItem, OutboxItem, Route
 from gatewayd.store.store import Store
 from gatewayd.trusted_time import BestClock
 
 log = structlog.get_logger()
 
+NOTICES_WAIT_S: Final = 10.0
+"""How long notices wait for the time once it is not known; then they leave with the board's best guess: an alarm that
+comes late is worse than one with a wrong date, and the message over REST (§2.9), which waits on, has the right one.
+"""
+
 _LOOK_EVERY_S: Final = 0.5
-_AGAIN_AFTER_S: Final = 5.0  # what was being written while the time became known
+_LOOK_AGAIN_S: Final = 60.0
 _RETRY_S: Final = 10.0
 
 
@@ -27,34 +34,75 @@ class Dating:
         self._clock = clock
         self._store = store
         self._zone = zone
-        self._is_done = False
+        self._is_done = False  # what waited when the time became known is dated anew
+        self._not_done_since = asyncio.get_running_loop().time()
+        self._is_overdue = False  # notices have waited for long enough
+        self._is_found = asyncio.Event()  # something that can be dated anew
 
     def may_leave(self, item: OutboxItem) -> bool:
-        """False for an item whose date is to be corrected as soon as the time is known."""
-        return self._is_done or not isinstance(item, MessageItem) or item.unsure is None
+        """False for an item that is to be dated anew first, now or as soon as the time is known, and for a notice that
+        would overtake such a one.
+
+        Notices do not wait for longer than NOTICES_WAIT_S for a time that is not known.
+        """
+        match item:
+            case MessageItem(unsure=None):
+                return True
+            case NoticeItem(unsure=None, exectype=ExecType.UPDATE):
+                return self._is_done or self._is_overdue
+            case MessageItem() | NoticeItem() if item.unsure is not None:
+                return self._may_leave_unsurely(item, item.unsure)
+            case _:
+                return True
+
+    def _may_leave_unsurely(self, item: MessageItem | NoticeItem, unsure: UnsureDate) -> bool:
+        if self._clock.known_now() is None:
+            return isinstance(item, NoticeItem) and self._is_overdue
+        if self._clock.correction(unsure) is None:  # of another boot: its date stays as it is
+            return self._is_done or (isinstance(item, NoticeItem) and self._is_overdue)
+        self._is_found.set()  # it was being written, or in flight, while the others were dated anew
+        return False
 
     async def run(self) -> None:
         """Date anew whenever the time has become known, until cancelled."""
         while True:
             if self._clock.known_now() is None:
-                self._is_done = False
+                self._note_unknown()
                 await asyncio.sleep(_LOOK_EVERY_S)
                 continue
+            self._is_found.clear()
             try:
-                is_first, self._is_done = not self._is_done, await self._date_anew()
+                changed = await self._date_anew()
             except StoreError as error:
                 log.warning("not_dated_anew", reason=str(error), retry_in_s=_RETRY_S)
+                self._note_overdue()
                 await asyncio.sleep(_RETRY_S)
                 continue
-            self._store.outbox.retry_now(Route.REST)
-            await asyncio.sleep(_AGAIN_AFTER_S if is_first else 60.0)
+            is_first, self._is_done, self._is_overdue = not self._is_done, True, False
+            if changed or is_first:
+                for route in Route:
+                    self._store.outbox.retry_now(route)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN_S):
+                    await self._is_found.wait()
+
+    def _note_unknown(self) -> None:
+        if self._is_done:
+            self._is_done, self._not_done_since = False, asyncio.get_running_loop().time()
+        self._note_overdue()
+
+    def _note_overdue(self) -> None:
+        if not self._is_overdue and asyncio.get_running_loop().time() - self._not_done_since >= NOTICES_WAIT_S:
+            self._is_overdue = True
+            self._store.outbox.retry_now(Route.MQTT)
 
     async def _date_anew(self) -> bool:
+        """Whether any item was."""
         items = await self._store.outbox.rewrite(self._corrected)
         records = self._store.mirror.date_anew(self._shifted)
         if items or records:
             log.info("dated_anew", items=items, records=records)
-        return True
+        return items > 0
 
     def _corrected(self, item: OutboxItem) -> OutboxItem:
         if not isinstance(item, MessageItem | NoticeItem) or item.unsure is None:

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from gatewayd.admin.status import (
+    ClockSnapshot,
     DeviceSnapshot,
     GatewayStatus,
     MqttSnapshot,
@@ -31,6 +32,7 @@ VIEW = DemoView(
         mqtt=MqttSnapshot(up=True, trouble=None, connections=1),
         rest=RestSnapshot(None),
         store=StoreSnapshot(None),
+        clock=ClockSnapshot("cloud", "2026-12-24T18:00:00Z", 0),
         devices=2,
         outbox={"mqtt": 0, "rest": 6},
         requests={},

@@ -185,4 +185,6 @@ async def test_firmware_outbox_status_and_log_level_are_answered(ctl: Gatewayctl
     assert json.loads((await ctl("outbox", "--json"))[1]).keys() == {"waiting", "dead"}
     status = json.loads((await ctl("status", "--json"))[1])
     assert (status["gateway"], status["mqtt"]["up"]) == (COORDINATOR, True)
+    assert (status["clock"]["source"], status["clock"]["board_off_by_s"]) == ("cloud", pytest.approx(0, abs=2))
+    assert "source cloud" in (await ctl("status"))[1]
     assert await ctl("log-level", "warning") == (0, "log level is warning\n", "")

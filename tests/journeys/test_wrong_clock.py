@@ -18,6 +18,7 @@ from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.environment import COORDINATOR, PASSWORD, Environment, simulated_environment
 from gatewayd.simulator.radio import Lock, SimulatedNetwork, lock
 from gatewayd.trusted_time import BestClock
+from gatewayd.wiring import dating
 from tests.common.join_devices import join_all
 
 DOOR = "00158d0003b00001"
@@ -125,3 +126,27 @@ async def test_openings_that_were_dated_wrongly_are_dated_anew_before_they_leave
                 await until_told(environment, told + 3)
     assert all(is_now(moment) for moment in unlocks(environment)[told:])
     assert len(unlocks(environment)) == told + 3
+
+
+async def test_notice_waits_for_the_time_and_an_answer_does_not(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dating, "NOTICES_WAIT_S", 60.0)
+    board = Board(timedelta())
+    settings = settings_for(environment, tmp_path)
+    async with daemon.running(settings, PASSWORD, {}, clock=board.clock()), environment.phone() as phone:
+        await join_door(environment, phone)
+    board.behind = timedelta(hours=-3)
+    environment.cloud.faults.fail("/", status=503, times=100_000)
+    async with daemon.running(settings, PASSWORD, {}, clock=board.clock()) as console, environment.phone() as phone:
+        async with asyncio.timeout(30):
+            while not (console.snapshots.radio().up and console.snapshots.mqtt().up):
+                await asyncio.sleep(0.05)
+        assert door_of(environment).enter_pin(PIN)
+        assert (await phone.request(Category.LOCK, DOOR, ExecType.QUERY)).meaning is OperationStatus.DEVICE_NORMAL
+        await asyncio.sleep(1)
+        assert not any(seen.meaning is OperationStatus.UNLOCK_EVENT for seen in phone.received)
+        environment.cloud.faults.clear()
+        await console.sync_now(NoParams())
+        seen = await phone.expect(lambda seen: seen.meaning is OperationStatus.UNLOCK_EVENT)
+    assert is_now(parse_api_time(seen.msg["update_time"], ZONE))

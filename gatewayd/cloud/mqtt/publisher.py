@@ -6,7 +6,7 @@ refuses is the outcome of its own item: an outbox row is sent again or becomes a
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol
@@ -22,7 +22,7 @@ from gatewayd.cloud.mqtt.envelope import write_envelope
 from gatewayd.cloud.mqtt.retained import RetainedTopics
 from gatewayd.cloud.mqtt.topics import Topic, request_filters
 from gatewayd.model.ids import ExecType, Uuid
-from gatewayd.model.outbox_items import AnswerItem, NoticeItem, Route
+from gatewayd.model.outbox_items import AnswerItem, NoticeItem, OutboxItem, Route
 from gatewayd.model.permission import Permission
 from gatewayd.model.ports import FactStore
 from gatewayd.model.privacy import visible_record
@@ -38,6 +38,7 @@ _MAX_IN_FLIGHT: Final = 100  # outbox rows
 _ROW_BACKOFF: Final = Backoff(first_s=2.0, longest_s=120.0)
 _MAX_ATTEMPTS_REFUSED: Final = 8
 _MAX_ATTEMPTS_UNACKNOWLEDGED: Final = 3
+_LOOK_AGAIN_S: Final = 1.0
 _JUST_S: Final = 1.0
 _PAUSE_S: Final = 30.0  # while the broker takes no message at all
 
@@ -79,7 +80,7 @@ class MqttPublisher:
 
     A state is retained, for the owner and for every user who may query the device. Which topics hold one is kept in
     `facts`, so that it is cleared when a permission ends or a device goes, even where that happens while the broker is
-    away.
+    away. An item of the outbox that `may_leave` denies waits: its date is about to be corrected.
     """
 
     def __init__(
@@ -90,6 +91,8 @@ class MqttPublisher:
         facts: FactStore,
         health: HealthSource,
         owner: str,
+        *,
+        may_leave: Callable[[OutboxItem], bool] = lambda _: True,
     ) -> None:
         self._mirror = mirror
         self._outbox = outbox
@@ -97,6 +100,7 @@ class MqttPublisher:
         self._retained = RetainedTopics(facts)
         self._health = health
         self._owner = owner
+        self._may_leave = may_leave
         self._probing = asyncio.Lock()
         self.published = 0
 
@@ -195,6 +199,9 @@ class MqttPublisher:
                     while len(running) >= _MAX_IN_FLIGHT:
                         await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                     for row in await self._outbox.take(Route.MQTT, _MAX_IN_FLIGHT - len(running)):
+                        if not self._may_leave(row.item):
+                            self._outbox.delay(row.id, _LOOK_AGAIN_S)
+                            continue
                         task = tasks.create_task(self._deliver(connection, row, accepted))
                         running.add(task)
                         task.add_done_callback(running.discard)

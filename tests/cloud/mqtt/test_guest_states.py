@@ -1,5 +1,6 @@
 """States for guests, over a real broker: who may query sees them, without private fields, and no longer than that."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -30,13 +31,13 @@ TOPIC = f"{GUEST}/lock/{DOOR.uuid}/update"
 
 @asynccontextmanager
 async def gateway_with(
-    broker: Broker, path: Path, level: Permission | None
+    broker: Broker, path: Path, level: Permission | None, clock: HandClock | None = None
 ) -> AsyncIterator[tuple[Gateway, AccessControl]]:
     """A gateway with a door on which the guest has `level`."""
     created: list[AccessControl] = []
 
     def create_access(store: Store) -> AccessControl:
-        access = AccessControl(OWNER, store.mirror, store.facts, HandClock(), grants_valid=timedelta(days=7))
+        access = AccessControl(OWNER, store.mirror, store.facts, clock or HandClock(), grants_valid=timedelta(days=7))
         access.set_grants(grants(level))
         created.append(access)
         return access
@@ -124,3 +125,24 @@ async def test_state_is_cleared_when_the_cloud_has_the_device_no_longer(broker: 
         await guest.expect(lambda seen: seen.topic == TOPIC and not seen.msg)
         await owner.expect(lambda seen: seen.topic == f"{OWNER}/lock/{DOOR.uuid}/update" and not seen.msg)
     assert await last_retained(broker) is None
+
+
+async def test_private_fields_leave_the_retained_state_when_grants_are_no_longer_valid(
+    broker: Broker, tmp_path: Path
+) -> None:
+    clock = HandClock()
+    async with (
+        gateway_with(broker, tmp_path / "gatewayd.db", Permission.AUTHORIZE, clock) as (_, access),
+        AppClient.connect(broker.host, broker.port, GUEST, PASSWORD) as guest,
+    ):
+        await access.confirm(access.suspensions)
+        following = asyncio.create_task(access.follow_validity(look_every_s=0.05))
+        await guest.expect(lambda seen: seen.topic == TOPIC and "13825182430" in str(seen.msg))
+        clock.at += timedelta(days=8)
+        await guest.expect(lambda seen: seen.topic == TOPIC and seen.msg["perm"] == Permission.QUERY)
+        assert "13825182430" not in str(await last_retained(broker))
+        await access.confirm(access.suspensions)
+        await guest.expect(
+            lambda seen: seen.topic == TOPIC and "13825182430" in str(seen.msg), since=guest.received[-1].at + 1e-6
+        )
+        following.cancel()
