@@ -42,7 +42,7 @@ chaos: $(VENV)/.dev
 
 # Its clean root is made once by debootstrap, in /var/cache/gatewayd-board (BOARD_CACHE).
 board: $(VENV)/.dev
-	scripts/need systemd-nspawn debootstrap
+	scripts/need systemd-nspawn debootstrap mosquitto
 	BOARD=1 $(BIN)/python -m pytest -o log_cli=true --log-cli-level=info tests/board
 
 lint: $(VENV)/.dev

@@ -87,7 +87,7 @@ async def running(
             parts.start("clock", partial(keep_lower_bound, clock, store.facts))
             parts.start("dates", local.dating.run)
             parts.start("access", local.access.follow_validity)
-            parts.start("recorder", local.recorder.run, essential=True)
+            parts.start("recorder", local.recorder.run, essential=True, finish=local.recorder.finish)
             parts.start("health", local.health.run)
             parts.start("local", partial(run_local_services, settings, local))
             parts.start("locks", local.lock_reconciler.run)
@@ -100,10 +100,7 @@ async def running(
                 parts.start("button", Button(settings.wifi.button, settings.wifi.button_key, press).run)
             parts.start("cloud", partial(run_cloud_services, settings, password, local, cloud, parts.start))
             parts.start("watchdog", build_watchdog(notifier, local, cloud, console).run)
-            try:
-                yield console
-            finally:
-                await local.recorder.finish()
+            yield console
 
 
 async def _tell_folder_back(folder: StateFolder, store: Store, tell: Callable[[Restart], object]) -> None:

@@ -48,6 +48,7 @@ class PartState:
     restarts: int = 0
     reason: str = ""
     restarted_at: float = 0.0
+    finish: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
@@ -78,9 +79,20 @@ class Parts:
             if self._owner.uncancel() == 0:  # else somebody else has cancelled it too, and that goes on
                 raise failure
 
-    def start(self, name: str, run: Callable[[], Awaitable[None]], *, essential: bool = False) -> None:
-        """Start a part: `run` is called, and called again where it raises. One that returns has done its work."""
-        part = PartState(name)
+    def start(
+        self,
+        name: str,
+        run: Callable[[], Awaitable[None]],
+        *,
+        essential: bool = False,
+        finish: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Start a part: `run` is called, and called again where it raises. One that returns has done its work.
+
+        `finish` is called when the parts that were started later have stopped, before `run` is cancelled: to do what
+        those have still left.
+        """
+        part = PartState(name, finish=finish)
         part.task = asyncio.create_task(self._run(part, run, essential=essential), name=name)
         self._parts.append(part)
 
@@ -128,13 +140,29 @@ class Parts:
         while self._parts:  # a part may still start another
             part = self._parts.pop()
             assert part.task is not None
+            if part.finish is not None and not part.task.done():
+                await _finish(part.name, part.finish, deadline)
             await _stop(part.task, deadline)
             log.debug("part_stopped", part=part.name)
 
 
+async def _finish(name: str, finish: Callable[[], Awaitable[None]], deadline: float) -> None:
+    try:
+        async with asyncio.timeout(_limit_s(deadline)):
+            await finish()
+    except TimeoutError:
+        log.error("part_not_finished", part=name, reason="not in time")  # noqa: TRY400
+    except Exception:
+        log.exception("part_not_finished", part=name)
+
+
+def _limit_s(deadline: float) -> float:
+    """How long one part may take to stop."""
+    return max(_ABANDONED_AFTER_S, min(deadline - asyncio.get_running_loop().time(), _PART_LIMIT_S))
+
+
 async def _stop(task: asyncio.Task[None], deadline: float) -> None:
-    left_s = deadline - asyncio.get_running_loop().time()
-    for limit_s in (max(_ABANDONED_AFTER_S, min(left_s, _PART_LIMIT_S)), _ABANDONED_AFTER_S):
+    for limit_s in (_limit_s(deadline), _ABANDONED_AFTER_S):
         task.cancel()
         await asyncio.wait({task}, timeout=limit_s)
         if task.done():

@@ -17,6 +17,8 @@ log = structlog.get_logger()
 _MAX_CHARS: Final = 200
 _MAX_READ: Final = 1_000  # of a reason; what follows is not looked at
 _MAX_SOURCES: Final = 256
+_TOTAL: Final = 10
+"""The share of all sources together, in shares of one."""
 
 _VALUE: Final = re.compile(
     r"""
@@ -48,14 +50,16 @@ class _Source:
 
 
 class RefusalLog:
-    """Writes at most `burst` lines of a source at once, and one every `interval_s` on average; `suppressed` in a line
-    says how many were left out before it. `monotonic` returns seconds.
+    """Writes at most `burst` lines of a source at once, and one every `interval_s` on average, and `_TOTAL` times as
+    many of all sources together: they may be many. `suppressed` in a line says how many of its source were left out
+    before it, `suppressed_of_all` how many of any, where all together had too many. `monotonic` returns seconds.
     """
 
     def __init__(self, monotonic: Callable[[], float], *, burst: int = 10, interval_s: float = 30.0) -> None:
         self._monotonic = monotonic
         self._burst = burst
         self._interval_s = interval_s
+        self._all = _Source(burst * _TOTAL, monotonic())
         self._sources: OrderedDict[str, _Source] = OrderedDict()
 
     def info(self, event: str, reason: object, *, source: str, **facts: object) -> None:
@@ -75,6 +79,8 @@ class RefusalLog:
         shown = {name: cut(value) if isinstance(value, str) else value for name, value in facts.items()}
         if found.suppressed:
             shown["suppressed"], found.suppressed = found.suppressed, 0
+        if self._all.suppressed:
+            shown["suppressed_of_all"], self._all.suppressed = self._all.suppressed, 0
         return {**shown, "reason": redact(reason)}
 
     def _take(self, source: str) -> _Source | None:
@@ -84,10 +90,17 @@ class RefusalLog:
         self._sources.move_to_end(source)
         if len(self._sources) > _MAX_SOURCES:
             self._sources.popitem(last=False)
-        found.tokens = min(self._burst, found.tokens + (now - found.filled_at) / self._interval_s)
-        found.filled_at = now
-        if found.tokens < 1:
+        self._fill(found, self._burst, self._interval_s, now)
+        self._fill(self._all, self._burst * _TOTAL, self._interval_s / _TOTAL, now)
+        if found.tokens < 1 or self._all.tokens < 1:
             found.suppressed += 1
+            self._all.suppressed += self._all.tokens < 1
             return None
         found.tokens -= 1
+        self._all.tokens -= 1
         return found
+
+    @staticmethod
+    def _fill(source: _Source, burst: float, interval_s: float, now: float) -> None:
+        source.tokens = min(burst, source.tokens + (now - source.filled_at) / interval_s)
+        source.filled_at = now

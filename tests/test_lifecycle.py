@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,33 @@ async def test_parts_stop_in_reverse_each_after_the_next_has_ended() -> None:
             parts.start(name, partial(part, name))
         await asyncio.sleep(0)
     assert ended == ["cloud", "radio", "store"]
+
+
+async def test_part_finishes_what_later_ones_left_before_it_is_stopped() -> None:
+    done: list[str] = []
+
+    async def part(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            done.append(f"{name} ended")
+
+    async def finish() -> None:
+        done.append("recorder finished")
+
+    async with Parts(STEADY) as parts:
+        parts.start("recorder", partial(part, "recorder"), finish=finish)
+        parts.start("radio", partial(part, "radio"))
+        await asyncio.sleep(0)
+    assert done == ["radio ended", "recorder finished", "recorder ended"]
+
+
+@pytest.mark.parametrize("finish", [forever, broken])
+async def test_part_that_cannot_finish_is_stopped_all_the_same(finish: Callable[[], Awaitable[None]]) -> None:
+    async with asyncio.timeout(STOP_LIMIT_S):
+        async with Parts(STEADY) as parts:
+            parts.start("recorder", forever, finish=finish)
+            await asyncio.sleep(0)
 
 
 async def test_part_that_another_starts_while_they_stop_is_stopped_too() -> None:

@@ -51,9 +51,24 @@ def test_source_that_repeats_itself_gets_few_lines_that_count_the_others() -> No
 
 
 def test_sources_that_are_remembered_are_bounded() -> None:
-    refusals = RefusalLog(lambda: 0.0, burst=1)
+    now = [0.0]
+    refusals = RefusalLog(lambda: now[0], burst=1)
     with capture_logs() as lines:
         for number in range(10_000):
+            now[0] += 3.0  # within the share of all
             refusals.info("request_refused", "no", source=str(number))
         refusals.info("request_refused", "no", source="9999")
     assert len(lines) == 10_000
+
+
+def test_many_sources_together_get_few_lines_too() -> None:
+    now = [0.0]
+    refusals = RefusalLog(lambda: now[0])
+    with capture_logs() as lines:
+        for number in range(10_000):
+            refusals.info("request_refused", "no", source=str(number))
+        assert len(lines) == 100
+        now[0] = 3.0
+        refusals.info("request_refused", "no", source="another")
+    assert len(lines) == 101
+    assert lines[-1]["suppressed_of_all"] == 9_900

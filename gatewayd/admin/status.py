@@ -146,7 +146,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     """The whole daemon. `outbox`: items waiting by route; `requests`: since the start, by what became of them.
 
     `parts`: those that fail again and again and are started anew, and why; `log_lines_dropped`: since the start;
-    `warnings`: of the settings.
+    `warnings`: of the settings; `datagrams`: over UDP since the start, `admitted` ones and why others were not.
     """
 
     version: str
@@ -164,6 +164,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     warnings: list[str]
     parts: dict[str, str] = {}
     log_lines_dropped: int = 0
+    datagrams: dict[str, int] = {}
 
 
 class StatusReader:
@@ -214,6 +215,7 @@ class StatusReader:
             warnings=list(self._warnings),
             parts=dict(self._parts.troubles),
             log_lines_dropped=log.dropped_lines(),
+            datagrams=self.datagrams(),
         )
 
     def line(self) -> str:
@@ -267,7 +269,11 @@ class StatusReader:
     def requests(self) -> dict[str, int]:
         """How many requests came since the start, by what became of them."""
         cloud = self._cloud.services_or_none()
-        return dict(self._executor.counters + cloud.listener.counters) if cloud else {}
+        return dict(self._executor.counters + cloud.listener.counters + cloud.session.counters) if cloud else {}
+
+    def datagrams(self) -> dict[str, int]:
+        """How many datagrams came since the start, by what became of them."""
+        return {decision.name.lower(): count for decision, count in self._provisioning.admissions.items()}
 
     def firmware(self) -> FirmwareCheck | None:
         """What the last look for newer firmware found; None before there was one."""

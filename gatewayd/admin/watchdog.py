@@ -20,6 +20,7 @@ STALLED_AFTER_S: Final = 120.0
 
 _INTERVAL_S: Final = 5.0
 _MAX_STATUS: Final = 200  # characters
+_UNKNOWN: Final = "unknown: "
 
 
 class Watchdog:
@@ -73,11 +74,21 @@ class Watchdog:
             elif stalled != was_stalled:
                 log.error("watchdog_not_fed", stalled=stalled)
             was_stalled = stalled
-            line = f"stuck: {', '.join(stalled)}" if stalled else " ".join(self._status().split())[:_MAX_STATUS]
+            line = f"stuck: {', '.join(stalled)}" if stalled else self._line()
             if line != sent:
+                if line.startswith(_UNKNOWN):
+                    log.error("status_line_failed", reason=line)
                 self._notify(f"STATUS={line}")
                 sent = line
             await asyncio.sleep(self._interval_s)
+
+    def _line(self) -> str:
+        """The status in one line; a fault in what makes it is none of the daemon's, which works."""
+        try:
+            line = self._status()
+        except Exception as error:  # noqa: BLE001
+            line = f"{_UNKNOWN}{error!r}"
+        return " ".join(line.split())[:_MAX_STATUS]
 
     def _stalled(self) -> tuple[str, ...]:
         """The parts that are stuck."""

@@ -143,7 +143,9 @@ class CommandExecutor:
         self._submitted: asyncio.Queue[_Submission] = asyncio.Queue(MAX_SUBMITTED)
         self._refusals = RefusalLog(time.monotonic)
         self.counters: Counter[str] = Counter()
-        """`executed`, `repeated`, `refused` and `crashed` requests; the last are faults of ours."""
+        """Requests: `executed` ones (begun, whatever came of them), `repeated`, `refused` (nothing was done), and
+        `crashed`, those that a fault of ours ended; one that crashed while it was executed is both.
+        """
 
     async def submit(self, request: Request, reply: Reply) -> None:
         """Hand over a request; returns once it is queued. It is executed even if the transport's connection ends."""
@@ -197,7 +199,7 @@ class CommandExecutor:
         try:
             has_turn = await queue.acquire(request.user, priority, submission.deadline - MIN_REMAINING_S)
             if not has_turn:
-                self._log_refusal(request, "the device was busy until the deadline")
+                self._note_refusal(request, "the device was busy until the deadline")
                 self._refuse(submission, OperationStatus.NODE_NOT_RESPONDING)
                 return
             try:
@@ -205,7 +207,7 @@ class CommandExecutor:
             finally:
                 queue.release()
         except RefusedError as error:
-            self._log_refusal(request, error)
+            self._note_refusal(request, error)
             submission.reply.final(Answer(error.status))
         finally:
             if queue.is_idle:
@@ -222,8 +224,7 @@ class CommandExecutor:
                 await self._repeat(begun.answer, reply)
         except GatewayError as error:
             # Not in the journal, or not answered again: nothing was done, and the requester may send it again.
-            self._log_refusal(request, error)
-            self.counters["refused"] += 1
+            self._note_refusal(request, error)
             self._refuse(submission, error.status)
             return
         if begun is None or isinstance(begun, Entered):
@@ -250,7 +251,8 @@ class CommandExecutor:
         record = self._records.get(request.uuid)
         return refusal(request, requester, record, self._time(), _waited(submission), self._ttl)
 
-    def _log_refusal(self, request: Request, reason: object) -> None:
+    def _note_refusal(self, request: Request, reason: object) -> None:
+        self.counters["refused"] += 1
         self._refusals.info("request_refused", reason, source=request.user, uuid=request.uuid, user=request.user)
 
     async def _repeat(self, answer: AnswerItem, reply: Reply) -> None:
@@ -265,12 +267,12 @@ class CommandExecutor:
         """Execute and answer a request; `row` is the journal's, None where it is not in there."""
         request, reply = submission.request, submission.reply
         clock = asyncio.get_running_loop().time
-        self.counters["executed"] += 1
         started = clock()
         # Judged again: writing the journal may have taken long, or the process stood still.
         refused = self._refusal(submission)
         if refused is None and submission.deadline - started < _MIN_REMAINING_AT_RADIO_S:
             refused = RefusedError("too little time is left to execute it", OperationStatus.NODE_NOT_RESPONDING)
+        self.counters["executed" if refused is None else "refused"] += 1
         if refused is None and (progress := _PROGRESS.get(type(request.action))) is not None:
             reply.progress(progress)
         outcome = await self._outcome(submission) if refused is None else self._failed(request, refused)
@@ -315,6 +317,7 @@ class CommandExecutor:
             return Answer(OperationStatus.NODE_NOT_RESPONDING, record)
         except Exception:  # a fault of ours: answered as one, and the daemon goes on
             log.exception("handler_failed", uuid=request.uuid, exectype=request.exectype)
+            self.counters["crashed"] += 1
             return Answer(OperationStatus.UNKNOWN_ERROR, record)
 
     def _failed(self, request: Request, error: GatewayError) -> Answer:

@@ -51,8 +51,9 @@ class LockLogReader(Protocol):
 class LockEvents:
     """Records the notifications of locks in the order in which the events happened.
 
-    `flush_notifications` waits until every notification of the lock that was received so far has been passed to
-    `record`; it raises StoreError while the store refuses them.
+    `flush_notifications` waits until every notification that was received so far has been passed to `record`, but for
+    those that are held since the lock sends too many: of these it drops what is in the log that it is given. It raises
+    StoreError while the store refuses them.
 
     `now` is the best clock that is known; `correction` returns what to add to what was dated by no right clock, once
     one is known.
@@ -68,7 +69,7 @@ class LockEvents:
         facts: FactStore,
         log_reader: LockLogReader,
         *,
-        flush_notifications: Callable[[Uuid], Awaitable[None]],
+        flush_notifications: Callable[[Uuid, Sequence[LockEvent]], Awaitable[None]],
         now: Callable[[], datetime],
         correction: Callable[[UnsureDate], timedelta | None] = lambda _: None,
         zone: tzinfo,
@@ -194,7 +195,7 @@ class LockEvents:
         how many were not known.
         """
         # What the lock sent before its log was read has been received, and is not missing once it is recorded.
-        await self._flush_notifications(uuid)
+        await self._flush_notifications(uuid, logged)
         missed = missing_events((*await self._store.stamped_events(uuid), *deferred), logged)
         for event in missed:
             while deferred and _stamp(deferred[0]) < _stamp(event):
@@ -254,17 +255,13 @@ def missing_events(known: Iterable[LockEvent], logged: Iterable[LockEvent]) -> t
     A notification and the log record of the same event have the same stamp; two like events in one second count twice.
     Logged events without a stamp are left out: they cannot be told apart from known ones.
     """
-    unmatched = Counter(_identity(event) for event in known)
+    unmatched = Counter(event.identity for event in known)
     missing = []
     for event in logged:
         if event.lock_time is None:
             continue
-        if unmatched[_identity(event)] > 0:
-            unmatched[_identity(event)] -= 1
+        if unmatched[event.identity] > 0:
+            unmatched[event.identity] -= 1
         else:
             missing.append(event)
     return tuple(missing)
-
-
-def _identity(event: LockEvent) -> tuple[int | None, int, int, int | None]:
-    return event.lock_time, event.source, event.code, event.user

@@ -109,6 +109,11 @@ class LockEvent:
     lock_time: int | None = None
     unsure: UnsureDate | None = None  # `at` is by no right clock
 
+    @property
+    def identity(self) -> tuple[int | None, int, int, int | None]:
+        """What the notification and the log record of one event have in common."""
+        return self.lock_time, self.source, self.code, self.user
+
 
 @dataclass(frozen=True, slots=True)
 class LockProgrammed:

@@ -14,6 +14,8 @@ from gatewayd import __version__
 from gatewayd.certificate_dates import client_context
 from gatewayd.cloud.access_control import AccessControl
 from gatewayd.cloud.delivery.sender import RestSender
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
+from gatewayd.cloud.mqtt.message_limit import MessageLimit
 from gatewayd.cloud.mqtt.publisher import MqttPublisher, last_will
 from gatewayd.cloud.mqtt.request_listener import RequestListener
 from gatewayd.cloud.mqtt.session import MqttAccount, MqttSession
@@ -114,13 +116,22 @@ def build_cloud_services(
         zone=settings.zone,
         access_changed=partial(look_up_permissions, local.access, sync, gateway.uuid),
     )
+    incoming = IncomingLimit(MessageLimit(settings.owner))
     publisher = MqttPublisher(
-        mirror, outbox, local.access, local.store.facts, local.health, settings.owner, may_leave=may_leave
+        mirror,
+        outbox,
+        local.access,
+        local.store.facts,
+        local.health,
+        settings.owner,
+        incoming=incoming,
+        may_leave=may_leave,
     )
     session = MqttSession(
         mqtt_account(settings, password, gateway.uuid, local.clock),
         last_will(gateway, settings.owner),
         (publisher.serve, listener.serve),
+        incoming=incoming,
         chance=random.Random(),  # noqa: S311  (jitter)
     )
 

@@ -126,7 +126,7 @@ def build_local_services(
         store.locks,
         store.facts,
         zigbee,
-        flush_notifications=lambda lock: recorder.flush(lock),  # noqa: PLW0108  (it is made below)
+        flush_notifications=lambda lock, logged: recorder.flush_lock(lock, logged),  # noqa: PLW0108  (it is made below)
         now=clock.now,
         correction=clock.correction,
         zone=settings.zone,

@@ -3,7 +3,7 @@
 Pure: the time is a parameter, in monotonic seconds. Recording is left to `event_recorder`.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -112,11 +112,12 @@ class EventLimit:
             bucket.held.clear()
         return found
 
-    def drop_stamped(self, uuid: Uuid) -> None:
-        """Drop the held operations of a lock that carry its own time: its log, which is about to be read, has them."""
+    def drop_logged(self, uuid: Uuid, logged: Iterable[LockEvent]) -> None:
+        """Drop the held operations of a lock that its log has too: they are recorded from there."""
         if (bucket := self._buckets.get((uuid, False))) is not None:
+            identities = {event.identity for event in logged}
             for kind, event in tuple(bucket.held.items()):
-                if isinstance(event, LockEvent) and event.lock_time is not None:
+                if isinstance(event, LockEvent) and event.lock_time is not None and event.identity in identities:
                     del bucket.held[kind]
                     bucket.coalesced += 1
 

@@ -7,7 +7,7 @@ recorded by `locks/`; how many of a device are recorded is decided in `event_lim
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -102,13 +102,16 @@ class EventRecorder:
                 finally:
                     self._queue.task_done()
 
-    async def flush(self, lock: Uuid | None = None) -> None:
+    async def flush_lock(self, lock: Uuid, logged: Iterable[LockEvent]) -> None:
+        """`flush`, and drop the held operations of `lock` that are in `logged`, what its log has. Raises StoreError."""
+        self._limit.drop_logged(lock, logged)
+        await self.flush()
+
+    async def flush(self) -> None:
         """Wait until every event that was handled so far is recorded; those that the limit holds are not waited for.
 
-        Held operations of `lock` that its log has too are dropped. Raises StoreError while the store refuses events.
+        Raises StoreError while the store refuses events.
         """
-        if lock is not None:
-            self._limit.drop_stamped(lock)
         joined, refused = asyncio.create_task(self._queue.join()), asyncio.create_task(self._refused.wait())
         try:
             await asyncio.wait((joined, refused), return_when=asyncio.FIRST_COMPLETED)

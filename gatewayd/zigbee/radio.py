@@ -64,7 +64,8 @@ class RadioSupervisor:
         self.network: NetworkInfo | None = None
         self.trouble: str | None = "not started yet"
         self.starting_since: float | None = None
-        """When the present attempt to start began, by the event loop's clock; None while it is up or pauses."""
+        """When the present attempt to start, or to end an application, began, by the event loop's clock; None while it
+        is up or pauses."""
         self.starts = 0
 
     @property
@@ -120,6 +121,7 @@ class RadioSupervisor:
             return await self._lost
         finally:
             was_up = self.up.is_set()
+            self.starting_since = loop.time()
             self.up.clear()
             self._app = None
             try:

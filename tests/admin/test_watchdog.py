@@ -22,12 +22,18 @@ class Service:
     store_answers: bool = True
     store_fails: bool = False
     status: str = "radio up on channel 15, connected to the cloud"
+    status_fails: bool = False
 
     async def probe_store(self) -> None:
         if not self.store_answers:
             await asyncio.Event().wait()
         if self.store_fails:
             raise StoreError("disk I/O error")
+
+    def line(self) -> str:
+        if self.status_fails:
+            raise KeyError("channel")
+        return self.status
 
     def fed(self) -> int:
         return self.sent.count("WATCHDOG=1")
@@ -44,7 +50,7 @@ async def watched(service: Service) -> AsyncIterator[None]:
         service.sent.append,
         service.probe_store,
         lambda: service.busy_since,
-        lambda: service.status,
+        service.line,
         interval_s=0.02,
         stalled_after_s=STALLED_AFTER_S,
     )
@@ -101,3 +107,12 @@ async def test_status_line_is_sent_when_it_changes() -> None:
         await service.until(lambda: "STATUS=radio away: cannot start" in service.sent)
     lines = [line for line in service.sent if line.startswith("STATUS=")]
     assert lines == [f"STATUS={Service.status}", "STATUS=radio away: cannot start"]
+
+
+async def test_status_line_that_cannot_be_made_is_no_reason_for_a_restart() -> None:
+    service = Service(status_fails=True)
+    async with watched(service):
+        await service.until(lambda: service.fed() > 3)
+        service.status_fails = False
+        await service.until(lambda: f"STATUS={Service.status}" in service.sent)
+    assert "STATUS=unknown: KeyError('channel')" in service.sent

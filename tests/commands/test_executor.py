@@ -1,6 +1,7 @@
 """The executor with a transport that is not MQTT: the same checks, the same journal, answers straight to the reply."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.commands.device_queue import MAX_QUEUED
-from gatewayd.commands.executor import DEADLINE_S, CommandExecutor
+from gatewayd.commands.executor import DEADLINE_S, MIN_REMAINING_S, CommandExecutor
 from gatewayd.commands.handlers import Handlers, handle
 from gatewayd.model.errors import DeviceUnreachableError, StoreError
 from gatewayd.model.ids import Category, ExecType, Sn, Uuid
@@ -83,7 +84,7 @@ def unlock(sn: str, user: str = LOCAL) -> Request:
 
 
 @asynccontextmanager
-async def running(path: Path) -> AsyncIterator[Bench]:
+async def running(path: Path, deadline_s: float = DEADLINE_S) -> AsyncIterator[Bench]:
     async with Store.open(path, now=lambda: datetime.now(UTC), zone=UTC, key=KEY) as store:
         await store.mirror.put(lock())
         bench: Bench
@@ -100,6 +101,7 @@ async def running(path: Path) -> AsyncIterator[Bench]:
             handlers=Handlers([handle(OperateLock, operate)]),
             clock=clock,
             ttl=timedelta(seconds=30),
+            deadline_s=deadline_s,
         )
         bench = Bench(store, executor, clock=clock)
         bench.gate.set()
@@ -149,6 +151,7 @@ async def test_request_whose_permission_ends_while_it_is_journalled_is_not_execu
     monkeypatch.setattr(bench.store.journal, "begin", begin_during_a_revocation)
     assert await bench.ask(unlock("1")) == ([], OperationStatus.PERMISSION_DENIED)
     assert bench.executed == []
+    assert bench.executor.counters == {"refused": 1}
 
 
 async def test_request_whose_journalling_took_its_time_is_not_executed(
@@ -207,6 +210,7 @@ async def test_failure_of_a_handler_is_answered_and_the_next_request_executed(
 ) -> None:
     bench.failure = failure
     assert await bench.ask(unlock("1")) == ([OperationStatus.CONTROLLING], status)
+    assert bench.executor.counters == Counter(executed=1, crashed=status is OperationStatus.UNKNOWN_ERROR)
     bench.failure = None
     assert (await bench.ask(unlock("2")))[1] is OperationStatus.CONTROLLED
 
@@ -218,11 +222,27 @@ async def test_requests_beyond_the_devices_queue_are_refused(bench: Bench) -> No
         await bench.executor.submit(unlock(str(number)), reply)
     async with asyncio.timeout(10):
         assert (await replies[-1].answers.get()).status is OperationStatus.LIMIT_EXCEEDED
+    assert bench.executor.counters["refused"] == 1
     bench.gate.set()
     async with asyncio.timeout(10):
         statuses = [(await reply.answers.get()).status for reply in replies[:-1]]
     assert statuses == [OperationStatus.CONTROLLED] * (MAX_QUEUED + 1)
     assert bench.executed == [str(number) for number in range(MAX_QUEUED + 1)]
+
+
+async def test_request_whose_turn_does_not_come_in_time_is_refused_and_counted(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path / "gatewayd.db", deadline_s=MIN_REMAINING_S + 1.0) as bench:
+        bench.gate.clear()
+        first = asyncio.create_task(bench.ask(unlock("1")))
+        async with asyncio.timeout(10):
+            while not bench.executed:
+                await asyncio.sleep(0.001)
+        assert await bench.ask(unlock("2")) == ([], OperationStatus.NODE_NOT_RESPONDING)
+        assert bench.executor.counters == {"executed": 1, "refused": 1}
+        assert bench.executed == ["1"]
+        await first
 
 
 async def test_fault_of_ours_is_answered_as_one_and_the_next_request_is_executed(

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Protocol, get_args
 from zoneinfo import ZoneInfo
 
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
+from gatewayd.cloud.mqtt.message_limit import MessageLimit
 from gatewayd.cloud.mqtt.publisher import MqttPublisher, last_will
 from gatewayd.cloud.mqtt.request_listener import RequestListener
 from gatewayd.cloud.mqtt.session import MqttAccount, MqttSession
@@ -161,10 +163,15 @@ async def running(
             deadline_s=deadline_s,
         )
         listener = RequestListener(executor.submit, zone=ZONE, access_changed=bench.note_access_change)
-        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, Health(), OWNER)
+        incoming = IncomingLimit(MessageLimit(OWNER))
+        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, Health(), OWNER, incoming=incoming)
         account = MqttAccount(broker.host, broker.port, OWNER, password, GATEWAY, ack_timeout_s=ack_timeout_s)
         session = MqttSession(
-            account, last_will(gateway, OWNER), (publisher.serve, listener.serve), chance=random.Random(1)
+            account,
+            last_will(gateway, OWNER),
+            (publisher.serve, listener.serve),
+            incoming=incoming,
+            chance=random.Random(1),
         )
         await executor.answer_unfinished()
         async with asyncio.TaskGroup() as tasks:

@@ -13,3 +13,13 @@ def processes_of_session(leader: int) -> list[str]:
             if int(rest.split()[3]) == leader:
                 found.append(name)
     return found
+
+
+def children_of(parent: int) -> list[int]:
+    """The processes that this one has started and that live."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found

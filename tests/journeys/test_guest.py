@@ -4,21 +4,17 @@ import asyncio
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from gatewayd.admin.console import Console, NoParams
-from gatewayd.cloud.rest.authorizations import Authorization
-from gatewayd.cloud.rest.client import CloudClient
-from gatewayd.cloud.rest.members import Member
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.permission import Permission
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.environment import COORDINATOR, GUEST, OWNER, PASSWORD
+from tests.common.guests import authorize_guest, turn_on, until_cloud_has
 from tests.common.rest import connect_client
-from tests.common.running_gateway import LAMP, RunningGateway, running_gateway
+from tests.common.running_gateway import LAMP, running_gateway
 
-TURN_ON = {"operate": 1, "operate_channel_id": 1}
 AUTHORIZATION_EXPIRED = msgspec.json.encode(
     {
         "msg": {},
@@ -38,31 +34,8 @@ async def synced(console: Console, after: int) -> int:
             await asyncio.sleep(0.02)
 
 
-async def until_cloud_has_lamp(gateway: RunningGateway) -> None:
-    async with asyncio.timeout(60):
-        while LAMP not in {record["uuid"] for record in gateway.environment.cloud.records(OWNER)}:
-            await asyncio.sleep(0.05)
-
-
-async def authorize_guest(app: CloudClient, gateway: RunningGateway, permission: Permission) -> Authorization:
-    """As the owner's app does: makes the guest a member of the home, and authorizes him on the lamp."""
-    async with connect_client(gateway.environment.cloud, username=GUEST, password=PASSWORD) as guests_app:
-        guest_id = (await guests_app.accounts.profile()).id
-    (home,) = [one async for one in app.homes.list()]
-    member = await app.members.create(Member(home_id=home.id, title="邻居"))
-    await app.members.update(replace(member, user_id=guest_id))
-    (lamp,) = [one async for one in app.records.list(uuid=LAMP)]
-    return await app.authorizations.create(Authorization(info_id=lamp.id, authorized_id=guest_id, perm=permission))
-
-
 async def turn_lamp_on(phone: AppClient, *, timeout_s: float = 10) -> OperationStatus | None:
-    """The status of the gateway's answer; None where it does not answer."""
-    sn = await phone.send(Category.SWITCH, LAMP, ExecType.CONTROL, param=TURN_ON)
-    try:
-        answer = await phone.expect(lambda message: message.sn == sn and message.is_final_answer, timeout_s=timeout_s)
-    except TimeoutError:
-        return None
-    return answer.meaning
+    return await turn_on(phone, LAMP, timeout_s=timeout_s)
 
 
 async def test_guest_may_control_lamp_only_while_authorized(tmp_path: Path) -> None:
@@ -71,9 +44,9 @@ async def test_guest_may_control_lamp_only_while_authorized(tmp_path: Path) -> N
         gateway.environment.phone(GUEST) as guest,
         connect_client(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
     ):
-        await until_cloud_has_lamp(gateway)
+        await until_cloud_has(gateway.environment.cloud, LAMP)
         assert await turn_lamp_on(guest, timeout_s=0.5) is None
-        authorization = await authorize_guest(app, gateway, Permission.CONTROL)
+        authorization = await authorize_guest(app, gateway.environment.cloud, LAMP, Permission.CONTROL)
         run = await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
         assert await turn_lamp_on(guest) is OperationStatus.CONTROLLED
         denied = await guest.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="我的")
@@ -95,8 +68,7 @@ async def test_guest_is_refused_at_once_when_owner_revokes_while_rest_api_is_awa
         gateway.environment.phone(GUEST) as guest,
         connect_client(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
     ):
-        await until_cloud_has_lamp(gateway)
-        await authorize_guest(app, gateway, Permission.CONTROL)
+        await authorize_guest(app, gateway.environment.cloud, LAMP, Permission.CONTROL)
         run = await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
         assert await turn_lamp_on(guest) is OperationStatus.CONTROLLED
 
@@ -126,8 +98,7 @@ async def test_guest_who_asks_without_end_keeps_owner_from_nothing(tmp_path: Pat
         gateway.environment.phone(GUEST) as guest,
         connect_client(gateway.environment.cloud, username=OWNER, password=PASSWORD) as app,
     ):
-        await until_cloud_has_lamp(gateway)
-        await authorize_guest(app, gateway, Permission.QUERY)
+        await authorize_guest(app, gateway.environment.cloud, LAMP, Permission.QUERY)
         await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
         await guest.request(Category.SWITCH, LAMP, ExecType.QUERY)
         flood = asyncio.create_task(ask_without_end(guest))

@@ -66,9 +66,9 @@ def test_kinds_that_are_held_are_bounded() -> None:
     assert limit.release() == ()
 
 
-def test_operations_that_the_locks_log_has_are_dropped_before_it_is_read() -> None:
+def test_held_operations_are_dropped_where_the_locks_log_has_them() -> None:
     limit = EventLimit(RATE)
-    for event in (*[opened()] * 3, opened(1, 7), opened(2, None)):
+    for event in (*[opened()] * 3, opened(1, 7), opened(2, None), opened(3, 9)):
         limit.admit(event, 0)
-    limit.drop_stamped(DOOR)
-    assert limit.release() == (opened(2, None),)
+    limit.drop_logged(DOOR, [opened(1, 7), opened(2, 8), opened(3, 8)])
+    assert limit.release() == (opened(2, None), opened(3, 9))

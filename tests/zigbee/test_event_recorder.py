@@ -1,6 +1,7 @@
 """Events reach the disk in order and once, whatever the disk does meanwhile, and a flood of them costs little."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 from zigpy.zcl.clusters.closures import DoorLock
 
+from gatewayd.lifecycle import Parts
 from gatewayd.model.errors import StoreError
-from gatewayd.model.event import DeviceJoined, DeviceLeft, LockEvent, LockNotification, LockSource
+from gatewayd.model.event import DeviceJoined, DeviceLeft, LockAlarm, LockEvent, LockNotification, LockSource
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import Route
 from gatewayd.store.store import Store
@@ -121,6 +123,29 @@ async def test_stopping_does_not_wait_for_a_disk_that_refuses(tmp_path: Path) ->
         async with asyncio.timeout(3):
             await it.recorder.finish()
         it.mend_disk()
+
+
+async def test_alarm_heard_while_the_radio_stops_is_recorded_though_the_disk_is_slow(tmp_path: Path) -> None:
+    recorded: list[LockNotification] = []
+    alarm = LockAlarm(LOCK, 4, AT)
+
+    async def record(notification: LockNotification) -> None:
+        await asyncio.sleep(0.3)
+        recorded.append(notification)
+
+    async def hear_an_alarm_at_the_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.1)
+            recorder.handle(alarm)
+
+    async with Opener(tmp_path / "gatewayd.db", Clock())() as store, Parts(random.Random(1)) as parts:
+        recorder = EventRecorder(store.mirror, record_lock_notification=record, new_sn=lambda: "sn")
+        parts.start("recorder", recorder.run, essential=True, finish=recorder.finish)
+        parts.start("zigbee", hear_an_alarm_at_the_end)
+        await asyncio.sleep(0)
+    assert recorded == [alarm]
 
 
 async def test_flood_of_a_lock_writes_few_bytes_and_its_last_event_is_recorded(tmp_path: Path) -> None:

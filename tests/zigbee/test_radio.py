@@ -88,6 +88,24 @@ async def test_coordinator_that_does_not_shut_down_in_time_leaves_no_thread(
                 await asyncio.sleep(0.01)
 
 
+async def test_supervisor_that_cannot_end_an_application_tells_since_when(
+    network: SimulatedNetwork, tmp_path: Path
+) -> None:
+    async with network.serve() as url, running(network, url, tmp_path) as gateway:
+        await gateway.until_up()
+        radio, is_mended = gateway.zigbee.radio, asyncio.Event()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(radio.app, "abandon_database", is_mended.wait)
+            radio.restart("a test")
+            await gateway.until(lambda: radio.starting_since is not None)
+            await asyncio.sleep(1.5)  # longer than the shutdown may take
+            assert radio.starts == 1
+            assert radio.starting_since is not None
+            is_mended.set()
+            await gateway.until(lambda: radio.starts == 2)
+        assert radio.starting_since is None
+
+
 def test_each_configured_driver_has_a_radio_module() -> None:
     assert tuple(RADIOS) == get_args(get_type_hints(RadioSettings)["driver"])
 

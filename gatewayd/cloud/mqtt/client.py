@@ -7,20 +7,22 @@ messages fail where a later one has changed them.
 
 import asyncio
 import socket
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
 import aiomqtt
 import structlog
 from paho.mqtt.client import Client as PahoClient
-from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import ConnectFlags, DisconnectFlags
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gatewayd.cloud.mqtt.incoming import IncomingMessages, ReceivedMqttMessage
+from gatewayd.cloud.mqtt.incoming import IncomingLimit, IncomingMessages
 
 log = structlog.get_logger()
 
@@ -31,6 +33,7 @@ MAX_PACKET_BYTES: Final = 256 * 1024
 """The longest packet that is read: over 64 KiB a request is refused, and up to here answered."""
 
 _SUCCESS: Final = 0
+_MAX_ECHOES: Final = 256  # are remembered, the newest
 
 _WITH_CODE: Final = (
     PacketTypes.CONNACK,
@@ -140,14 +143,17 @@ def code_number(code: Any) -> int:
 
 
 class MqttClient(aiomqtt.Client):
-    """A connection to the broker while it is entered, as its base. `limits` are the broker's, `incoming` what it has
-    sent, instead of the base's `messages`.
+    """A connection to the broker while it is entered, as its base. `limits` are the broker's, `incoming` is ours.
+
+    Its messages come without those whose echo is expected: MQTT 3.1.1 has no "no local", the broker sends us ours back,
+    and a lock's notice 授权失效 would be taken for the owner's word.
     """
 
-    def __init__(self, hostname: str, port: int, **settings: Any) -> None:
-        super().__init__(hostname, port, **settings)
+    def __init__(self, hostname: str, port: int, *, incoming: IncomingLimit, **settings: Any) -> None:
+        self._echoes: deque[int] = deque(maxlen=_MAX_ECHOES)
+        queue: Any = partial(IncomingMessages, limit=incoming, is_own=self._is_own)
+        super().__init__(hostname, port, queue_type=queue, **settings)
         self.limits = BrokerLimits()
-        self.incoming = IncomingMessages()
         self._disconnect: Disconnect | None = None
         self._acknowledgements: dict[int, asyncio.Future[int]] = {}
         self._limit_packets()
@@ -187,6 +193,10 @@ class MqttClient(aiomqtt.Client):
             return None
         return self._acknowledgements.setdefault(info.mid, asyncio.get_running_loop().create_future())
 
+    def expect_echo(self, message: MqttMessage) -> None:
+        """The broker will send this message back."""
+        self._echoes.append(hash((message.topic, message.payload)))
+
     @property
     def disconnect(self) -> Disconnect | None:
         """How the connection ended; None while it stands."""
@@ -200,6 +210,9 @@ class MqttClient(aiomqtt.Client):
             return self._disconnect
         self.close()  # the base leaves the socket open where the broker sent what cannot be read
         return Disconnect(None, f"the broker sent what cannot be read: {type(error).__name__} {error}")
+
+    def _is_own(self, message: aiomqtt.Message) -> bool:
+        return bool(self._echoes) and hash((message.topic.value, message.payload)) in self._echoes
 
     def _limit_packets(self) -> None:
         """Break the connection before a packet of over MAX_PACKET_BYTES is read: MQTT 3.1.1 has no limit to ask for.
@@ -250,9 +263,6 @@ class MqttClient(aiomqtt.Client):
             return  # nobody waits for it any more, and the base reads its exception
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
         self._take_disconnect_error()
-
-    def _on_message(self, client: PahoClient, userdata: Any, message: MQTTMessage) -> None:
-        self.incoming.put(ReceivedMqttMessage(message.topic, bytes(message.payload), message.retain))
 
     def _on_publish(
         self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties

@@ -6,10 +6,9 @@ What ends with the connection raises aiomqtt.MqttError. What the broker refuses 
 
 import asyncio
 import math
-from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import aiomqtt
@@ -23,7 +22,6 @@ from gatewayd.cloud.mqtt.broker_trouble import (
     puback_error,
 )
 from gatewayd.cloud.mqtt.client import BrokerLimits, MqttClient, MqttMessage, packet_size
-from gatewayd.cloud.mqtt.incoming import ReceivedMqttMessage
 from gatewayd.cloud.mqtt.poison_messages import ConnectionEnd, PoisonMessages, SentPacket, sent_message
 from gatewayd.cloud.mqtt.sent_packets import SentPackets
 from gatewayd.cloud.mqtt.subscriptions import Subscriptions
@@ -33,9 +31,17 @@ log = structlog.get_logger()
 
 _MAX_IN_FLIGHT: Final = 100  # messages of QoS 1 that wait for their PUBACK
 _MAX_QUEUED: Final = 1000
-_MAX_ECHOES: Final = 256  # are remembered, the newest
 _CHECK_EVERY_S: Final = 60.0
 _OF_SERVER_KEEPALIVE: Final = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMqttMessage:
+    """A message from the broker."""
+
+    topic: str
+    payload: bytes
+    retained: bool
 
 
 class MqttConnection:
@@ -65,7 +71,6 @@ class MqttConnection:
         self._slots = asyncio.Semaphore(min(self._limits.receive_maximum, _MAX_IN_FLIGHT))
         self._slot_freed_at = self._clock()
         self._sent = SentPackets(poison, ack_timeout_s=ack_timeout_s)
-        self._echoes: deque[int] = deque(maxlen=_MAX_ECHOES)  # MQTT 3.1.1 has no "no local": it sends us ours back
         self.subscriptions = Subscriptions(
             client, self._sent, is_v5=is_v5, trouble=trouble, poison=poison, ack_timeout_s=ack_timeout_s
         )
@@ -189,7 +194,7 @@ class MqttConnection:
                 raise MessageRefusedError(f"it cannot be a message: {error}", is_final=True) from error
             raise
         if not self._is_v5:
-            self._echoes.append(hash((message.topic, message.payload)))
+            self._client.expect_echo(message)
         return answer
 
     async def _take_slot(self) -> None:
@@ -219,18 +224,9 @@ class MqttConnection:
     # ---- receive
 
     async def messages(self) -> AsyncIterator[ReceivedMqttMessage]:
-        """The messages that the broker sends, in turn for their users, until cancelled.
-
-        Without our own: a lock's notice 授权失效 would be taken for the owner's word.
-        """
-        while True:
-            received = await self._client.incoming.get()
-            if hash((received.topic, received.payload)) not in self._echoes:
-                yield received
-
-    def take_dropped(self) -> Counter[str]:
-        """How many messages of which user were dropped since the last call, since too many waited."""
-        return self._client.incoming.take_dropped()
+        """The messages that the broker sends, without our own: the owner's first, few of any other user."""
+        async for message in self._client.messages:
+            yield ReceivedMqttMessage(message.topic.value, message.payload, bool(message.retain))
 
     # ---- whether the broker answers
 

@@ -19,6 +19,7 @@ from gatewayd.cloud.mqtt.broker_trouble import BrokerSilentError, MessageRefused
 from gatewayd.cloud.mqtt.client import MqttMessage
 from gatewayd.cloud.mqtt.connection import MqttConnection
 from gatewayd.cloud.mqtt.envelope import write_envelope
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
 from gatewayd.cloud.mqtt.retained import RetainedTopics
 from gatewayd.cloud.mqtt.topics import Topic, request_filters
 from gatewayd.model.ids import ExecType, Uuid
@@ -80,7 +81,8 @@ class MqttPublisher:
 
     A state is retained, for the owner and for every user who may query the device. Which topics hold one is kept in
     `facts`, so that it is cleared when a permission ends or a device goes, even where that happens while the broker is
-    away. An item of the outbox that `may_leave` denies waits: its date is about to be corrected.
+    away. An item of the outbox that `may_leave` denies waits: its date is about to be corrected. No requests are
+    subscribed to of users whom `incoming` has muted.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class MqttPublisher:
         health: HealthSource,
         owner: str,
         *,
+        incoming: IncomingLimit,
         may_leave: Callable[[OutboxItem], bool] = lambda _: True,
     ) -> None:
         self._mirror = mirror
@@ -100,6 +103,7 @@ class MqttPublisher:
         self._retained = RetainedTopics(facts)
         self._health = health
         self._owner = owner
+        self._incoming = incoming
         self._may_leave = may_leave
         self._probing = asyncio.Lock()
         self.published = 0
@@ -116,6 +120,7 @@ class MqttPublisher:
                 tasks.create_task(self._follow_mirror(connection, feed, known, version))
                 tasks.create_task(self._follow_access(feed, version))
                 tasks.create_task(self._follow_health(feed, status))
+                tasks.create_task(self._follow_mutes(connection))
                 tasks.create_task(self._publish_items(connection))
 
     async def _follow_mirror(
@@ -179,6 +184,13 @@ class MqttPublisher:
         while True:
             status = await self._health.next_status(status)
             feed.add_all(record.uuid for record in self._mirror.all() if isinstance(record.param, GatewayParam))
+
+    async def _follow_mutes(self, connection: MqttConnection) -> None:
+        """Unsubscribe from the topics of users who are muted: what they send is the broker's to drop then."""
+        muted: frozenset[str] = frozenset()
+        while True:
+            muted = await self._incoming.next_muted(muted)
+            await self._resubscribe(connection)
 
     def _feed_every_record(self, feed: ChangeFeed) -> None:
         feed.add_all(record.uuid for record in self._mirror.all())
@@ -286,11 +298,12 @@ class MqttPublisher:
             self.published += len(ids)
 
     async def _resubscribe(self, connection: MqttConnection) -> None:
-        wildcards = connection.subscriptions.may_have_wildcards
+        wildcards, muted = connection.subscriptions.may_have_wildcards, self._incoming.muted()
         await connection.subscriptions.set(
             name
             for record in self._mirror.all()
             for user in self._access.topic_users(record.uuid)
+            if user not in muted
             for name in request_filters(user, record.category, record.uuid, wildcards=wildcards)
         )
 

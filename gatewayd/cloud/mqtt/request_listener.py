@@ -71,13 +71,12 @@ class RequestListener:
         self._refusals = RefusalLog(time.monotonic)
         self.counters: Counter[str] = Counter()
         """Messages that became no request: `unreadable`, `not_requests`, `retained`, `refused`, `failed` (by a fault of
-        the gateway's own), `dropped` (more waited than are kept).
+        the gateway's own).
         """
 
     async def serve(self, connection: MqttConnection) -> None:
-        """Take what arrives on `connection`, until cancelled."""
+        """Take what arrives on `connection` until it breaks."""
         async for message in connection.messages():
-            self._note_dropped(connection)
             try:
                 await self._take(message, connection)
             except Exception:  # a fault of ours: this message is answered, the next ones are taken
@@ -113,11 +112,6 @@ class RequestListener:
             _answer(connection, topic, envelope.sn, error.status)
             return
         await self._submit(request, MqttReply(request, connection))
-
-    def _note_dropped(self, connection: MqttConnection) -> None:
-        for user, count in connection.take_dropped().items():
-            self.counters["dropped"] += count
-            self._refusals.warning("requests_dropped", "too many wait", source=user, user=user, count=count)
 
     def _count(self, what: str, message: ReceivedMqttMessage, reason: object) -> None:
         self.counters[what] += 1

@@ -9,6 +9,7 @@ import asyncio
 import random
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -21,8 +22,8 @@ import structlog
 from gatewayd.backoff import Backoff, Retries
 from gatewayd.cloud.mqtt.broker_trouble import BrokerSilentError, BrokerTrouble
 from gatewayd.cloud.mqtt.client import Disconnect, MqttClient, MqttMessage, code_number, connect_properties
-from gatewayd.cloud.mqtt.connection import MqttConnection
-from gatewayd.cloud.mqtt.incoming import ReceivedMqttMessage
+from gatewayd.cloud.mqtt.connection import MqttConnection, ReceivedMqttMessage
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
 from gatewayd.cloud.mqtt.poison_messages import PoisonMessages
 
 __all__ = ["MqttAccount", "MqttConnection", "MqttMessage", "MqttSession", "ReceivedMqttMessage", "pause_after"]
@@ -86,15 +87,22 @@ class MqttSession:
 
     The broker publishes `will` when a connection breaks. `tasks` run on each connection. `connected` is set while there
     is one, `connections` counts them. `disconnect_reason` says why there is none (None: connected), and
-    `last_disconnect` how the last one ended.
+    `last_disconnect` how the last one ended. `incoming` limits what is received, over all connections.
     """
 
     def __init__(
-        self, account: MqttAccount, will: MqttMessage, tasks: Sequence[ConnectionTask], *, chance: random.Random
+        self,
+        account: MqttAccount,
+        will: MqttMessage,
+        tasks: Sequence[ConnectionTask],
+        *,
+        incoming: IncomingLimit,
+        chance: random.Random,
     ) -> None:
         self._account = account
         self._will = will
         self._tasks = tuple(tasks)
+        self._incoming = incoming
         self._chance = chance
         self._use_v5 = True
         self._is_version_known = False
@@ -123,6 +131,11 @@ class MqttSession:
     def refused_filters(self) -> dict[str, str]:
         """The subscriptions that the broker refuses on this connection, with its reasons."""
         return dict(self._trouble.filters) if self._connection is not None else {}
+
+    @property
+    def counters(self) -> Counter[str]:
+        """`over_limit`: messages of users other than the owner, or too many of his, that were not read."""
+        return self._incoming.counters
 
     @property
     def trouble(self) -> str | None:
@@ -183,17 +196,25 @@ class MqttSession:
     async def _run_tasks(self, connection: MqttConnection, client: MqttClient) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(connection.wait_for_end())
+                tasks.create_task(self._run(MqttConnection.wait_for_end, connection))
                 tasks.create_task(connection.publish_queued())
                 tasks.create_task(connection.subscriptions.retry_refused())
                 tasks.create_task(connection.keep_checking())
                 for task in self._tasks:
-                    tasks.create_task(_run(task, connection))
+                    tasks.create_task(self._run(task, connection))
         except* aiomqtt.MqttError as errors:
             if client.disconnect is not None and not isinstance(_decisive_error(errors), BrokerSilentError):
                 self._disconnect = client.disconnect
                 self._note_end(connection, client.disconnect)
             raise
+
+    async def _run(self, task: ConnectionTask, connection: MqttConnection) -> None:
+        """Run a task on the connection; with the end of any the connection is being ended, and that must end, too."""
+        try:
+            await task(connection)
+        finally:
+            if self.connecting_since is None:
+                self.connecting_since = asyncio.get_running_loop().time()
 
     def _note_end(self, connection: MqttConnection, disconnect: Disconnect) -> None:
         """The broker, or the network, ended the connection: it may have been for what was sent."""
@@ -232,6 +253,7 @@ class MqttSession:
         return MqttClient(
             account.host,
             account.port,
+            incoming=self._incoming,
             username=account.username,
             password=account.password,
             identifier=account.client_id,
@@ -281,10 +303,6 @@ class MqttSession:
         if code in _WILL_REFUSED and self._has_will:
             self._has_will = False
             log.error("mqtt_will_refused", code=code)
-
-
-async def _run(task: ConnectionTask, connection: MqttConnection) -> None:
-    await task(connection)
 
 
 def _decisive_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

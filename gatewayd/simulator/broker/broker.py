@@ -4,6 +4,7 @@ It runs in a process of its own, which can be killed and started again on the sa
 """
 
 import asyncio
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -83,6 +84,16 @@ class Broker:
         if process is not None and process.returncode is None:
             process.kill()
             await process.wait()
+
+    def freeze(self) -> None:
+        """Stop it (SIGSTOP): its connections stay, and nothing is answered until it is killed or thawed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """End `freeze`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     async def _accepts_connections(self) -> bool:
         try:

@@ -1,6 +1,7 @@
 """Faults of the cloud on demand: each applies to the next calls whose path begins with `path`, so many times."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -30,6 +31,8 @@ class CloudFaults:
     """The faults that are set, in the order in which they were set; the first that fits a call applies."""
 
     _faults: list[_CloudFault] = field(default_factory=list)
+    applied: Counter[str] = field(default_factory=Counter)
+    """How often one was applied, by the path that it was set for."""
 
     def fail(
         self, path: str = "/", *, status: int = 500, times: int = 1, headers: Mapping[str, str] = _NO_HEADERS
@@ -67,6 +70,7 @@ class CloudFaults:
         if fault is None:
             return await _handle(request, handler)
         fault.times -= 1
+        self.applied[fault.path] += 1
         if fault.times <= 0:
             self._faults.remove(fault)
         await asyncio.sleep(fault.delay_s)

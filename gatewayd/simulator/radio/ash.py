@@ -189,6 +189,11 @@ class Ash:
         self._failed = True
         self._out.append(encode(bytes((ERROR, ASH_VERSION, code))))
 
+    @property
+    def waiting(self) -> int:
+        """The frames that wait for room in the window."""
+        return len(self._waiting)
+
     def send(self, payload: bytes, now: float) -> int:
         """Queue an EZSP frame; returns its serial number, to be compared with `acknowledged`."""
         self.sent += 1

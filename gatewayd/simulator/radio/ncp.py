@@ -77,6 +77,11 @@ class PendingAck:
 class Host(Protocol):
     """The connected host."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more messages can be buffered for it."""
+        ...
+
     def callback(self, frame: bytes) -> None:
         """Send a frame that the host has not asked for."""
 
@@ -169,8 +174,8 @@ class Ncp:
         self._send(callback.frame(self._sequence, *fields))
 
     def deliver(self, type_: int, aps: Aps, sender: int, payload: bytes) -> None:
-        """Pass a device's message to the host (incomingMessageHandler)."""
-        if self.running and self.host is not None:
+        """Pass a device's message to the host (incomingMessageHandler); lost while the buffers are full."""
+        if self.running and self.host is not None and not self.host.is_full:
             self._send(ezsp.incoming_message(self._sequence, type_, aps, sender, payload))
 
     def _send(self, frame: bytes) -> None:

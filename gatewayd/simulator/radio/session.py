@@ -14,6 +14,9 @@ from gatewayd.simulator.radio.scheduler import ScheduledAction, Scheduler
 _HANG_CHECK_S = 0.1
 """How often the timer of a coordinator that hangs is tried again: its own clock stands still meanwhile."""
 
+_BUFFERS = 255
+"""Frames that wait for a host that does not take them; what devices send then is lost (EZSP's packet buffers)."""
+
 
 class _DelayLine:
     """One direction of the connection: passes bytes on in order, at once or after the delay."""
@@ -78,6 +81,11 @@ class HostSession:
     def received(self, data: bytes) -> None:
         """Bytes have arrived from the host."""
         self._from_host.send(data, self._faults.connection_delay_s)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the coordinator's buffers hold as many frames for the host as they can."""
+        return self._ash.waiting >= _BUFFERS
 
     def callback(self, frame: bytes) -> None:
         """Send a frame that the host has not asked for; dropped before the host's reset, and while the NCP hangs."""

@@ -10,6 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from gatewayd.cloud.access_control import AccessControl
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
+from gatewayd.cloud.mqtt.message_limit import MessageLimit
 from gatewayd.cloud.mqtt.publisher import MqttPublisher
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage
 from gatewayd.cloud.mqtt.subscriptions import Subscriptions
@@ -58,7 +60,15 @@ async def test_what_changes_while_the_broker_answers_is_subscribed_too(tmp_path:
         await store.mirror.put(replace(lock(), id=7))
         access = AccessControl("owner", store.mirror, store.facts, HandClock(), grants_valid=timedelta(days=7))
         connection = SlowConnection()
-        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, Health(), "owner")
+        publisher = MqttPublisher(
+            store.mirror,
+            store.outbox,
+            access,
+            store.facts,
+            Health(),
+            "owner",
+            incoming=IncomingLimit(MessageLimit("owner")),
+        )
         serving = asyncio.create_task(publisher.serve(connection))
         async with asyncio.timeout(5):
             await connection.slow.asked.acquire()
@@ -91,7 +101,15 @@ async def test_rows_wait_again_at_whatever_step_the_connection_breaks(tmp_path: 
     """A task that is cancelled before its first step runs none of its code: its row stayed in flight for ever."""
     async with Store.open(tmp_path / "house.db", now=lambda: datetime.now(UTC), zone=UTC, key=bytes(32)) as store:
         access = AccessControl("owner", store.mirror, store.facts, HandClock(), grants_valid=timedelta(days=7))
-        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, Health(), "owner")
+        publisher = MqttPublisher(
+            store.mirror,
+            store.outbox,
+            access,
+            store.facts,
+            Health(),
+            "owner",
+            incoming=IncomingLimit(MessageLimit("owner")),
+        )
         await store.outbox.add(notice("1"), notice("2"))
         first, second = await store.outbox.take(Route.MQTT)
         store.outbox.release(first.id)

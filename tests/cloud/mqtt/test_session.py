@@ -9,6 +9,8 @@ import aiomqtt
 import msgspec
 import pytest
 
+from gatewayd.cloud.mqtt.incoming import IncomingLimit
+from gatewayd.cloud.mqtt.message_limit import MessageLimit
 from gatewayd.cloud.mqtt.session import MqttAccount, MqttConnection, MqttMessage, MqttSession
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
@@ -99,7 +101,9 @@ async def test_session_stops_when_broker_dies_at_the_same_moment(broker: Broker,
 
     will = MqttMessage(f"{OWNER}/gw/{GATEWAY}/update", b"{}", qos=1)
     account = MqttAccount(broker.host, broker.port, OWNER, PASSWORD, GATEWAY)
-    session = MqttSession(account, will, (listen, idle), chance=random.Random(1))
+    session = MqttSession(
+        account, will, (listen, idle), incoming=IncomingLimit(MessageLimit(OWNER)), chance=random.Random(1)
+    )
     session_run = asyncio.create_task(session.run())
     await session.connected.wait()
     killing = asyncio.create_task(broker.kill())
@@ -123,7 +127,9 @@ async def test_session_stops_while_its_broker_reads_nothing(broker: Broker) -> N
 
         will = MqttMessage(f"{OWNER}/gw/{GATEWAY}/update", b"{}", qos=1)
         account = MqttAccount(rude.host, rude.port, OWNER, PASSWORD, GATEWAY)
-        session = MqttSession(account, will, (flood,), chance=random.Random(1))
+        session = MqttSession(
+            account, will, (flood,), incoming=IncomingLimit(MessageLimit(OWNER)), chance=random.Random(1)
+        )
         session_run = asyncio.create_task(session.run())
         await session.connected.wait()
         await asyncio.sleep(0.3)
@@ -131,6 +137,29 @@ async def test_session_stops_while_its_broker_reads_nothing(broker: Broker) -> N
         _, still_running = await asyncio.wait({session_run}, timeout=4)
         assert not still_running
         assert session_run.cancelled()
+
+
+async def test_session_whose_task_does_not_end_with_the_connection_tells_since_when(broker: Broker) -> None:
+    is_mended = asyncio.Event()
+
+    async def stuck(_: MqttConnection) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await is_mended.wait()
+
+    will = MqttMessage(f"{OWNER}/gw/{GATEWAY}/update", b"{}", qos=1)
+    account = MqttAccount(broker.host, broker.port, OWNER, PASSWORD, GATEWAY)
+    session = MqttSession(account, will, (stuck,), incoming=IncomingLimit(MessageLimit(OWNER)), chance=random.Random(1))
+    session_run = asyncio.create_task(session.run())
+    await session.connected.wait()
+    await broker.kill()
+    async with asyncio.timeout(5):
+        while session.connecting_since is None:
+            await asyncio.sleep(0.01)
+    is_mended.set()
+    session_run.cancel()
+    await asyncio.wait({session_run})
 
 
 async def until_normal(rude: RudeBroker, connections: int) -> None:
