@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 FLUSH_INTERVAL_S: Final = 5.0
+_LOOK_EVERY_S: Final = 60.0  # at the disk's free space, while nothing is written
 _PROBE_FACT: Final = "store-probe"
 _REFUSING: Final = frozenset({StoreProblemKind.DISK_FULL, StoreProblemKind.NOT_KEPT})
 
@@ -155,10 +156,15 @@ class Store:
         return await self._health.wait_changed()
 
     async def run(self) -> None:
-        """Flush the readings, at most once every `flush_interval_s`; while there is a problem, check if it is over."""
+        """Flush the readings, at most once every `flush_interval_s`; while there is a problem, check if it is over.
+
+        A disk that others fill is found though nothing is written.
+        """
         while True:
             if self.problem is None:
-                await self._has_work.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_EVERY_S):
+                        await self._has_work.wait()
             await asyncio.sleep(self._flush_interval_s)
             self._has_work.clear()
             await self._flush()
