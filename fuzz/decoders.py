@@ -23,7 +23,7 @@ from gatewayd.admin.wire import AdminReply
 from gatewayd.cloud.access_control import grants_from, usernames_by_id
 from gatewayd.cloud.mqtt.envelope import find_sn, read_envelope, write_envelope
 from gatewayd.cloud.mqtt.request_decoder import decode_request
-from gatewayd.cloud.mqtt.topics import Topic, read_topic, subscription
+from gatewayd.cloud.mqtt.topics import Topic, read_topic, request_filters
 from gatewayd.cloud.rest.accounts import UserProfile
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.endpoints import ENDPOINTS
@@ -76,7 +76,7 @@ def _mqtt_topic(data: bytes) -> None:
         return
     assert str(topic) == text
     assert is_topic_level(topic.user)
-    subscription(topic.user, topic.category, topic.uuid)
+    request_filters(topic.user, topic.category, topic.uuid, wildcards=False)
 
 
 def _mqtt_envelope(data: bytes) -> None:

@@ -88,6 +88,7 @@ async def running(
             parts.start("dates", local.dating.run)
             parts.start("access", local.access.follow_validity)
             parts.start("recorder", local.recorder.run, essential=True, finish=local.recorder.finish)
+            parts.start("health", local.health.run)
             parts.start("local", partial(run_local_services, settings, local))
             parts.start("locks", local.lock_reconciler.run)
             parts.start("zigbee", local.zigbee.run)

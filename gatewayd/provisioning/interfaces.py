@@ -22,7 +22,7 @@ log = structlog.get_logger()
 _RTMGRP_IPV4_IFADDR: Final = 0x10  # linux/rtnetlink.h
 _RTMGRP_IPV4_ROUTE: Final = 0x40
 _MAX_DRAINED: Final = 1_000
-_ROUTES: Final = Path("/proc/net/route")
+ROUTES: Final = Path("/proc/net/route")
 _RTF_UP, _RTF_REJECT = 0x1, 0x200  # linux/route.h
 _LONGEST_PREFIX: Final = 30  # a /31 or /32 has no broadcast address
 
@@ -91,7 +91,7 @@ class DefaultRoute:
 def uplink_address() -> IPv4Address | None:
     """This machine's address on its default route; None where it has none, or it cannot be read."""
     try:
-        route = parse_default_route(_ROUTES.read_text(encoding="ascii", errors="replace"))
+        route = parse_default_route(ROUTES.read_text(encoding="ascii", errors="replace"))
         return None if route is None else address_on(route, netifaces.allifaddresses())
     except OSError as error:
         log.warning("default_route_not_read", reason=str(error))

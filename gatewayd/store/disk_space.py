@@ -65,8 +65,8 @@ class StoreHealth:
 
 
 class DiskSpace:
-    """The disk that the database `path` is on, and a reserve there: a file that is deleted when a full disk must take what
-    is durable.
+    """The disk that the database `path` is on, and a reserve: a file there that is deleted when a full disk must take
+    what is durable.
     """
 
     def __init__(self, path: Path) -> None:

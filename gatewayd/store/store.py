@@ -30,7 +30,8 @@ log = structlog.get_logger(__name__)
 
 
 FLUSH_INTERVAL_S: Final = 5.0
-_LOOK_EVERY_S: Final = 5.0  # at the files of the database
+_LOOK_EVERY_S: Final = 5.0  # at the database's files, while nothing is written
+_LOOKS_AT_SPACE: Final = 12  # every so many of them at the disk's free space too
 _PROBE_FACT: Final = "store-probe"
 _REFUSING: Final = frozenset({StoreProblemKind.DISK_FULL, StoreProblemKind.NOT_KEPT})
 
@@ -162,6 +163,8 @@ class Store:
     async def run(self) -> None:
         """Flush the readings, at most once every `flush_interval_s`; look whether a file of the database is lost; while
         there is a problem, check if it is over.
+
+        A disk that others fill is found though nothing is written.
         """
         while True:
             if self.problem is None:
@@ -171,12 +174,14 @@ class Store:
             await self._flush()
 
     async def _wait_for_work(self) -> None:
-        """Wait until there is work, or a problem."""
-        while self.problem is None and not self._has_work.is_set():
+        """Wait until there is work or a problem, a minute at most."""
+        for _ in range(_LOOKS_AT_SPACE):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY_S):
                     await self._has_work.wait()
             await self.check_files()
+            if self.problem is not None or self._has_work.is_set():
+                return
 
     async def check_files(self) -> None:
         """Find out whether a file of the database is lost, which is a problem. With the WAL alone, nothing in it is."""

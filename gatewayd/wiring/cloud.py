@@ -118,7 +118,14 @@ def build_cloud_services(
     )
     incoming = IncomingLimit(MessageLimit(settings.owner))
     publisher = MqttPublisher(
-        mirror, outbox, local.access, local.store.facts, settings.owner, incoming=incoming, may_leave=may_leave
+        mirror,
+        outbox,
+        local.access,
+        local.store.facts,
+        local.health,
+        settings.owner,
+        incoming=incoming,
+        may_leave=may_leave,
     )
     session = MqttSession(
         mqtt_account(settings, password, gateway.uuid, local.clock),

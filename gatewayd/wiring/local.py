@@ -27,6 +27,7 @@ from gatewayd.model.event import (
     LockAlarm,
     LockEvent,
     LockProgrammed,
+    RadioDown,
     RadioEvent,
     RadioUp,
 )
@@ -48,6 +49,7 @@ from gatewayd.model.request import (
 from gatewayd.store.store import Store
 from gatewayd.trusted_time import BestClock, read_lower_bound
 from gatewayd.wiring.dating import Dating
+from gatewayd.wiring.gateway_health import GatewayHealth
 from gatewayd.zigbee.catalogue import Catalogue
 from gatewayd.zigbee.controller import ZigbeeController
 from gatewayd.zigbee.event_recorder import EventRecorder
@@ -77,6 +79,7 @@ class LocalServices:
     clock: BestClock
     dating: Dating
     executor: CommandExecutor
+    health: GatewayHealth
     came_up: asyncio.Event
     uuid: asyncio.Future[Uuid]
     """The gateway's uuid: that of the last run, else that of the coordinator once the radio is up."""
@@ -102,6 +105,8 @@ def build_local_services(
                 came_up.set()
             case DeviceReady(uuid=lock) | AvailabilityChanged(uuid=lock, online=True) if zigbee.is_lock(lock):
                 lock_reconciler.request(lock)
+        if isinstance(event, RadioUp | RadioDown):
+            health.note_change()
         recorder.handle(with_unsureness(event, clock.unsure()))
 
     zigbee = ZigbeeController(
@@ -115,6 +120,7 @@ def build_local_services(
         zone=settings.zone,
         chance=chance,
     )
+    health = GatewayHealth(store, zigbee.radio.up.is_set)
     lock_events = LockEvents(
         store.mirror,
         store.locks,
@@ -168,7 +174,19 @@ def build_local_services(
     )
     dating = Dating(clock, store, settings.zone)
     return LocalServices(
-        store, zigbee, recorder, lock_events, pin_codes, lock_reconciler, access, clock, dating, executor, came_up, uuid
+        store,
+        zigbee,
+        recorder,
+        lock_events,
+        pin_codes,
+        lock_reconciler,
+        access,
+        clock,
+        dating,
+        executor,
+        health,
+        came_up,
+        uuid,
     )
 
 

@@ -82,6 +82,16 @@ class Audience:
         return user == OWNER
 
 
+class Health:
+    """A gateway that is well."""
+
+    status = OperationStatus.NORMAL
+
+    async def next_status(self, status: OperationStatus) -> OperationStatus:
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets it: the gateway stays well here")
+
+
 class Endpoint(Protocol):
     """A broker, or a proxy before one."""
 
@@ -154,7 +164,7 @@ async def running(
         )
         listener = RequestListener(executor.submit, zone=ZONE, access_changed=bench.note_access_change)
         incoming = IncomingLimit(MessageLimit(OWNER))
-        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, OWNER, incoming=incoming)
+        publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, Health(), OWNER, incoming=incoming)
         account = MqttAccount(broker.host, broker.port, OWNER, password, GATEWAY, ack_timeout_s=ack_timeout_s)
         session = MqttSession(
             account,

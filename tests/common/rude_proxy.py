@@ -19,6 +19,7 @@ PROPERTIES: Final = {
     "maximum_qos": (0x24, 1),
     "retain_available": (0x25, 1),
     "maximum_packet_size": (0x27, 4),
+    "wildcard_subscription_available": (0x28, 1),
 }
 """Properties of MQTT 5's CONNACK: identifier, and bytes of the value."""
 

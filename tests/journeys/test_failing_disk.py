@@ -1,18 +1,24 @@
-"""A disk whose fsync fails for a while: nobody is told that something is kept, and no opening of the door is lost."""
+"""A disk that fails or is full: the household is told, nothing is told as kept that is not, no opening is lost."""
 
 import asyncio
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from gatewayd import daemon
+from gatewayd.demo.run import settings_for
 from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
-from gatewayd.simulator.environment import COORDINATOR, simulated_environment
-from gatewayd.simulator.radio import SimulatedNetwork, lock
+from gatewayd.simulator.app_client import ReceivedMessage
+from gatewayd.simulator.environment import COORDINATOR, PASSWORD, simulated_environment
+from gatewayd.simulator.radio import SimulatedNetwork, lock, switch
 from tests.common.daemon_process import DaemonProcess
 from tests.common.failing_fsync import FailingFsync
 from tests.common.join_devices import join_all
+from tests.common.small_disk import fill, four_megabytes, needs_root
 
 PIN = "482913"
-DOOR = "00158d0003b00001"
+DOOR, LAMP = "00158d0003b00001", "00158d0002a00001"
 
 
 async def test_openings_while_fsync_fails_are_told_once_it_works(tmp_path: Path) -> None:
@@ -49,6 +55,40 @@ async def test_openings_while_fsync_fails_are_told_once_it_works(tmp_path: Path)
                 await asyncio.sleep(0.05)
         assert len(messages(environment.cloud.messages())) == 3
         assert await daemon.stop() == 0
+
+
+@needs_root
+async def test_full_disk_is_told_as_the_gateways_state_until_there_is_space(tmp_path: Path) -> None:
+    network = SimulatedNetwork(coordinator_ieee=COORDINATOR, seed=3)
+    network.form()
+    lamp = network.add(switch(LAMP, channels=1), joined=False)
+
+    def is_told(seen: ReceivedMessage) -> bool:
+        return is_state(seen) and seen.meaning is OperationStatus.LOCAL_STORAGE_ERROR
+
+    with four_megabytes(tmp_path) as disk:
+        async with simulated_environment(network) as environment, environment.phone() as phone:
+            settings = settings_for(environment, disk)
+            settings = replace(settings, admin=settings_for(environment, tmp_path).admin)
+            async with daemon.running(settings, PASSWORD, {}):
+                await join_all(network, phone, (lamp,))
+                assert not any(map(is_told, phone.received))
+                ballast = await asyncio.to_thread(fill, disk, 0)
+                lamp.press()
+                await phone.expect(is_told, timeout_s=30)
+                async with environment.phone(name="another") as another:
+                    state = await another.expect(lambda seen: is_state(seen) and seen.retained)
+                assert state.meaning is OperationStatus.LOCAL_STORAGE_ERROR
+                freed = asyncio.get_running_loop().time()
+                ballast.unlink()
+                await phone.expect(
+                    lambda seen: is_state(seen) and seen.meaning is OperationStatus.NORMAL, since=freed, timeout_s=30
+                )
+
+
+def is_state(message: ReceivedMessage) -> bool:
+    """Whether it is the gateway's own state."""
+    return COORDINATOR in message.topic and message.topic.endswith("update")
 
 
 def messages(sent: list[dict[str, object]]) -> list[dict[str, object]]:

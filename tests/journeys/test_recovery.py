@@ -47,10 +47,16 @@ async def test_request_while_radio_is_away_is_answered_with_network_error(gatewa
         while (answer := await gateway.switch_lamp(on=False)).meaning is not OperationStatus.ZIGBEE_NETWORK_ERROR:
             assert answer.meaning in {OperationStatus.CONTROLLED, OperationStatus.NODE_NOT_RESPONDING}
     await gateway.phone.expect(lambda message: zigbee_status(message) == "0")
+    await gateway.phone.expect(
+        lambda message: is_state(message) and message.meaning is OperationStatus.ZIGBEE_NETWORK_ERROR
+    )
     faults.accept_connections()
     await gateway.wait_until_lamp_answers()
     just_now = asyncio.get_running_loop().time() - 1
     await gateway.phone.expect(lambda message: zigbee_status(message) == "1", since=just_now)
+    await gateway.phone.expect(
+        lambda message: is_state(message) and message.meaning is OperationStatus.NORMAL, since=just_now
+    )
 
 
 async def test_openings_while_broker_is_away_arrive_in_order_and_once(gateway: RunningGateway) -> None:
@@ -93,10 +99,14 @@ async def test_message_without_answer_is_looked_up_and_not_sent_twice(gateway: R
     assert len(unlock_messages(gateway.environment)) == 3
 
 
+def is_state(message: ReceivedMessage) -> bool:
+    """Whether it is the gateway's own state."""
+    return COORDINATOR in message.topic and message.topic.endswith("update")
+
+
 def zigbee_status(message: ReceivedMessage) -> str | None:
     """§12.1 `zgb_status` of a gateway's record."""
-    is_record = COORDINATOR in message.topic and message.topic.endswith("update")
-    return message.msg["param"]["zgb_status"] if is_record else None
+    return message.msg["param"]["zgb_status"] if is_state(message) else None
 
 
 async def waiting_kinds(console: Console) -> set[str]:

@@ -64,8 +64,14 @@ async def test_known_gateway_without_radio_is_online_and_answers_with_network_er
         environment.network.faults.cut_connection()
         async with daemon.running(settings_for(environment, tmp_path), PASSWORD, {}) as console:
             await wait_until(console, lambda status: status.mqtt.up)
-            await phone.expect(is_gateway_online, since=stopped)
+            await phone.expect(
+                lambda seen: COORDINATOR in seen.topic and seen.meaning is OperationStatus.ZIGBEE_NETWORK_ERROR,
+                since=stopped,
+            )
             answer = await phone.request(Category.SWITCH, LAMP, ExecType.CONTROL, param={"operate": 1})
             assert answer.meaning is OperationStatus.ZIGBEE_NETWORK_ERROR
             renamed = await phone.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="走廊灯")
             assert (renamed.meaning, renamed.msg["title"]) == (OperationStatus.UPDATED, "走廊灯")
+            assert not any(seen.at >= stopped and is_gateway_online(seen) for seen in phone.received)
+            environment.network.faults.accept_connections()
+            await phone.expect(is_gateway_online, since=stopped)

@@ -11,6 +11,7 @@ from gatewayd.model.change import Change
 from gatewayd.model.errors import StoreError
 from gatewayd.model.outbox_items import RecordItem, Route
 from gatewayd.model.status import OperationStatus
+from gatewayd.store import store as store_module
 from gatewayd.store.command_journal import Entered
 from gatewayd.store.disk_space import StoreProblemKind
 from gatewayd.store.store import Store
@@ -56,6 +57,19 @@ async def test_nearly_full_disk_stops_readings_and_nothing_else(small_disk: Path
         ballast.unlink()
         await wait_for_problem(store, None)
         assert [row.item for row in await store.outbox.take(Route.REST)] == [RecordItem(uuid=SENSOR)]
+        running.cancel()
+
+
+async def test_disk_that_others_fill_is_found_while_nothing_is_written(
+    small_disk: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_LOOK_EVERY_S", 0.05)
+    async with Opener(small_disk / "gatewayd.db", clock)() as store, asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(store.run())
+        ballast = fill(small_disk, MEGABYTE // 2)
+        await wait_for_problem(store, StoreProblemKind.DISK_LOW)
+        ballast.unlink()
+        await wait_for_problem(store, None)
         running.cancel()
 
 

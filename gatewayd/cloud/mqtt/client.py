@@ -1,13 +1,17 @@
-"""aiomqtt's client, and what it leaves out: reason codes of PUBACK and DISCONNECT, and the limits of CONNACK (MQTT 5).
+"""aiomqtt's client, and what it leaves out: reason codes of PUBACK and DISCONNECT, the limits of CONNACK (MQTT 5), and
+a bound for what has come and waits.
 
-It overrides three callbacks of aiomqtt 2.5 that are not public: `setup.cfg` holds the version, and the tests of refused
+It overrides callbacks of aiomqtt 2.5 that are not public: `setup.cfg` holds the version, and the tests of refused
 messages fail where a later one has changed them.
 """
 
 import asyncio
+import socket
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from types import TracebackType
 from typing import Any, Final, Self
 
 import aiomqtt
@@ -31,6 +35,34 @@ MAX_PACKET_BYTES: Final = 256 * 1024
 _SUCCESS: Final = 0
 _MAX_ECHOES: Final = 256  # are remembered, the newest
 
+_WITH_CODE: Final = (
+    PacketTypes.CONNACK,
+    PacketTypes.PUBACK,
+    PacketTypes.SUBACK,
+    PacketTypes.UNSUBACK,
+    PacketTypes.DISCONNECT,
+)
+"""The packets of a broker that carry reason codes, as far as they come here."""
+
+
+def _name_every_code() -> None:
+    """Let paho read any reason code in any packet.
+
+    It reads those alone that MQTT 5 has for a packet, and breaks the connection at others: Mosquitto sends PUBACK with
+    149 (packet too large), which MQTT 5 has for CONNACK and DISCONNECT.
+    """
+    named: dict[int, dict[str, list[int]]] = {}
+    for code in range(256):
+        names = {name: list(packets) for name, packets in ReasonCode.names.get(code, {}).items()}
+        unnamed = [kind for kind in _WITH_CODE if not any(kind in packets for packets in names.values())]
+        name = next(iter(names), "") if code >= FIRST_FAILURE else ""  # a failure means the same in every packet
+        name = name or f"Reason code {code}"
+        named[code] = {**names, name: [*names.get(name, ()), *unnamed]}
+    ReasonCode.names = named
+
+
+_name_every_code()
+
 
 @dataclass(frozen=True, slots=True)
 class MqttMessage:
@@ -53,6 +85,8 @@ class BrokerLimits:
     maximum_packet_size: int | None = None
     """Bytes of a whole packet."""
     server_keepalive_s: int | None = None
+    are_wildcards_available: bool = True
+    """Whether a topic filter may have wildcards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +102,15 @@ class Disconnect:
 
 def limits_of(properties: Properties | None) -> BrokerLimits:
     """The limits in the properties of a CONNACK; what a broker may not say (0) counts as not said."""
-    names = ("ReceiveMaximum", "MaximumQoS", "RetainAvailable", "MaximumPacketSize", "ServerKeepAlive")
-    receive_maximum, qos, retain, size, keepalive = (getattr(properties, name, None) for name in names)
+    names = (
+        "ReceiveMaximum",
+        "MaximumQoS",
+        "RetainAvailable",
+        "MaximumPacketSize",
+        "ServerKeepAlive",
+        "WildcardSubscriptionAvailable",
+    )
+    receive_maximum, qos, retain, size, keepalive, wildcards = (getattr(properties, name, None) for name in names)
     default = BrokerLimits()
     return BrokerLimits(
         receive_maximum=receive_maximum or default.receive_maximum,
@@ -77,6 +118,7 @@ def limits_of(properties: Properties | None) -> BrokerLimits:
         is_retain_available=retain != 0,
         maximum_packet_size=size or None,
         server_keepalive_s=keepalive,
+        are_wildcards_available=wildcards != 0,
     )
 
 
@@ -122,6 +164,17 @@ class MqttClient(aiomqtt.Client):
         except aiomqtt.MqttError:
             self.close()  # the base leaves the socket open where no CONNACK came
             raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await super().__aexit__(kind, error, traceback)
+        except aiomqtt.MqttError:
+            # The broker does not read the DISCONNECT. To raise would replace what ends the connection: a cancellation.
+            if isinstance(connected := self._client.socket(), socket.socket):
+                with suppress(OSError):
+                    connected.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Send DISCONNECT and close the socket, without waiting for either."""

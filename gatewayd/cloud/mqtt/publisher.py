@@ -8,23 +8,20 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
 from msgspec.structs import replace
 
 from gatewayd.backoff import Backoff
+from gatewayd.cloud.mqtt.broker_trouble import BrokerSilentError, MessageRefusedError, UnacknowledgedError
 from gatewayd.cloud.mqtt.client import MqttMessage
-from gatewayd.cloud.mqtt.connection import (
-    BrokerSilentError,
-    MessageRefusedError,
-    MqttConnection,
-    UnacknowledgedError,
-)
+from gatewayd.cloud.mqtt.connection import MqttConnection
 from gatewayd.cloud.mqtt.envelope import write_envelope
 from gatewayd.cloud.mqtt.incoming import IncomingLimit
 from gatewayd.cloud.mqtt.retained import RetainedTopics
-from gatewayd.cloud.mqtt.topics import Topic, subscription
+from gatewayd.cloud.mqtt.topics import Topic, request_filters
 from gatewayd.model.ids import ExecType, Uuid
 from gatewayd.model.outbox_items import AnswerItem, NoticeItem, OutboxItem, Route
 from gatewayd.model.permission import Permission
@@ -66,6 +63,19 @@ class StateReaders(Protocol):
         ...
 
 
+class HealthSource(Protocol):
+    """How the gateway itself is."""
+
+    @property
+    def status(self) -> OperationStatus:
+        """What its state is published with."""
+        ...
+
+    async def next_status(self, status: OperationStatus) -> OperationStatus:
+        """Wait until the status is no longer `status`; returns it."""
+        ...
+
+
 class MqttPublisher:
     """Publishes on each connection. States need no outbox: every connection begins with the state of every device.
 
@@ -81,6 +91,7 @@ class MqttPublisher:
         outbox: Outbox,
         access: StateReaders,
         facts: FactStore,
+        health: HealthSource,
         owner: str,
         *,
         incoming: IncomingLimit,
@@ -90,6 +101,7 @@ class MqttPublisher:
         self._outbox = outbox
         self._access = access
         self._retained = RetainedTopics(facts)
+        self._health = health
         self._owner = owner
         self._incoming = incoming
         self._may_leave = may_leave
@@ -101,11 +113,13 @@ class MqttPublisher:
         with self._mirror.subscribe() as feed:
             # Taken before topics are subscribed: what changes while the broker answers is subscribed anew.
             known, version = {record.uuid for record in self._mirror.all()}, self._access.version
+            status = self._health.status
             await self._resubscribe(connection)
             self._feed_every_record(feed)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow_mirror(connection, feed, known, version))
                 tasks.create_task(self._follow_access(feed, version))
+                tasks.create_task(self._follow_health(feed, status))
                 tasks.create_task(self._follow_mutes(connection))
                 tasks.create_task(self._publish_items(connection))
 
@@ -145,19 +159,31 @@ class MqttPublisher:
 
     def _states_of(self, record: Record) -> dict[str, MqttMessage]:
         """The state for each user who may query the device, by its topic."""
-        states = [state_of(record, self._owner)]
+        status = self._status_of(record)
+        states = [state_of(record, status, self._owner)]
         for user in self._access.topic_users(record.uuid):
             level = self._access.level(user, record.uuid)
             visible = visible_record(record, level)
             if user != self._owner and visible is not None:
-                states.append(state_of(replace(visible, perm=int(level)), user))
+                states.append(state_of(replace(visible, perm=int(level)), status, user))
         return {state.topic: state for state in states}
+
+    def _status_of(self, record: Record) -> OperationStatus:
+        if isinstance(record.param, GatewayParam):
+            return self._health.status
+        return OperationStatus.DEVICE_NORMAL if record.param.status == 1 else OperationStatus.OFFLINE
 
     async def _follow_access(self, feed: ChangeFeed, version: int) -> None:
         """Publish every state anew when the users of a device have changed: other topics are to be subscribed then."""
         while True:
             version = await self._access.next_version(version)
             self._feed_every_record(feed)
+
+    async def _follow_health(self, feed: ChangeFeed, status: OperationStatus) -> None:
+        """Publish the gateway's own state anew when that of its radio or its disk has changed."""
+        while True:
+            status = await self._health.next_status(status)
+            feed.add_all(record.uuid for record in self._mirror.all() if isinstance(record.param, GatewayParam))
 
     async def _follow_mutes(self, connection: MqttConnection) -> None:
         """Unsubscribe from the topics of users who are muted: what they send is the broker's to drop then."""
@@ -184,45 +210,36 @@ class MqttPublisher:
                 while True:
                     while len(running) >= _MAX_IN_FLIGHT:
                         await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    for row in await self._take(_MAX_IN_FLIGHT - len(running)):
+                    for row in await self._outbox.take(Route.MQTT, _MAX_IN_FLIGHT - len(running)):
                         if not self._may_leave(row.item):
                             self._outbox.delay(row.id, _LOOK_AGAIN_S)
                             continue
                         task = tasks.create_task(self._deliver(connection, row, accepted))
                         running.add(task)
                         task.add_done_callback(running.discard)
+                        task.add_done_callback(partial(self._release_unsettled, row.id))
         finally:
             await self._outbox.done(*accepted.take())
 
-    async def _take(self, limit: int) -> tuple[OutboxRow, ...]:
-        rows = await self._outbox.take(Route.MQTT, limit)
-        try:
-            await asyncio.sleep(0)  # a cancellation that came meanwhile: the rows have no task yet that releases them
-        except BaseException:
-            self._outbox.release(*(row.id for row in rows))
-            raise
-        return rows
+    def _release_unsettled(self, id: int, delivery: asyncio.Task[None]) -> None:
+        """Let a row wait again whose delivery was broken off, before its first step even: then none of its code ran."""
+        if delivery.cancelled() or delivery.exception() is not None:
+            self._outbox.release(id)
 
     async def _deliver(self, connection: MqttConnection, row: OutboxRow, accepted: "_AcceptedRows") -> None:
-        """Publish a row and settle what became of it. Raises aiomqtt.MqttError."""
+        """Publish a row and settle what became of it. Raises aiomqtt.MqttError; the row is to be released then."""
         try:
             messages = messages_of(row, self._owner)
         except Exception as error:
             log.exception("outbox_row_not_encoded", id=row.id)
             await self._outbox.dead_letter(row.id, f"it cannot be encoded: {type(error).__name__} {error}")
             return
-        try:
-            outcomes = await asyncio.gather(
-                *(connection.publish(message) for message in messages), return_exceptions=True
-            )
-            failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-            if failures:
-                await self._settle_failure(connection, row, failures)
-            else:
-                accepted.add(row.id)
-        except BaseException:
-            self._outbox.release(row.id)
-            raise
+        outcomes = await asyncio.gather(*(connection.publish(message) for message in messages), return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        if failures:
+            await self._settle_failure(connection, row, failures)
+        else:
+            accepted.add(row.id)
 
     async def _settle_failure(
         self, connection: MqttConnection, row: OutboxRow, failures: Iterable[BaseException]
@@ -267,7 +284,7 @@ class MqttPublisher:
         if gateway is None:
             return False
         try:
-            await connection.publish(dataclasses.replace(state_of(gateway, self._owner), qos=1))
+            await connection.publish(dataclasses.replace(state_of(gateway, self._health.status, self._owner), qos=1))
         except (MessageRefusedError, UnacknowledgedError):
             return False
         return True
@@ -281,12 +298,13 @@ class MqttPublisher:
             self.published += len(ids)
 
     async def _resubscribe(self, connection: MqttConnection) -> None:
-        muted = self._incoming.muted()
-        await connection.set_subscriptions(
-            subscription(user, record.category, record.uuid)
+        wildcards, muted = connection.subscriptions.may_have_wildcards, self._incoming.muted()
+        await connection.subscriptions.set(
+            name
             for record in self._mirror.all()
             for user in self._access.topic_users(record.uuid)
             if user not in muted
+            for name in request_filters(user, record.category, record.uuid, wildcards=wildcards)
         )
 
 
@@ -310,11 +328,11 @@ class _AcceptedRows:
         await self._are_there.wait()
 
 
-def state_of(record: Record, user: str) -> MqttMessage:
+def state_of(record: Record, status: OperationStatus, user: str) -> MqttMessage:
     """A device's state, as `user` is to see it: retained, QoS 0 (§4.1's default)."""
     return MqttMessage(
         str(Topic(user, record.category, record.uuid, ExecType.UPDATE)),
-        write_envelope(_status_of_state(record), record),
+        write_envelope(status, record),
         retain=True,
     )
 
@@ -337,9 +355,3 @@ def messages_of(row: OutboxRow, owner: str) -> tuple[MqttMessage, ...]:
             return (MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1),)
         case _:
             raise TypeError(f"{type(item).__name__} is not sent over MQTT")
-
-
-def _status_of_state(record: Record) -> OperationStatus:
-    if isinstance(record.param, GatewayParam):
-        return OperationStatus.NORMAL
-    return OperationStatus.DEVICE_NORMAL if record.param.status == 1 else OperationStatus.OFFLINE

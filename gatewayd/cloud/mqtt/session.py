@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,8 +20,9 @@ import paho.mqtt.client as paho
 import structlog
 
 from gatewayd.backoff import Backoff, Retries
+from gatewayd.cloud.mqtt.broker_trouble import BrokerSilentError, BrokerTrouble
 from gatewayd.cloud.mqtt.client import Disconnect, MqttClient, MqttMessage, code_number, connect_properties
-from gatewayd.cloud.mqtt.connection import BrokerSilentError, BrokerTrouble, MqttConnection, ReceivedMqttMessage
+from gatewayd.cloud.mqtt.connection import MqttConnection, ReceivedMqttMessage
 from gatewayd.cloud.mqtt.incoming import IncomingLimit
 from gatewayd.cloud.mqtt.poison_messages import PoisonMessages
 
@@ -124,7 +125,7 @@ class MqttSession:
     def is_working(self) -> bool:
         """True while there is a connection that is subscribed and on which the broker acknowledges what it is sent."""
         connection = self._connection
-        return connection is not None and connection.is_subscribed and connection.is_answered
+        return connection is not None and connection.subscriptions.are_answered and connection.is_answered
 
     @property
     def refused_filters(self) -> dict[str, str]:
@@ -143,7 +144,7 @@ class MqttSession:
             return self.disconnect_reason
         if not connection.is_answered:
             return "the broker does not acknowledge what it is sent"
-        if not connection.is_subscribed:
+        if not connection.subscriptions.are_answered:
             return "not subscribed yet"
         refused = [f"{name}: {reason}" for name, reason in (self._trouble.filters | self._trouble.states).items()]
         return "; ".join([*refused[:_MAX_TOLD], *(["…"] if len(refused) > _MAX_TOLD else [])]) or None
@@ -176,8 +177,7 @@ class MqttSession:
         """Connect and run the tasks until the connection breaks. Raises aiomqtt.MqttError, OSError."""
         is_v5 = self._use_v5
         async with AsyncExitStack() as stack:
-            with _raising_lost_cancellation():
-                client = await stack.enter_async_context(self._client(is_v5=is_v5))
+            client = await stack.enter_async_context(self._client(is_v5=is_v5))
             client.timeout = _TIMEOUT_S
             self._is_version_known = True
             self._trouble.filters.clear()
@@ -198,7 +198,7 @@ class MqttSession:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._run(MqttConnection.wait_for_end, connection))
                 tasks.create_task(connection.publish_queued())
-                tasks.create_task(connection.retry_refused())
+                tasks.create_task(connection.subscriptions.retry_refused())
                 tasks.create_task(connection.keep_checking())
                 for task in self._tasks:
                     tasks.create_task(self._run(task, connection))
@@ -303,23 +303,6 @@ class MqttSession:
         if code in _WILL_REFUSED and self._has_will:
             self._has_will = False
             log.error("mqtt_will_refused", code=code)
-
-
-def _cancellations() -> int:
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
-
-
-@contextmanager
-def _raising_lost_cancellation() -> Iterator[None]:
-    """Raise CancelledError for a cancellation that came inside and was lost.
-
-    aiomqtt uses `asyncio.wait_for`, which in Python 3.11 loses a cancellation that comes as it ends (fixed in 3.12).
-    """
-    before = _cancellations()
-    yield
-    if _cancellations() > before:
-        raise asyncio.CancelledError
 
 
 def _decisive_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -45,6 +45,8 @@ def read_topic(text: str) -> Topic:
     return Topic(user, Category(category), Uuid(uuid), ExecType(exectype))
 
 
-def subscription(user: str, category: Category, uuid: Uuid) -> str:
-    """The topic filter of `user`'s requests to a device."""
-    return f"{user}/{category}/{uuid}/+"
+def request_filters(user: str, category: Category, uuid: Uuid, *, wildcards: bool) -> tuple[str, ...]:
+    """The topic filters of `user`'s requests to a device: one with a wildcard, or one for each kind of request."""
+    if wildcards:
+        return (f"{user}/{category}/{uuid}/+",)
+    return tuple(str(Topic(user, category, uuid, exectype)) for exectype in ExecType)

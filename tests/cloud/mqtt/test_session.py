@@ -19,6 +19,7 @@ from gatewayd.simulator.broker import Broker
 from gatewayd.simulator.broker.amqtt import Amqtt
 from tests.common.cloud import GATEWAY, OWNER, PASSWORD, SWITCH, Gateway, running
 from tests.common.rude_broker import RudeBroker, packet, publication
+from tests.common.rude_proxy import RudeProxy
 
 
 async def test_session_reconnects_after_each_kill_of_the_broker(
@@ -31,6 +32,18 @@ async def test_session_reconnects_after_each_kill_of_the_broker(
             while gateway.session.connections < number:
                 await asyncio.sleep(0.02)
         await phone.expect(lambda seen: SWITCH in seen.topic)
+
+
+@pytest.mark.parametrize("number", range(5))
+async def test_request_right_after_the_session_works_is_answered(
+    broker: Broker, phone: AppClient, tmp_path: Path, number: int
+) -> None:
+    """`connected` is earlier: the broker has nobody yet to give a request to."""
+    async with running(broker, tmp_path / "gateway.db") as gateway, asyncio.timeout(20):
+        while not gateway.session.is_working:
+            await asyncio.sleep(0)
+        answer = await phone.request(Category.SWITCH, SWITCH, ExecType.CONTROL, param={"operate": number % 2})
+    assert answer.meaning is OperationStatus.CONTROLLED
 
 
 async def test_session_connects_when_a_missing_broker_starts(broker: Broker, phone: AppClient, tmp_path: Path) -> None:
@@ -103,6 +116,29 @@ async def test_session_stops_when_broker_dies_at_the_same_moment(broker: Broker,
     assert not still_running
 
 
+async def test_session_stops_while_its_broker_reads_nothing(broker: Broker) -> None:
+    """DISCONNECT cannot be sent then, and that must not take the place of the cancellation."""
+    async with RudeProxy.before(broker) as rude:
+
+        async def flood(connection: MqttConnection) -> None:
+            rude.rude.reads_nothing = True
+            message = MqttMessage(f"{OWNER}/gw/{GATEWAY}/query", bytes(200_000))
+            await asyncio.gather(*(connection.publish(message) for _ in range(60)))
+
+        will = MqttMessage(f"{OWNER}/gw/{GATEWAY}/update", b"{}", qos=1)
+        account = MqttAccount(rude.host, rude.port, OWNER, PASSWORD, GATEWAY)
+        session = MqttSession(
+            account, will, (flood,), incoming=IncomingLimit(MessageLimit(OWNER)), chance=random.Random(1)
+        )
+        session_run = asyncio.create_task(session.run())
+        await session.connected.wait()
+        await asyncio.sleep(0.3)
+        session_run.cancel()
+        _, still_running = await asyncio.wait({session_run}, timeout=4)
+        assert not still_running
+        assert session_run.cancelled()
+
+
 async def test_session_whose_task_does_not_end_with_the_connection_tells_since_when(broker: Broker) -> None:
     is_mended = asyncio.Event()
 
@@ -114,7 +150,7 @@ async def test_session_whose_task_does_not_end_with_the_connection_tells_since_w
 
     will = MqttMessage(f"{OWNER}/gw/{GATEWAY}/update", b"{}", qos=1)
     account = MqttAccount(broker.host, broker.port, OWNER, PASSWORD, GATEWAY)
-    session = MqttSession(account, will, (stuck,), chance=random.Random(1))
+    session = MqttSession(account, will, (stuck,), incoming=IncomingLimit(MessageLimit(OWNER)), chance=random.Random(1))
     session_run = asyncio.create_task(session.run())
     await session.connected.wait()
     await broker.kill()

@@ -1,0 +1,82 @@
+"""What a broker refuses, and how it fails to answer: errors of one message, and what stands refused for `status`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+import aiomqtt
+import structlog
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gatewayd.cloud.mqtt.client import FIRST_FAILURE
+from gatewayd.model.errors import CloudError
+
+log = structlog.get_logger()
+
+_MAX_LOGGED: Final = 5  # filters in one line
+
+_REFUSED_FOR_GOOD: Final = frozenset({135, 144, 149, 153})
+"""Reason codes of PUBACK that no other attempt changes: not authorized, topic name, too large, payload format."""
+
+
+class BrokerSilentError(aiomqtt.MqttError):
+    """The broker does not answer within the bound: the connection is judged dead."""
+
+
+class MessageRefusedError(CloudError):
+    """The broker refuses this message, or would. `is_final`: no other attempt changes that."""
+
+    def __init__(self, reason: str, *, is_final: bool) -> None:
+        super().__init__(reason)
+        self.is_final = is_final
+
+
+class UnacknowledgedError(CloudError):
+    """No PUBACK for this message within the bound. Whether the broker answers others is not known."""
+
+
+@dataclass(slots=True)
+class BrokerTrouble:
+    """What the broker refuses, with its reason: topic filters (on this connection), and states by their topics."""
+
+    filters: dict[str, str] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+
+    def note_filters(self, reasons: Mapping[str, str | None]) -> None:
+        """Filters are refused, with these reasons, or granted (None); told in the log where that is new."""
+        granted = [name for name, reason in reasons.items() if reason is None and name in self.filters]
+        for name in granted:
+            del self.filters[name]
+        refused = {name: reason for name, reason in reasons.items() if reason and self.filters.get(name) != reason}
+        self.filters |= refused
+        if granted:
+            log.info("subscriptions_granted", count=len(granted), filters=granted[:_MAX_LOGGED])
+        if refused:
+            shown = dict(islice(refused.items(), _MAX_LOGGED))
+            log.error("subscriptions_refused", count=len(refused), filters=shown)
+
+    def note_state(self, topic: str, reason: str | None) -> None:
+        """A state is refused, or was published (None); told in the log where that is new."""
+        if reason is None:
+            self.states.pop(topic, None)
+        elif self.states.get(topic) != reason:
+            self.states[topic] = reason
+            log.error("state_not_published", topic=topic, reason=reason)
+
+
+def puback_error(code: int) -> MessageRefusedError | None:
+    """The refusal that the code of a PUBACK means; None where the broker has accepted the message."""
+    if code < FIRST_FAILURE:
+        return None
+    return MessageRefusedError(_text(code, PacketTypes.PUBACK), is_final=code in _REFUSED_FOR_GOOD)
+
+
+def suback_reason(code: int) -> str | None:
+    """Why a filter is refused, by its code in the SUBACK; None where it is granted."""
+    return _text(code, PacketTypes.SUBACK) if code >= FIRST_FAILURE else None
+
+
+def _text(code: int, packet: int) -> str:
+    return f"the broker refuses it: {ReasonCode(packet, identifier=code)} (code {code})"
