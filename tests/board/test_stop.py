@@ -118,6 +118,31 @@ STATES = {
 }
 
 
+async def test_service_stops_while_the_bolt_moves_and_answers_once_after_the_next_start(
+    board: Board, environment: Environment, phone: AppClient, door: Lock
+) -> None:
+    environment.network.faults.delay_answers(door.ieee, MOTOR_S)
+    unlock = partial(phone.send, Category.LOCK, door.ieee, ExecType.CONTROL, sn="unlock", param={"operate": 1})
+    before = unlocks(door)
+    await unlock()
+    await phone.expect(lambda message: message.sn == "unlock" and message.meaning is OperationStatus.CONTROLLING)
+    await asyncio.sleep(1)
+    took_s = await board.stop()
+    result = await board.shown("Result")
+    log.info("in the middle of an unlock: stopped in %.2f s, %s", took_s, result)
+    environment.network.faults.clear()
+    await check_database(board)
+    await start_again(board, phone)
+    await phone.expect(lambda message: message.sn == "unlock" and message.is_final_answer)
+    await unlock()
+    await asyncio.sleep(2)
+    answers = [message.meaning for message in phone.received if message.sn == "unlock" and message.is_final_answer]
+    assert took_s < LIMIT_S, await board.journal()
+    assert result == "success", await board.journal()
+    assert answers == [OperationStatus.FAILED] * 2  # the same request gets the same answer
+    assert unlocks(door) == before + 1
+
+
 @pytest.mark.parametrize("name", STATES)
 async def test_service_stops_within_five_seconds_in_each_state_and_the_next_start_has_lost_nothing(
     name: str, board: Board, environment: Environment, phone: AppClient, door: Lock
@@ -143,31 +168,6 @@ async def test_service_stops_within_five_seconds_in_each_state_and_the_next_star
     told = environment.cloud.messages()[told_before:]
     assert len(openings(phone, since)) == len(told) == 1 or not state.keeps
     assert len({message["occur_time"] for message in told}) == 1
-
-
-async def test_service_stops_while_the_bolt_moves_and_answers_once_after_the_next_start(
-    board: Board, environment: Environment, phone: AppClient, door: Lock
-) -> None:
-    environment.network.faults.delay_answers(door.ieee, MOTOR_S)
-    unlock = partial(phone.send, Category.LOCK, door.ieee, ExecType.CONTROL, sn="unlock", param={"operate": 1})
-    before = unlocks(door)
-    await unlock()
-    await phone.expect(lambda message: message.sn == "unlock" and message.meaning is OperationStatus.CONTROLLING)
-    await asyncio.sleep(1)
-    took_s = await board.stop()
-    result = await board.shown("Result")
-    log.info("in the middle of an unlock: stopped in %.2f s, %s", took_s, result)
-    environment.network.faults.clear()
-    await check_database(board)
-    await start_again(board, phone)
-    await phone.expect(lambda message: message.sn == "unlock" and message.is_final_answer)
-    await unlock()
-    await asyncio.sleep(2)
-    answers = [message.meaning for message in phone.received if message.sn == "unlock" and message.is_final_answer]
-    assert took_s < LIMIT_S, await board.journal()
-    assert result == "success", await board.journal()
-    assert answers == [OperationStatus.FAILED] * 2  # the same request gets the same answer
-    assert unlocks(door) == before + 1
 
 
 async def test_service_stops_within_five_seconds_at_any_moment_of_its_start(board: Board, door: Lock) -> None:
