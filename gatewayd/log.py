@@ -4,6 +4,7 @@ Secrets are kept out twice: no code logs them, and a processor masks the value o
 
 A thread of its own writes the lines: a reader that stalls (a pipe that nobody empties) never blocks the event loop.
 What does not fit into the queue is dropped and counted, and the number is written when there is room again.
+What repeats itself without end is left out and counted (`repeated_lines`).
 """
 
 import json
@@ -16,6 +17,8 @@ from collections.abc import MutableMapping
 from typing import Any, Final, TextIO
 
 import structlog
+
+from gatewayd.repeated_lines import RepeatedLines
 
 SECRET_NAMES: Final = frozenset(
     {
@@ -62,6 +65,7 @@ class QueuedHandler(logging.Handler):
         super().__init__()
         self._stream = stream
         self._form = form
+        self._repeated = RepeatedLines(time.monotonic)
         self._waiting: deque[str] = deque()
         self._has_work = threading.Event()
         # Each counter is changed by one side alone: `emit`, under the handler's lock, or the thread.
@@ -74,10 +78,18 @@ class QueuedHandler(logging.Handler):
         """Lines that did not fit into the queue, or that the stream refused."""
         return self._overflowed + self._refused
 
+    @property
+    def suppressed(self) -> int:
+        """Lines that were left out, since they repeated others."""
+        return self._repeated.suppressed
+
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the record's line; does not block."""
         try:
-            line = self.format(record) + "\n"
+            admitted = self._repeated.admit(record)
+            if admitted is None:
+                return
+            line = self.format(admitted) + "\n"
         except Exception:  # noqa: BLE001  (what cannot be formatted is counted, and the daemon goes on)
             self._overflowed += 1
             return
@@ -138,6 +150,7 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         processors=[
+            add_repetitions,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             *([structlog.processors.format_exc_info] if form == "json" else []),
             renderer,
@@ -168,6 +181,11 @@ def dropped_lines() -> int:
     return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, QueuedHandler))
 
 
+def suppressed_lines() -> int:
+    """How many lines were left out since the start, because they repeated others."""
+    return sum(handler.suppressed for handler in logging.getLogger().handlers if isinstance(handler, QueuedHandler))
+
+
 def set_level(level: str) -> None:
     """Set the level of the running process (`gatewayctl log-level`)."""
     logging.getLogger().setLevel(level.upper())
@@ -183,11 +201,25 @@ def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
+def add_repetitions(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: say how many such records were left out before, and the error whose traceback was."""
+    record = event["_record"]
+    if suppressed := getattr(record, "suppressed", 0):
+        event["suppressed"] = suppressed
+    if error := getattr(record, "error", None):
+        event["error"] = _cut(error)
+    return event
+
+
 def cut_values(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: cut long values, many of which come from outside. Tracebacks are added after it."""
     for name, value in event.items():
-        if isinstance(value, str) and len(value) > MAX_VALUE_CHARS:
-            event[name] = f"{value[:MAX_VALUE_CHARS]}… ({len(value)} characters)"
+        if isinstance(value, str):
+            event[name] = _cut(value)
         elif isinstance(value, bytes | dict | list | tuple | set) and len(text := repr(value)) > MAX_VALUE_CHARS:
-            event[name] = f"{text[:MAX_VALUE_CHARS]}… ({len(text)} characters)"
+            event[name] = _cut(text)
     return event
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}… ({len(text)} characters)"

@@ -5,12 +5,12 @@ that fails repeats itself.
 """
 
 import re
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
+
+from gatewayd.line_limit import LineAllowance, LineAllowances, LineRate
 
 log = structlog.get_logger()
 
@@ -42,13 +42,6 @@ def cut(text: str) -> str:
     return text if len(text) <= _MAX_CHARS else f"{text[:_MAX_CHARS]}…"
 
 
-@dataclass(slots=True)
-class _Source:
-    tokens: float
-    filled_at: float
-    suppressed: int = 0
-
-
 class RefusalLog:
     """Writes at most `burst` lines of a source at once, and one every `interval_s` on average, and `_TOTAL` times as
     many of all sources together: they may be many. `suppressed` in a line says how many of its source were left out
@@ -57,10 +50,8 @@ class RefusalLog:
 
     def __init__(self, monotonic: Callable[[], float], *, burst: int = 10, interval_s: float = 30.0) -> None:
         self._monotonic = monotonic
-        self._burst = burst
-        self._interval_s = interval_s
-        self._all = _Source(burst * _TOTAL, monotonic())
-        self._sources: OrderedDict[str, _Source] = OrderedDict()
+        self._all = LineAllowance(LineRate(burst * _TOTAL, interval_s / _TOTAL), monotonic())
+        self._sources = LineAllowances(LineRate(burst, interval_s), _MAX_SOURCES)
 
     def info(self, event: str, reason: object, *, source: str, **facts: object) -> None:
         """Log `event` with the redacted `reason` and `facts`, each cut, unless `source` has had its share."""
@@ -73,34 +64,16 @@ class RefusalLog:
             log.warning(event, **shown)
 
     def _shown(self, reason: object, source: str, facts: dict[str, object]) -> dict[str, object] | None:
-        found = self._take(cut(source))
-        if found is None:
+        now = self._monotonic()
+        found = self._sources.of(cut(source), now)
+        self._all.refill(now)
+        if found.is_empty or self._all.is_empty:
+            found.suppressed += 1
+            self._all.suppressed += self._all.is_empty
             return None
         shown = {name: cut(value) if isinstance(value, str) else value for name, value in facts.items()}
-        if found.suppressed:
-            shown["suppressed"], found.suppressed = found.suppressed, 0
-        if self._all.suppressed:
-            shown["suppressed_of_all"], self._all.suppressed = self._all.suppressed, 0
+        if suppressed := found.take():
+            shown["suppressed"] = suppressed
+        if suppressed_of_all := self._all.take():
+            shown["suppressed_of_all"] = suppressed_of_all
         return {**shown, "reason": redact(reason)}
-
-    def _take(self, source: str) -> _Source | None:
-        """The source, where a line of it may be written; else None."""
-        now = self._monotonic()
-        found = self._sources.setdefault(source, _Source(self._burst, now))
-        self._sources.move_to_end(source)
-        if len(self._sources) > _MAX_SOURCES:
-            self._sources.popitem(last=False)
-        self._fill(found, self._burst, self._interval_s, now)
-        self._fill(self._all, self._burst * _TOTAL, self._interval_s / _TOTAL, now)
-        if found.tokens < 1 or self._all.tokens < 1:
-            found.suppressed += 1
-            self._all.suppressed += self._all.tokens < 1
-            return None
-        found.tokens -= 1
-        self._all.tokens -= 1
-        return found
-
-    @staticmethod
-    def _fill(source: _Source, burst: float, interval_s: float, now: float) -> None:
-        source.tokens = min(burst, source.tokens + (now - source.filled_at) / interval_s)
-        source.filled_at = now

@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from gatewayd import log
+from gatewayd.repeated_lines import KIND_RATE
 
 _BLOCKED_S = 120
 """A writer that has not ended by then never will."""
@@ -126,3 +127,42 @@ def test_reader_that_is_gone_ends_nothing(pipe: tuple[int, io.TextIOWrapper]) ->
     structlog.get_logger().info("gatewayd_started")
     log.flush()
     assert log.dropped_lines() > 0
+
+
+def said_in(lines: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in lines.getvalue().splitlines()]
+
+
+def fail(logger: logging.Logger) -> None:
+    try:
+        int("x" * 50)
+    except ValueError:
+        logger.exception("Failed to parse frame %d", 7)
+
+
+def test_library_that_repeats_itself_gets_few_lines_and_one_traceback(lines: io.StringIO) -> None:
+    before = log.suppressed_lines()
+    for _ in range(300):
+        fail(logging.getLogger("zigpy.zcl"))
+    said = said_in(lines)
+    assert len(said) == KIND_RATE.burst
+    assert ["exception" in line for line in said] == [True, *([False] * (KIND_RATE.burst - 1))]
+    assert "ValueError: invalid literal" in str(said[1]["error"])
+    assert log.suppressed_lines() - before == 300 - KIND_RATE.burst
+
+
+def test_own_warning_about_a_device_that_repeats_itself_gets_few_lines(lines: io.StringIO) -> None:
+    for device in ("00158d0002a00001", "00158d0002a00002"):
+        for number in range(300):
+            structlog.get_logger("gatewayd.zigbee.device").warning("report_not_understood", uuid=device, number=number)
+    said = said_in(lines)
+    assert [line["uuid"] for line in said].count("00158d0002a00002") == KIND_RATE.burst
+    assert len(said) == 2 * KIND_RATE.burst
+
+
+def test_own_events_and_messages_that_differ_are_all_written(lines: io.StringIO) -> None:
+    for number in range(300):
+        structlog.get_logger("gatewayd.locks").info("lock_event_kept", uuid="00158d0003b00001", number=number)
+    for name in range(50):
+        logging.getLogger("zigpy").warning("message " + "abcdefghij"[name % 10] + "x" * (name // 10))
+    assert len(said_in(lines)) == 350

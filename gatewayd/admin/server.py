@@ -22,6 +22,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _MAX_QUOTED: Final = 100  # characters of a method's name in a refusal
+_LOOK_EVERY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +36,61 @@ class Method:
 class AdminServer:
     """Serves `methods` on the socket at `path` while `listening` is entered."""
 
-    def __init__(self, path: Path, methods: Mapping[str, Method]) -> None:
+    def __init__(self, path: Path, methods: Mapping[str, Method], *, look_every_s: float = _LOOK_EVERY_S) -> None:
         self._path = path
         self._methods = methods
+        self._look_every_s = look_every_s
+        self._identity: tuple[int, int] | None = None
+        self._server: asyncio.Server | None = None
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Listen; remove the socket's file at the end. Raises GatewayError where it cannot be created."""
+        """Listen; make the socket's file again where it is gone, and remove it at the end. Raises GatewayError where it
+        cannot be created.
+        """
         try:
             await self._remove_stale_socket()
-            server = await self._start()
+            await self._listen()
         except OSError as error:
             raise GatewayError(
                 f"the admin socket {self._path} cannot be made: {error.strerror or error}; admin.socket says where"
             ) from error
+        looking = asyncio.create_task(self._keep_listening(), name="admin-socket")
         try:
             yield
         finally:
-            server.close()  # from Python 3.12 on, to wait for it would be to wait for every client to go
+            looking.cancel()
+            await asyncio.wait({looking})
+            self._close()
+
+    async def _keep_listening(self) -> None:
+        """Listen anew where the socket's file was removed or replaced by another's: nobody can connect then."""
+        while True:
+            await asyncio.sleep(self._look_every_s)
+            if _identity(self._path) == self._identity:
+                continue
+            try:
+                await self._remove_stale_socket()
+                self._close()
+                await self._listen()
+            except (OSError, GatewayError) as error:
+                log.warning("admin_socket_lost", path=str(self._path), reason=str(error))
+            except Exception:
+                log.exception("admin_socket_lost", path=str(self._path))
+            else:
+                log.warning("admin_socket_made_again", path=str(self._path))
+
+    async def _listen(self) -> None:
+        self._server = await self._start()
+        self._identity = _identity(self._path)
+
+    def _close(self) -> None:
+        """Listen no longer, and remove the socket's file where it is ours. Those who are connected stay so."""
+        if self._server is None:
+            return
+        self._server.close()  # from Python 3.12 on, to wait for it would be to wait for every client to go
+        self._server = None
+        if _identity(self._path) == self._identity:
             self._path.unlink(missing_ok=True)
 
     async def _remove_stale_socket(self) -> None:
@@ -106,6 +144,15 @@ class AdminServer:
         except Exception:  # a fault of ours: the caller gets an error, the daemon goes on
             log.exception("admin_method_failed", line=len(line))
             return _refusal("gatewayd could not do it; its log says why")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells the file at `path` from others; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _decode(text: bytes, kind: type[T]) -> T:

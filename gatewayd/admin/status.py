@@ -145,7 +145,8 @@ class UnknownDeviceSnapshot(msgspec.Struct, frozen=True):
 class GatewayStatus(msgspec.Struct, frozen=True):
     """The whole daemon. `outbox`: items waiting by route; `requests`: since the start, by what became of them.
 
-    `parts`: those that fail again and again and are started anew, and why; `log_lines_dropped`: since the start;
+    `parts`: those that fail again and again and are started anew, and why; `log_lines_dropped`: since the start, and
+    `log_lines_suppressed`, those that repeated others;
     `warnings`: of the settings; `datagrams`: over UDP since the start, `admitted` ones and why others were not.
     """
 
@@ -164,6 +165,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     warnings: list[str]
     parts: dict[str, str] = {}
     log_lines_dropped: int = 0
+    log_lines_suppressed: int = 0
     datagrams: dict[str, int] = {}
 
 
@@ -215,6 +217,7 @@ class StatusReader:
             warnings=list(self._warnings),
             parts=dict(self._parts.troubles),
             log_lines_dropped=log.dropped_lines(),
+            log_lines_suppressed=log.suppressed_lines(),
             datagrams=self.datagrams(),
         )
 

@@ -1,11 +1,11 @@
 """What each user may do with each device (§7): the owner everything, others what the cloud has authorized (§2.2).
 
-Authorizations name users by id, topics by username; members (§2.7) and the profile (§1.4) relate the two. `cloud/sync`
-fetches all of these; `commands/` checks requests by the result.
+Authorizations name users by id, topics by username; the members of the account's homes (§2.7) and the profile (§1.4)
+relate the two. `cloud/sync` fetches all of these; `commands/` checks requests by the result.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,6 +14,7 @@ import structlog
 
 from gatewayd.cloud.rest.accounts import UserProfile
 from gatewayd.cloud.rest.authorizations import Authorization
+from gatewayd.cloud.rest.homes import Home
 from gatewayd.cloud.rest.members import Member
 from gatewayd.model.ids import Uuid, is_topic_level
 from gatewayd.model.permission import Grant, Permission
@@ -51,11 +52,13 @@ class AccessControl:
         self._version_changed = asyncio.Event()
 
     def set_grants(self, grants: Iterable[Grant]) -> None:
-        """Replace all permissions of users other than the owner by `grants`."""
+        """Replace all permissions of users other than the owner by `grants`; of two for one user and device the lower
+        holds.
+        """
         levels: dict[int, dict[str, Permission]] = {}
         for grant in grants:
             users = levels.setdefault(grant.record_id, {})
-            users[grant.user] = max(grant.level, users.get(grant.user, Permission.NONE))
+            users[grant.user] = min(grant.level, users.get(grant.user, grant.level))
         if levels != self._levels:
             self._levels = levels
             self._change_version()
@@ -151,28 +154,69 @@ def _decode_time(fact: bytes | None) -> datetime | None:
     return None if fact is None else datetime.fromtimestamp(int(fact), UTC)
 
 
-def usernames_by_id(members: Iterable[Member], profile: UserProfile | None) -> dict[int, str]:
-    """The usernames of the home's members, and of the gateway's own account, by user id.
+def own_homes(homes: Iterable[Home], profile: UserProfile | None) -> frozenset[int] | None:
+    """The ids of the homes (§2.11) whose members name people; None where none is known.
 
-    A name that cannot be a level of a topic has no topics: it is left out, and logged.
+    Those of the gateway's own account, where it has any: others that it is shown are somebody else's.
     """
-    named = [(member.user_id, member.username) for member in members if member.user_id is not None and member.username]
-    if profile is not None:
-        named.append((profile.id, profile.username))
-    found: dict[int, str] = {}
+    known = [home for home in homes if home.id is not None]
+    mine = [home for home in known if profile is not None and home.user_id == profile.id]
+    return frozenset(home.id for home in mine or known if home.id is not None) or None
+
+
+def usernames_by_id(
+    members: Iterable[Member], profile: UserProfile | None, homes: Collection[int] | None = None
+) -> dict[int, str]:
+    """The usernames of the members of `homes` (None: of any), and of the gateway's own account, by user id.
+
+    A user in another home is named by that home's owner: not by us. A name that cannot be a level of a topic has no
+    topics, and an id with two names is nobody's: both are left out, and logged.
+    """
+    named = [
+        (member.user_id, member.username)
+        for member in members
+        if member.user_id is not None
+        and member.username
+        and (homes is None or member.home_id is None or member.home_id in homes)
+    ]
+    found: dict[int, set[str]] = {}
     for user_id, name in named:
-        if is_topic_level(name):
-            found[user_id] = name
-        else:
+        found.setdefault(user_id, set()).add(name)
+    if profile is not None:
+        found[profile.id] = {profile.username}
+    usernames: dict[int, str] = {}
+    for user_id, names in found.items():
+        name, *others = names
+        if others:
+            log.warning("username_ignored", user_id=user_id, reason=f"the id has {len(names)} names")
+        elif not is_topic_level(name):
             log.warning("username_ignored", user_id=user_id, length=len(name), reason="it cannot be a topic's level")
-    return found
+        else:
+            usernames[user_id] = name
+    return usernames
 
 
 def grants_from(authorizations: Iterable[Authorization], usernames: Mapping[int, str]) -> Iterator[Grant]:
-    """The grants of `authorizations`. One whose user, device or level is unknown grants nothing, and is logged."""
+    """The grants of `authorizations`. One whose user, device or level is unknown grants nothing, and is logged.
+
+    Where several users have one name, or one user several levels on a device, the lowest holds, and it is logged; a
+    user without an authorization has NONE.
+    """
+    ids: dict[str, list[int]] = {}
+    for user_id, name in usernames.items():
+        ids.setdefault(name, []).append(user_id)
+    levels: dict[tuple[str, int], dict[int, list[Permission]]] = {}
     for one in authorizations:
         user = usernames.get(one.authorized_id) if one.authorized_id is not None else None
-        if user is None or one.info_id is None or one.perm not in _LEVELS:
+        if user is None or one.authorized_id is None or one.info_id is None or one.perm not in _LEVELS:
             log.warning("authorization_ignored", id=one.id, authorized_id=one.authorized_id, perm=one.perm)
             continue
-        yield Grant(user, one.info_id, Permission(one.perm))
+        given = levels.setdefault((user, one.info_id), {})
+        given.setdefault(one.authorized_id, []).append(Permission(one.perm))
+    for (user, record_id), given in levels.items():
+        candidates = [level for user_id in ids[user] for level in given.get(user_id, [Permission.NONE])]
+        if len(candidates) > 1:
+            log.warning(
+                "authorizations_clash", user_ids=ids[user], info_id=record_id, levels=candidates, taken=min(candidates)
+            )
+        yield Grant(user, record_id, min(candidates))

@@ -7,8 +7,9 @@ from typing import Final
 from gatewayd.model.errors import GatewayError, RefusedError, UnknownDeviceError
 from gatewayd.model.ids import Category
 from gatewayd.model.permission import Permission, is_allowed
-from gatewayd.model.record import Record
-from gatewayd.model.request import OperateLock, RemoveDevice, Request
+from gatewayd.model.privacy import may_change
+from gatewayd.model.record import PARAM_OF, Record
+from gatewayd.model.request import OperateLock, RemoveDevice, Request, UpdateRecord
 from gatewayd.model.status import OperationStatus
 
 MAX_AHEAD: Final = timedelta(minutes=5)
@@ -80,6 +81,10 @@ def _no_permission(request: Request, requester: Requester) -> RefusedError | Non
         reason = f"{request.user} may not {request.exectype} {request.uuid}"
     elif request.category is Category.LOCK and isinstance(request.action, RemoveDevice) and not requester.is_owner:
         reason = f"only the owner may remove the lock {request.uuid}"
+    elif isinstance(request.action, UpdateRecord) and not may_change(
+        requester.level, PARAM_OF[request.category], request.action.param
+    ):
+        reason = f"{request.user} may not change what he may not see of {request.uuid}"
     else:
         return None
     return RefusedError(reason, OperationStatus.PERMISSION_DENIED)

@@ -221,7 +221,7 @@ class CommandExecutor:
                 raise refused
             begun = await self._begin_in_journal(request)
             if isinstance(begun, Repeated):
-                await self._repeat(begun.answer, reply)
+                await self._repeat(request, begun.answer, reply)
         except GatewayError as error:
             # Not in the journal, or not answered again: nothing was done, and the requester may send it again.
             self._note_refusal(request, error)
@@ -255,13 +255,14 @@ class CommandExecutor:
         self.counters["refused"] += 1
         self._refusals.info("request_refused", reason, source=request.user, uuid=request.uuid, user=request.user)
 
-    async def _repeat(self, answer: AnswerItem, reply: Reply) -> None:
-        """Send the stored answer of a request that came before."""
+    async def _repeat(self, request: Request, stored: AnswerItem, reply: Reply) -> None:
+        """Send the stored answer of a request that came before, as the requester may see it by now."""
         self.counters["repeated"] += 1
+        answer = Answer(OperationStatus[stored.status], self._visible(request.user, request.uuid, stored.record))
         if reply.uses_outbox:
-            await self._outbox.add(answer)
+            await self._outbox.add(_item(request, answer))
         else:
-            reply.final(Answer(OperationStatus[answer.status], answer.record))
+            reply.final(answer)
 
     async def _execute(self, submission: _Submission, row: int | None) -> None:
         """Execute and answer a request; `row` is the journal's, None where it is not in there."""

@@ -16,6 +16,7 @@ import structlog
 
 from gatewayd.model.errors import StoreError
 from gatewayd.store.connection import Connection, sqlite_code, to_store_error
+from gatewayd.store.open_files import LostFile
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +60,8 @@ class Database:
     """All reading and writing of the store.
 
     `free_space` (called on the connection's thread) frees disk space, for a full disk, and returns whether it could;
-    `is_in_place` (likewise) whether the file is still the one that was opened: where it is not, nothing durable is
-    written. `on_failure` (on the event loop) is given every error.
+    `find_lost_file` (likewise) returns a file of the database that is no longer the one that is open: while there is
+    one, nothing durable is written. `on_failure` (on the event loop) is given every error.
     """
 
     def __init__(
@@ -68,12 +69,13 @@ class Database:
         connection: Connection,
         *,
         free_space: Callable[[], bool],
-        is_in_place: Callable[[], bool],
+        find_lost_file: Callable[[], LostFile | None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self._connection = connection
         self._free_space = free_space
-        self._is_in_place = is_in_place
+        self._find_lost_file = find_lost_file
+        self._is_file_lost = False
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._pending: deque[_Pending] = deque()
@@ -110,7 +112,28 @@ class Database:
         except sqlite3.Error as error:
             raise to_store_error(error, "Reading the database failed") from error
 
+    async def check_files(self) -> None:
+        """Find out whether a file of the database is lost; `on_failure` is told. What the WAL holds is then copied into
+        the database, so that it outlives the process where the WAL alone is lost.
+        """
+        try:
+            await self._connection.run(lambda _: self._check_files())
+        except StoreError as error:
+            self._on_failure(error)
+
     # ---- on the connection's thread
+
+    def _check_files(self) -> None:
+        """Raises StoreError where a file is lost."""
+        lost = self._find_lost_file()
+        if lost is None:
+            self._is_file_lost = False
+            return
+        if not self._is_file_lost:
+            self._is_file_lost = True
+            if not lost.is_cut:
+                self._checkpoint()
+        raise StoreError(f"Writing to the database failed: {lost}.")
 
     def _write_pending(self) -> None:
         group: list[_Pending] = []
@@ -154,8 +177,8 @@ class Database:
         """One SQLite transaction. A transaction with a statement that SQLite refuses is left out by itself."""
         raw = self._connection.raw
         durable = any(one.durable for one in group)
-        if durable and not self._is_in_place():
-            raise StoreError("Writing to the database failed: its file is gone from the state folder, or replaced.")
+        if durable:
+            self._check_files()
         self._set_synchronous(durable)
         deferred = tuple(self._deferred)
         raw.execute("BEGIN IMMEDIATE")

@@ -65,25 +65,18 @@ class StoreHealth:
 
 
 class DiskSpace:
-    """The disk that `path` is on, and a reserve file there that is deleted for durable writes when the disk is full."""
+    """The disk that the database `path` is on, and a reserve: a file there that is deleted when a full disk must take
+    what is durable.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._folder = path.parent
-        self._identity = _identity(path)
         self._reserve = path.with_name(f"{path.name}.reserve")
 
     @property
     def is_low(self) -> bool:
         """True while readings should not be written."""
         return self._has_less_than(_MARGIN_BYTES)
-
-    @property
-    def is_in_place(self) -> bool:
-        """False where the file at `path` is another one than at the start, or gone: what is written to the one that is
-        open is not there after a restart.
-        """
-        return _identity(self._path) == self._identity
 
     def release_reserve(self) -> bool:
         """Delete the reserve; True if there was one."""
@@ -113,11 +106,3 @@ class DiskSpace:
             return shutil.disk_usage(self._folder).free < free
         except OSError:
             return False
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

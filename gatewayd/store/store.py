@@ -22,6 +22,7 @@ from gatewayd.store.disk_space import DiskSpace, StoreHealth, StoreProblem, Stor
 from gatewayd.store.facts import Facts, Vault
 from gatewayd.store.locks import LockStore
 from gatewayd.store.mirror import Mirror
+from gatewayd.store.open_files import OpenFiles
 from gatewayd.store.opening import open_checked
 from gatewayd.store.outbox import Outbox
 
@@ -29,7 +30,8 @@ log = structlog.get_logger(__name__)
 
 
 FLUSH_INTERVAL_S: Final = 5.0
-_LOOK_EVERY_S: Final = 60.0  # at the disk's free space, while nothing is written
+_LOOK_EVERY_S: Final = 5.0  # at the database's files, while nothing is written
+_LOOKS_AT_SPACE: Final = 12  # every so many of them at the disk's free space too
 _PROBE_FACT: Final = "store-probe"
 _REFUSING: Final = frozenset({StoreProblemKind.DISK_FULL, StoreProblemKind.NOT_KEPT})
 
@@ -44,6 +46,7 @@ class Store:
         self,
         connection: Connection,
         disk: DiskSpace,
+        files: OpenFiles,
         *,
         now: Callable[[], datetime],
         unsure: Callable[[], UnsureDate | None],
@@ -57,6 +60,7 @@ class Store:
     ) -> None:
         self.damaged_copy = damaged_copy
         self._disk = disk
+        self._files = files
         self._now = now
         self._zone = zone
         self._flush_interval_s = flush_interval_s
@@ -69,7 +73,7 @@ class Store:
         self.database = Database(
             connection,
             free_space=disk.release_reserve,
-            is_in_place=lambda: disk.is_in_place,
+            find_lost_file=files.find_lost,
             on_failure=self._write_failed,
         )
         self.outbox = Outbox(self.database, codec, now)
@@ -117,6 +121,7 @@ class Store:
             store = cls(
                 connection,
                 DiskSpace(path),
+                OpenFiles(path),
                 now=now,
                 unsure=unsure,
                 zone=zone,
@@ -141,8 +146,8 @@ class Store:
         return self._health.problem
 
     def is_in_place(self) -> bool:
-        """Whether the file at the database's path is the one that is open. Asks the disk: not for the event loop."""
-        return self._disk.is_in_place
+        """Whether the files at the database's paths are those that are open. Asks the disk: not for the event loop."""
+        return self._files.find_lost() is None
 
     @property
     def secrets_problem(self) -> str | None:
@@ -156,18 +161,31 @@ class Store:
         return await self._health.wait_changed()
 
     async def run(self) -> None:
-        """Flush the readings, at most once every `flush_interval_s`; while there is a problem, check if it is over.
+        """Flush the readings, at most once every `flush_interval_s`; look whether a file of the database is lost; while
+        there is a problem, check if it is over.
 
         A disk that others fill is found though nothing is written.
         """
         while True:
             if self.problem is None:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_EVERY_S):
-                        await self._has_work.wait()
+                await self._wait_for_work()
             await asyncio.sleep(self._flush_interval_s)
             self._has_work.clear()
             await self._flush()
+
+    async def _wait_for_work(self) -> None:
+        """Wait until there is work or a problem, a minute at most."""
+        for _ in range(_LOOKS_AT_SPACE):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._has_work.wait()
+            await self.check_files()
+            if self.problem is not None or self._has_work.is_set():
+                return
+
+    async def check_files(self) -> None:
+        """Find out whether a file of the database is lost, which is a problem. With the WAL alone, nothing in it is."""
+        await self.database.check_files()
 
     async def probe(self) -> None:
         """Return once the database's thread has come to read something. Raises StoreError."""

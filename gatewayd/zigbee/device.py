@@ -17,6 +17,7 @@ from zigpy.zcl.clusters.general import Basic
 from gatewayd.model.change import Change
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.event import AttributeReported, DeviceReady, RadioEvent
+from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record, ZigbeeParam
 from gatewayd.zigbee.addresses import uuid_of
 from gatewayd.zigbee.catalogue import CatalogueMatch, Signature
@@ -63,7 +64,7 @@ class ZigbeeDevice:
         """Call `handler` for each such command that the device sends, until `close`."""
         for endpoint in self._zigpy_device.non_zdo_endpoints:
             if (cluster := endpoint.in_clusters.get(cluster_id)) is not None:
-                self.add_listener(cluster, _CommandListener(command, partial(handler, endpoint.endpoint_id)))
+                self.add_listener(cluster, _CommandListener(self.uuid, command, partial(handler, endpoint.endpoint_id)))
 
     def add_listener(self, source: Any, listener: object) -> None:
         """Add `listener` to a zigpy device, ZDO or cluster, until `close`."""
@@ -210,7 +211,8 @@ class _CommandListener:
     this logs it as an error.
     """
 
-    def __init__(self, command: int, handler: Callable[[Any], None]) -> None:
+    def __init__(self, uuid: Uuid, command: int, handler: Callable[[Any], None]) -> None:
+        self._uuid = uuid
         self._command = command
         self._handler = handler
 
@@ -220,7 +222,7 @@ class _CommandListener:
         try:
             self._handler(args)
         except Exception:  # a frame that no device should send: it must not stop zigpy
-            log.exception("command_not_understood", command=command)
+            log.exception("command_not_understood", uuid=self._uuid, command=command)
 
 
 def signature_of(zigpy_device: Any) -> Signature:

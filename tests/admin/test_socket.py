@@ -1,9 +1,11 @@
 """The admin socket: calls are answered, malformed ones with the reason, and other users are kept out."""
 
 import asyncio
+import shutil
 import socket
 import stat
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -130,3 +132,42 @@ async def test_socket_that_cannot_be_created_is_reported_with_its_key(tmp_path: 
     with pytest.raises(GatewayError, match=r"cannot be made: .*; admin\.socket"):
         async with AdminServer(tmp_path / place, {}).listening():
             pass
+
+
+async def until_answered(path: Path) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(GatewayError):
+                assert await asyncio.to_thread(call, path, "greet") == {"said": "你好 nobody"}
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_socket_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "admin.sock"
+    async with AdminServer(path, {"greet": Method(Greeting, greet)}, look_every_s=0.05).listening():
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        for _ in range(2):
+            path.unlink()
+            await until_answered(path)
+        shutil.rmtree(path.parent)
+        await until_answered(path)
+        assert stat.S_IMODE((await asyncio.to_thread(path.stat)).st_mode) == 0o660
+        writer.write(b'{"method": "greet"}\n')  # who was connected still is
+        assert "你好" in (await reader.readline()).decode()
+        writer.close()
+    assert not path.exists()
+
+
+async def test_file_that_took_the_sockets_place_stays(tmp_path: Path) -> None:
+    path = tmp_path / "admin.sock"
+    async with AdminServer(path, {"greet": Method(Greeting, greet)}, look_every_s=0.05).listening():
+        path.unlink()
+        path.write_text("precious")
+        await asyncio.sleep(0.3)
+        assert path.read_text() == "precious"
+        path.unlink()
+        await until_answered(path)
+        path.unlink()
+        path.write_text("precious")
+    assert path.read_text() == "precious"

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gatewayd.cloud.access_control import AccessControl, grants_from, usernames_by_id
+from gatewayd.cloud.access_control import AccessControl, grants_from, own_homes, usernames_by_id
 from gatewayd.cloud.rest.accounts import UserProfile
 from gatewayd.cloud.rest.authorizations import Authorization
+from gatewayd.cloud.rest.homes import Home
 from gatewayd.cloud.rest.members import Member
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.permission import REQUIRED_LEVEL, Grant, Permission, is_allowed
@@ -283,3 +284,56 @@ def test_member_whose_name_cannot_be_a_topic_level_has_no_topics(name: str) -> N
         Authorization(id=6, info_id=7, authorized_id=2, perm=3),
     )
     assert [grant.user for grant in grants_from(given, usernames)] == [GUEST]
+
+
+MINE, OTHERS = 1, 2
+OWN_HOME = Home(id=MINE, user_id=1)
+PROFILE = UserProfile(id=1, username=OWNER)
+
+
+def member(user_id: int, username: str = GUEST, home_id: int | None = MINE) -> Member:
+    return Member(user_id=user_id, username=username, home_id=home_id)
+
+
+@pytest.mark.parametrize(
+    ("homes", "own"),
+    [
+        ([], None),
+        ([OWN_HOME, Home(id=OTHERS, user_id=9)], {MINE}),
+        ([OWN_HOME, Home(id=OTHERS, user_id=1)], {MINE, OTHERS}),
+        ([Home(id=MINE), Home(id=OTHERS)], {MINE, OTHERS}),  # §2.11 does not say that a home names its user
+        ([Home(id=OTHERS, user_id=9)], {OTHERS}),  # the gateway has an account of its own, and no home
+    ],
+)
+def test_own_homes_are_those_of_the_account(homes: list[Home], own: set[int] | None) -> None:
+    assert own_homes(homes, PROFILE) == own
+
+
+@pytest.mark.parametrize(
+    ("members", "usernames"),
+    [
+        ([member(2), member(3, home_id=OTHERS)], {2: GUEST}),
+        ([member(2, home_id=None)], {2: GUEST}),
+        ([member(2), member(2, "18900000009")], {}),  # nobody knows whose topics are user 2's
+        ([member(2), member(2, "18900000009", OTHERS)], {2: GUEST}),
+        ([member(1, "18900000009")], {}),  # the account's own name is its profile's
+    ],
+)
+def test_members_of_other_homes_name_nobody(members: list[Member], usernames: dict[int, str]) -> None:
+    assert usernames_by_id(members, PROFILE, {MINE}) == {1: OWNER, **usernames}
+
+
+@pytest.mark.parametrize(
+    ("levels", "granted"),
+    [
+        ([(2, 3)], Permission.NONE),  # the other user of that name has no authorization
+        ([(2, 3), (3, 2)], Permission.QUERY),
+        ([(3, 2), (2, 3)], Permission.QUERY),
+        ([(2, 7), (3, 5), (2, 3)], Permission.CONTROL),
+    ],
+)
+def test_several_users_of_one_name_have_the_lowest_of_their_rights(
+    levels: list[tuple[int, int]], granted: Permission
+) -> None:
+    authorizations = [Authorization(info_id=7, authorized_id=user, perm=level) for user, level in levels]
+    assert list(grants_from(authorizations, {2: GUEST, 3: GUEST, 4: "18900000009"})) == [Grant(GUEST, 7, granted)]

@@ -15,6 +15,7 @@ from gatewayd.model.request import (
     RemoveDevice,
     Request,
     SwitchOperation,
+    UpdateRecord,
 )
 from gatewayd.model.status import OperationStatus
 from tests.common.clock import EARLIEST
@@ -121,3 +122,25 @@ def test_request_that_waited_longer_than_the_ttl_is_refused(sent_at: datetime | 
     refused = age_refusal(unlock(sent_at), known(), TTL + timedelta(seconds=1), TTL)
     assert refused is not None
     assert refused.status is OperationStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("fields", "level", "status"),
+    [
+        ({"hijack_contact_phone": "13825182430"}, Permission.UPDATE, OperationStatus.PERMISSION_DENIED),
+        ({"is_push_hijack": False}, Permission.UPDATE, OperationStatus.PERMISSION_DENIED),
+        ({"is_push_illegal_unlock": False}, Permission.UPDATE, OperationStatus.PERMISSION_DENIED),
+        ({"room_id": 3, "illegal_unlock_alarm_phone1": "1"}, Permission.UPDATE, OperationStatus.PERMISSION_DENIED),
+        ({"room_id": 3, "lowpower_limit": 20}, Permission.UPDATE, None),
+        ({"hijack_contact_phone": "13825182430"}, Permission.AUTHORIZE, None),
+        ({"is_push_hijack": False}, Permission.DELETE, None),
+    ],
+)
+@pytest.mark.parametrize("exectype", [ExecType.UPDATE, ExecType.SET])
+def test_what_a_user_may_not_see_he_may_not_change(
+    fields: dict[str, int | str], level: Permission, status: OperationStatus | None, exectype: ExecType
+) -> None:
+    action = UpdateRecord({}, fields)
+    request = Request("13800000000", Category.LOCK, LOCK.uuid, exectype, "1", action, NOON, identity=b"1")
+    refused = refusal(request, Requester(level, is_owner=False), LOCK, known(), timedelta(0), TTL)
+    assert (refused and refused.status) == status

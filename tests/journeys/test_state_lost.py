@@ -156,6 +156,38 @@ async def test_folder_that_another_has_replaced_is_used_without_a_restart(
         assert await process.stop() == 0
 
 
+async def test_request_is_not_executed_again_after_the_wal_was_removed_and_the_daemon_killed(
+    environment: Environment, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    await run_once(environment, state)
+    lamp, turn_on = environment.network.devices[LAMP], {"operate": 2, "operate_channel_id": 1}
+    async with DaemonProcess(environment, tmp_path) as process, environment.phone() as phone:
+        await process.start(environ={"GATEWAYD_GATEWAY_STATE_DIR": str(state)})
+        await process.until_logged("mqtt_connected")
+        await process.until_logged("radio_started")
+        answer = await phone.request(Category.SWITCH, LAMP, ExecType.CONTROL, sn="once", param=turn_on)
+        assert answer.meaning is OperationStatus.CONTROLLED
+        (state / "gatewayd.db-wal").unlink()
+        answer = await phone.request(Category.SWITCH, LAMP, ExecType.CONTROL, sn="not", param=turn_on)
+        assert answer.meaning is OperationStatus.LOCAL_STORAGE_ERROR
+        await process.kill()
+        await process.start(environ={"GATEWAYD_GATEWAY_STATE_DIR": str(state)})
+        await process.until_logged("mqtt_connected")
+        await process.until_logged("radio_started")
+        executed = len(lamp.executed)
+        answer = await phone.request(Category.SWITCH, LAMP, ExecType.CONTROL, sn="once", param=turn_on)
+        assert answer.meaning is OperationStatus.CONTROLLED
+        assert len(lamp.executed) == executed
+
+        pid = process.pid
+        (state / "gatewayd.db-wal").unlink()
+        await process.until_logged("state_folder_back")
+        await until_back(process, phone)
+        assert process.pid == pid
+        assert await process.stop() == 0
+
+
 @needs_root
 async def test_flash_that_fails_and_is_mounted_anew_is_used_without_a_restart(
     environment: Environment, tmp_path: Path

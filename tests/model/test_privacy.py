@@ -7,8 +7,8 @@ import pytest
 
 from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.permission import Permission
-from gatewayd.model.privacy import visible_record
-from gatewayd.model.record import CameraParam, GatewayParam, LockParam, Record
+from gatewayd.model.privacy import may_change, visible_record
+from gatewayd.model.record import CameraParam, GatewayParam, LockParam, Param, Record
 from gatewayd.model.record_wire import from_wire, to_wire
 
 UUID = Uuid("00158d0003b00001")
@@ -82,3 +82,23 @@ def test_every_field_that_names_a_secret_a_phone_or_a_contact_is_private(param: 
         if any(word in field.name for word in words) and field.name not in exceptions
     }
     assert named <= private
+
+
+def test_switch_of_the_duress_alarm_is_seen_from_authorize_on_alone() -> None:
+    record = from_wire({"uuid": UUID, "category": Category.LOCK, "title": "门", "param": {"is_push_hijack": False}})
+    seen = {level: visible_record(record, level) for level in (Permission.UPDATE, Permission.AUTHORIZE)}
+    assert {level: one and to_wire(one)["param"]["is_push_hijack"] for level, one in seen.items()} == {
+        Permission.UPDATE: True,
+        Permission.AUTHORIZE: False,
+    }
+
+
+@pytest.mark.parametrize("param", [GatewayParam, LockParam, CameraParam])
+def test_nothing_that_is_private_may_be_changed_below_authorize(param: type[Param]) -> None:
+    whole = param()
+    category = {GatewayParam: Category.GATEWAY, LockParam: Category.LOCK, CameraParam: Category.CAMERA}[param]
+    private = {name for case in CASES if case.category is category for name in case.private}
+    fields = {field.name for field in msgspec.structs.fields(whole) if field.encode_name in private}
+    assert fields
+    assert [name for name in fields if may_change(Permission.UPDATE, param, {name})] == []
+    assert may_change(Permission.AUTHORIZE, param, fields)

@@ -19,7 +19,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     assert isinstance(connection, Connection)
     await connection.run(prepare)
     await connection.run(lambda raw: raw.execute("CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB) STRICT"))
-    yield Database(connection, free_space=lambda: False, is_in_place=lambda: True, on_failure=lambda _: None)
+    yield Database(connection, free_space=lambda: False, find_lost_file=lambda: None, on_failure=lambda _: None)
     await connection.close()
 
 

@@ -234,6 +234,46 @@ class MqttClient(aiomqtt.Client):
         ended = self._disconnected
         return ended.exception() if ended.done() and not ended.cancelled() else None
 
+    # paho opens, fills and closes its socket on any thread, within one callback too. The base has the loop watch the
+    # descriptor a moment later, when it may be closed, or another socket's.
+
+    def _on_socket_open(self, _client: PahoClient, _userdata: Any, sock: Any) -> None:
+        def watch() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_reader(sock.fileno(), self._read)
+                self._misc_task = self._loop.create_task(self._misc_loop())
+
+        self._loop.call_soon_threadsafe(watch)
+
+    def _on_socket_register_write(self, _client: PahoClient, _userdata: Any, sock: Any) -> None:
+        def watch() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), self._write)
+
+        self._loop.call_soon_threadsafe(watch)
+
+    def _on_socket_unregister_write(self, _client: PahoClient, _userdata: Any, sock: Any) -> None:
+        if sock.fileno() >= 0:
+            self._loop.remove_writer(sock.fileno())
+
+    def _read(self) -> None:
+        try:
+            self._client.loop_read()
+            while (connected := self._client.socket()) is not None and getattr(connected, "pending", int)() > 0:
+                self._client.loop_read()  # TLS: what has been decrypted already wakes no reader
+        except Exception as error:  # noqa: BLE001  (what the broker sent cannot be read)
+            self._end_with(error)
+
+    def _write(self) -> None:
+        try:
+            self._client.loop_write()
+        except Exception as error:  # noqa: BLE001
+            self._end_with(error)
+
+    def _end_with(self, error: Exception) -> None:
+        if not self._disconnected.done():
+            self._disconnected.set_exception(error)
+
     def _on_connect(
         self,
         client: PahoClient,

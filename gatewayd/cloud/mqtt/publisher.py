@@ -229,7 +229,7 @@ class MqttPublisher:
     async def _deliver(self, connection: MqttConnection, row: OutboxRow, accepted: "_AcceptedRows") -> None:
         """Publish a row and settle what became of it. Raises aiomqtt.MqttError; the row is to be released then."""
         try:
-            messages = messages_of(row, self._owner)
+            messages = messages_of(self._visible_item(row.item), self._owner)
         except Exception as error:
             log.exception("outbox_row_not_encoded", id=row.id)
             await self._outbox.dead_letter(row.id, f"it cannot be encoded: {type(error).__name__} {error}")
@@ -240,6 +240,12 @@ class MqttPublisher:
             await self._settle_failure(connection, row, failures)
         else:
             accepted.add(row.id)
+
+    def _visible_item(self, item: OutboxItem) -> OutboxItem:
+        """`item` as its receiver may see it now: his permission may have ended while it waited."""
+        if not isinstance(item, AnswerItem):
+            return item
+        return replace(item, record=visible_record(item.record, self._access.level(item.user, item.uuid)))
 
     async def _settle_failure(
         self, connection: MqttConnection, row: OutboxRow, failures: Iterable[BaseException]
@@ -343,9 +349,8 @@ def last_will(gateway: Record, owner: str) -> MqttMessage:
     return MqttMessage(str(topic), write_envelope(OperationStatus.OFFLINE, gateway), retain=True)
 
 
-def messages_of(row: OutboxRow, owner: str) -> tuple[MqttMessage, ...]:
-    """The messages of an outbox row."""
-    item = row.item
+def messages_of(item: OutboxItem, owner: str) -> tuple[MqttMessage, ...]:
+    """The messages of an outbox row's item."""
     match item:
         case AnswerItem():
             topic = Topic(item.user, item.category, item.uuid, item.exectype)

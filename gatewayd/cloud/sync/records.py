@@ -1,5 +1,6 @@
 """The sync of records (§2.1): merges records that both sides have, unlinks those that the cloud deleted."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -33,31 +34,47 @@ class RecordSync:
         """
         before = {record.uuid: record for record in self._mirror.all()}
         unlisted = {record.uuid: record.id for record in before.values() if record.id is not None}
+        others: dict[Uuid, tuple[Record, JsonObject]] = {}  # with another id than ours: the cloud may have both
         failure: CloudError | None = None
         async for place, remote_json in self._client.records.list_json():
             step.received += 1
             local = self._find_local(remote_json)
             if local is None:
                 continue  # a device of another gateway
-            unlisted.pop(local.uuid, None)
-            if has_household_change(before.pop(local.uuid, local), local):
-                continue  # the page may be older than the change
             try:
-                step.changed += await self._merge(local, decode_record(remote_json, place), remote_json)
+                remote = decode_record(remote_json, place)
+                if None not in (local.id, remote.id) and remote.id != local.id:
+                    others.setdefault(local.uuid, (remote, remote_json))
+                    continue
+                unlisted.pop(local.uuid, None)
+                if not has_household_change(before.pop(local.uuid, local), local):  # else the page may be older
+                    step.changed += await self._merge(local, remote, remote_json)
             except UnreadableAnswerError as error:
+                unlisted.pop(local.uuid, None)
                 failure = failure or error
             except GatewayError:
                 raise
             except Exception as error:  # a fault of ours: the other records are synced
                 log.exception("record_not_synced", uuid=local.uuid)
                 failure = failure or CloudError(f"{place}: {type(error).__name__}; the log says more")
-        for uuid, id_ in unlisted.items():
-            try:
-                step.changed += await self._check_unlisted(uuid, id_)
-            except RefusedByCloudError as error:
-                failure = failure or error
+        failure = await self._check_all_unlisted(step, unlisted, others) or failure
         if failure is not None:
             raise failure
+
+    async def _check_all_unlisted(
+        self, step: SyncStep, unlisted: Mapping[Uuid, int | None], others: dict[Uuid, tuple[Record, JsonObject]]
+    ) -> CloudError | None:
+        """Check each of `unlisted`; a device of `others` stays linked to its own record where the cloud has that."""
+        failure: CloudError | None = None
+        for uuid, id_ in unlisted.items():
+            try:
+                step.changed += await self._check_unlisted(uuid, id_, others.get(uuid))
+            except RefusedByCloudError as error:
+                failure = failure or error
+        for uuid, (remote, _) in others.items():
+            if (local := self._mirror.get(uuid)) is not None and local.id != remote.id:
+                log.warning("second_record_ignored", uuid=uuid, id=remote.id)
+        return failure
 
     def _find_local(self, remote_json: Any) -> Record | None:
         """The local record of the same device; None where the device is not on this gateway."""
@@ -76,15 +93,20 @@ class RecordSync:
             log.info("device_relinked", uuid=local.uuid)
         return merged != local
 
-    async def _check_unlisted(self, uuid: Uuid, id_: int | None) -> bool:
-        """Fetch a record that no page had, since pages shift while they are read. True where the cloud deleted it."""
+    async def _check_unlisted(self, uuid: Uuid, id_: int | None, other: tuple[Record, JsonObject] | None) -> bool:
+        """Fetch a record that no page had, since pages shift while they are read. True where the cloud deleted it: the
+        device is linked to the `other` record that the cloud has of it, or unlinked.
+        """
         record = self._mirror.get(uuid)
         if record is None or record.id is None or record.id != id_:
             return False
         try:
             await self._client.records.get(record.id)
         except NotFoundError:
-            await unlink(self._mirror, uuid)
+            if other is None:
+                await unlink(self._mirror, uuid)
+            else:
+                await self._merge(self._mirror.get(uuid) or record, *other)
             return True
         return False
 

@@ -13,11 +13,12 @@ import structlog
 from msgspec.structs import replace
 
 from gatewayd.backoff import Backoff
-from gatewayd.cloud.access_control import AccessControl, grants_from, usernames_by_id
+from gatewayd.cloud.access_control import AccessControl, grants_from, own_homes, usernames_by_id
 from gatewayd.cloud.rest.accounts import UserProfile
 from gatewayd.cloud.rest.authorizations import Authorization
 from gatewayd.cloud.rest.client import CloudClient
 from gatewayd.cloud.rest.errors import CloudUnavailableError, RefusedByCloudError, UnreadableAnswerError
+from gatewayd.cloud.rest.homes import Home
 from gatewayd.cloud.rest.members import Member
 from gatewayd.cloud.rest.objects import ApiObject, ObjectT, decode_object, encode_object
 from gatewayd.cloud.sync.progress import StepState, SyncProgress, SyncStep
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 _FIRST_RETRY_S: Final = 30.0
 
 # The kinds of objects in the cloud cache, which are also the names of their steps.
-_AUTHORIZATION, _MEMBER, _PROFILE = "authorization", "member", "profile"
+_AUTHORIZATION, _HOME, _MEMBER, _PROFILE = "authorization", "home", "member", "profile"
 
 _ACCESS_SECTIONS: Final = frozenset({_AUTHORIZATION, _MEMBER, _PROFILE, "record"})
 """What permissions are made of: while one of these failed, they are not confirmed."""
@@ -71,7 +72,7 @@ class Sync:
         self._run_requested = asyncio.Event()
         self.progress = SyncProgress()
         self._sections = (
-            SyncSection("home", client.homes.list),
+            SyncSection(_HOME, client.homes.list),
             SyncSection("space", client.spaces.list),
             SyncSection(_MEMBER, client.members.list),
             SyncSection("key", client.keys.list),
@@ -168,7 +169,9 @@ class Sync:
         members = _decode_cached(self._cache.of(_MEMBER), Member, _MEMBER)
         profiles = _decode_cached(self._cache.of(_PROFILE), UserProfile, _PROFILE)
         authorizations = _decode_cached(self._cache.of(_AUTHORIZATION), Authorization, _AUTHORIZATION)
-        usernames = usernames_by_id(members, profiles[0] if profiles else None)
+        homes = _decode_cached(self._cache.of(_HOME), Home, _HOME)
+        profile = profiles[0] if profiles else None
+        usernames = usernames_by_id(members, profile, own_homes(homes, profile))
         self._access.set_grants(grants_from(authorizations, usernames))
 
 

@@ -1,53 +1,22 @@
 """States for guests, over a real broker: who may query sees them, without private fields, and no longer than that."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from gatewayd.cloud.access_control import AccessControl
-from gatewayd.model.ids import Category, Uuid
-from gatewayd.model.permission import Grant, Permission
-from gatewayd.model.record import LockParam, Record
+from gatewayd.model.permission import Permission
+from gatewayd.model.record import LockParam
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import Broker
-from gatewayd.store.store import Store
 from tests.common.clock import HandClock
-from tests.common.cloud import GUEST, OWNER, PASSWORD, Gateway, running
+from tests.common.cloud import GUEST, OWNER, PASSWORD
+from tests.common.guest_door import DOOR, PHONE, gateway_with
 
-DOOR = Record(
-    uuid=Uuid("00158d00ff0000d0"),
-    category=Category.LOCK,
-    title="大门",
-    id=41,
-    param=LockParam(status=1, operate=0, hijack_contact_phone="13825182430"),
-)
 TOPIC = f"{GUEST}/lock/{DOOR.uuid}/update"
-
-
-@asynccontextmanager
-async def gateway_with(
-    broker: Broker, path: Path, level: Permission | None, clock: HandClock | None = None
-) -> AsyncIterator[tuple[Gateway, AccessControl]]:
-    """A gateway with a door on which the guest has `level`."""
-    created: list[AccessControl] = []
-
-    def create_access(store: Store) -> AccessControl:
-        access = AccessControl(OWNER, store.mirror, store.facts, clock or HandClock(), grants_valid=timedelta(days=7))
-        access.set_grants(grants(level))
-        created.append(access)
-        return access
-
-    async with running(broker, path, records=[DOOR], audience_of=create_access) as gateway:
-        yield gateway, created[0]
-
-
-def grants(level: Permission | None) -> list[Grant]:
-    return [] if level is None else [Grant(GUEST, DOOR.id or 0, level)]
 
 
 async def last_retained(broker: Broker) -> Mapping[str, Any] | None:
@@ -66,7 +35,7 @@ async def test_guest_who_may_query_gets_states_without_private_fields(broker: Br
     ):
         seen = await guest.expect(lambda seen: seen.topic == TOPIC)
         assert (seen.msg["perm"], seen.msg["param"]["operate"]) == (Permission.QUERY, 0)
-        assert "13825182430" not in str(seen.msg)
+        assert PHONE not in str(seen.msg)
         record = gateway.store.mirror.get(DOOR.uuid)
         assert record is not None
         assert isinstance(record.param, LockParam)
@@ -137,11 +106,11 @@ async def test_private_fields_leave_the_retained_state_when_grants_are_no_longer
     ):
         await access.confirm(access.suspensions)
         following = asyncio.create_task(access.follow_validity(look_every_s=0.05))
-        await guest.expect(lambda seen: seen.topic == TOPIC and "13825182430" in str(seen.msg))
+        await guest.expect(lambda seen: seen.topic == TOPIC and PHONE in str(seen.msg))
         clock.at += timedelta(days=8)
         await guest.expect(lambda seen: seen.topic == TOPIC and seen.msg["perm"] == Permission.QUERY)
-        assert "13825182430" not in str(await last_retained(broker))
+        assert PHONE not in str(await last_retained(broker))
         before = guest.received[-1].at + 1e-6  # the state may be here before `confirm` has returned
         await access.confirm(access.suspensions)
-        await guest.expect(lambda seen: seen.topic == TOPIC and "13825182430" in str(seen.msg), since=before)
+        await guest.expect(lambda seen: seen.topic == TOPIC and PHONE in str(seen.msg), since=before)
         following.cancel()

@@ -151,3 +151,15 @@ async def test_authorization_without_an_answer_does_not_stop_the_revoking_of_oth
     assert await failed_sections(both) == {"authorization"}
     assert both.access.level(GUEST, SENSOR) is Permission.NONE
     assert both.access.level(GUEST, LOCK) is Permission.CONTROL
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+async def test_second_record_of_a_device_changes_nothing(both: GatewayAndCloud, own_first: bool) -> None:
+    rows = both.cloud.records("18900000001")
+    second = [{**row, "id": row["id"] + 500, "title": "第二"} for row in rows if row["uuid"] == LOCK]
+    before = both.local(LOCK)
+    set_answer(both, RECORDS, 200016, [*rows, *second] if own_first else [*second, *rows])
+    assert await failed_sections(both) == set()
+    await both.wait_until_sent()
+    assert both.local(LOCK) == before
+    assert both.local(SENSOR).unlinked is False
