@@ -34,6 +34,7 @@ _FACT: Final = "not-before"  # the cloud's time, Unix seconds
 _TOLERANCE: Final = timedelta(minutes=5)
 _MAX_BACK: Final = timedelta(seconds=30)
 """An answer of the cloud may be behind by so much: it was on its way, and clocks drift. A request may be that older."""
+_MAX_LEAD: Final = timedelta(days=1)
 _CONFIRMED_AFTER_S: Final = 3600.0
 """Answers that have agreed for so long tell the time, however far it is from what was known."""
 _TEXT: Final = "%Y-%m-%d %H:%M:%S UTC"
@@ -166,6 +167,7 @@ class BestClock:
         self._system: datetime | None = None  # likewise by the system's clock when it was last synchronized
         self._system_until = 0.0  # until then it is followed (monotonic)
         self._guess: datetime | None = None  # likewise by the board's clock, right or wrong
+        self._is_bound_told = False
         self._bound = EARLIEST  # a lower bound of the time when `monotonic` was `_bound_at`
         self._bound_at = monotonic()
 
@@ -173,7 +175,8 @@ class BestClock:
         """`timestamp` (Unix seconds) is the cloud's time at this moment.
 
         Raises MalformedError where it can be none, or `cloud_time_fault` says why it is not believed. Only one that is
-        confirmed moves the lower bound: a single answer far ahead would keep out the true ones after it.
+        confirmed, or that the board's clock agrees with, moves the lower bound by more than a day: a single answer far
+        ahead would keep out the true ones after it for an hour.
         """
         if not 0 < timestamp < _LATEST.timestamp():
             raise MalformedError(f"the cloud's timestamp {timestamp!r} is no time between 1970 and 2200")
@@ -193,17 +196,22 @@ class BestClock:
         if is_confirmed or self._cloud is None or zero > self._cloud:  # or a cache holds it back bit by bit
             self._cloud = zero
         self._is_confirmed = is_confirmed or (self._is_confirmed and is_near)
-        if is_confirmed:
+        if is_confirmed or timedelta() < told - self.not_before() <= self._max_lead(told):
             self._bound, self._bound_at = max(told, EARLIEST), monotonic
+            self._is_bound_told = True
+
+    def _max_lead(self, told: datetime) -> timedelta:
+        """By how much one answer that nothing has confirmed may move the bound: as far as the board's own clock is."""
+        return timedelta.max if abs(told - self._system_now()) <= _TOLERANCE else _MAX_LEAD
 
     def set_lower_bound(self, moment: datetime) -> None:
         """It is now `moment` at least: the cloud said so before."""
         self._bound, self._bound_at = max(moment, EARLIEST), self._monotonic()
 
     @property
-    def is_bound_confirmed(self) -> bool:
-        """Whether the lower bound is the cloud's word, confirmed since this clock was made."""
-        return self._is_confirmed
+    def is_bound_told(self) -> bool:
+        """Whether the cloud has told the lower bound since this clock was made."""
+        return self._is_bound_told
 
     def now(self) -> datetime:
         """The best estimate: the known time, else the board's, which is never before the lower bound. A board's clock
@@ -271,7 +279,7 @@ class BestClock:
         return system < self.not_before() - _TOLERANCE
 
     def not_before(self) -> datetime:
-        """A time that is past for sure: the cloud's, as last confirmed in this or a former run, else `EARLIEST`."""
+        """A time that is past for sure: the cloud's, as last told in this or a former run, else `EARLIEST`."""
         return self._bound + timedelta(seconds=self._monotonic() - self._bound_at)
 
     def _guessed_now(self) -> datetime:
@@ -294,13 +302,13 @@ def read_lower_bound(facts: FactStore) -> datetime:
 
 
 async def keep_lower_bound(
-    clock: BestClock, facts: FactStore, *, first_s: float = 60.0, interval_s: float = 3600.0
+    clock: BestClock, facts: FactStore, *, first_s: float = 5.0, interval_s: float = 3600.0
 ) -> None:
-    """Write the cloud's time as a fact, every `interval_s` once it is confirmed (looked for every `first_s`), until
+    """Write the lower bound as a fact, every `interval_s` once the cloud has told it (looked for each `first_s`), until
     cancelled.
     """
     while True:
-        if not clock.is_bound_confirmed:
+        if not clock.is_bound_told:
             clock.known_now()  # remembers a synchronized system's time, for when it no longer is
             await asyncio.sleep(first_s)
             continue

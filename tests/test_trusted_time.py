@@ -273,11 +273,30 @@ def test_single_answer_far_ahead_moves_no_bound() -> None:
     board.clock.set_lower_bound(TRUTH)
     assert tell(board, TRUTH + 900 * DAY)
     board.wait(60)
-    assert not board.clock.is_bound_confirmed
+    assert not board.clock.is_bound_told
     assert board.clock.not_before() == TRUTH + MINUTE
     after = Board(wall=board.wall)
     after.clock.set_lower_bound(board.clock.not_before())
     assert tell(after, after.wall)
+
+
+@pytest.mark.parametrize(
+    ("wall", "lead", "is_moved"),
+    [
+        (BOARD_AT_1970, DAY, True),
+        (BOARD_AT_1970, 2 * DAY, False),
+        (TRUTH, 30 * DAY, True),  # the board's clock agrees, though nothing keeps it right
+        (TRUTH, timedelta(), False),
+    ],
+)
+def test_single_answer_moves_the_bound_by_a_day_or_as_far_as_the_boards_clock_is(
+    wall: datetime, lead: timedelta, *, is_moved: bool
+) -> None:
+    board = Board(wall=wall)
+    board.clock.set_lower_bound(TRUTH - lead)
+    assert tell(board, TRUTH)
+    assert board.clock.is_bound_told is is_moved
+    assert board.clock.not_before() == (TRUTH if is_moved else TRUTH - lead)
 
 
 def test_bound_that_is_too_high_is_corrected_by_an_hour_of_answers_and_by_no_single_one() -> None:
@@ -289,7 +308,7 @@ def test_bound_that_is_too_high_is_corrected_by_an_hour_of_answers_and_by_no_sin
         board.wait(900)
     assert tell(board, TRUTH + 60 * MINUTE)
     assert board.clock.known_now() == board.clock.not_before() == TRUTH + 60 * MINUTE
-    assert board.clock.is_bound_confirmed
+    assert board.clock.is_bound_told
 
 
 def test_bad_answer_among_the_true_ones_begins_the_hour_anew() -> None:
