@@ -131,6 +131,10 @@ class Request:
     sn: Sn
     action: Action
     sent_at: datetime | None = None  # the requester's own stamp, aware
+    sent_after: float | None = None
+    """A moment (`boottime_s`) after which it was sent, by what the transport knows, whatever its stamp says. None: it
+    does not wait in the transport.
+    """
     identity: bytes = field(kw_only=True)
 
 
