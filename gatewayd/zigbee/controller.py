@@ -14,7 +14,13 @@ import structlog
 
 from gatewayd.config import RadioSettings
 from gatewayd.model.change import Change
-from gatewayd.model.errors import DeviceUnreachableError, RadioUnavailableError, RefusedError, UnknownDeviceError
+from gatewayd.model.errors import (
+    DeviceOfflineError,
+    DeviceUnreachableError,
+    RadioUnavailableError,
+    RefusedError,
+    UnknownDeviceError,
+)
 from gatewayd.model.event import AttributeReported, DeviceLeft, LockEvent, NetworkInfo, RadioDown, RadioEvent, RadioUp
 from gatewayd.model.ids import Uuid
 from gatewayd.model.lock import PinSlots
@@ -135,7 +141,7 @@ class ZigbeeController:
         except DeviceUnreachableError as error:
             if is_lock and app.is_unsettled(device.nwk):
                 await self._discard(app, answer_by, f"a command to {device.uuid} must not be carried out late: {error}")
-            raise
+            raise _as_offline(device, error) from error
 
     async def _measure_line(self, app: RadioApplication, answer_by: float) -> float:
         """Seconds that the coordinator takes to answer now. Raises RadioUnavailableError."""
@@ -171,6 +177,8 @@ class ZigbeeController:
             try:
                 async with asyncio.timeout(_SLEEPY_READ_TIMEOUT_S if device.sleeps and device.online else None):
                     await self._use_radio(device.read())
+            except DeviceUnreachableError as error:
+                raise _as_offline(device, error) from error
             except TimeoutError:
                 log.debug("query_answered_from_record", uuid=request.uuid)
         return Answer(OperationStatus.DEVICE_NORMAL, self._mirror.get(request.uuid))
@@ -266,7 +274,7 @@ class ZigbeeController:
         except UnknownDeviceError as error:
             if self._mirror.get(uuid) is None:
                 raise
-            raise DeviceUnreachableError(f"{uuid} has sent nothing since it was last on the network") from error
+            raise DeviceOfflineError(f"{uuid} has sent nothing since it was last on the network") from error
 
     def _reachable_lock(self, uuid: Uuid) -> DoorLock:
         if not isinstance(device := self._reachable_device(uuid), DoorLock):
@@ -287,6 +295,11 @@ class ZigbeeController:
         self._emit(RadioDown(reason))
         if self.network is not None:
             self._emit(AttributeReported(self.network.coordinator, (Change("zgb_status", "0"),), self._now()))
+
+
+def _as_offline(device: ZigbeeDevice, error: DeviceUnreachableError) -> DeviceUnreachableError:
+    """What to answer where a device cannot be reached: that it is away, where that was known before."""
+    return error if device.online else DeviceOfflineError(str(error))
 
 
 def _must_read_first(action: Operate, record: Record) -> bool:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -168,3 +169,21 @@ async def test_command_to_a_lock_that_sleeps_beyond_the_deadline_is_discarded(ga
     await asyncio.sleep(1)
     assert device.is_locked()
     await gateway.until_up()
+
+
+async def test_request_to_a_device_whose_interview_fails_after_a_rejoin_is_answered_as_offline(
+    gateway: ZigbeeGateway,
+) -> None:
+    device = await joined_lock(gateway)
+    devices: list[Any] = list(gateway.zigbee.radio.app.devices.values())
+    zigpy_device = next(one for one in devices if int(one.nwk) == device.nwk)
+    endpoints = dict(zigpy_device.endpoints)
+    for number in endpoints.keys() - {0}:
+        del zigpy_device.endpoints[number]
+    gateway.zigbee.devices.device_initialized(zigpy_device)
+    await gateway.until(lambda: not gateway.is_online(device))
+    assert (await ask(gateway, device)).status is OperationStatus.OFFLINE
+    zigpy_device.endpoints.update(endpoints)
+    gateway.zigbee.devices.device_initialized(zigpy_device)
+    await gateway.until(lambda: gateway.is_online(device))
+    assert (await ask(gateway, device)).status is OperationStatus.CONTROLLED
