@@ -19,7 +19,24 @@ START_MS = int(os.environ.get("CHAOS_FAULT_MS", "1000"))
 LIMIT_S = 5.0
 
 ESSENTIAL = ("store", "recorder", "commands")
-RESTARTED = ("local", "locks", "zigbee", "provisioning", "cloud", "firmware", "sync", "rest", "mqtt", "watchdog")
+RESTARTED = (
+    "state-folder",
+    "clock",
+    "dates",
+    "access",
+    "health",
+    "window",
+    "local",
+    "locks",
+    "zigbee",
+    "provisioning",
+    "cloud",
+    "firmware",
+    "sync",
+    "rest",
+    "mqtt",
+    "watchdog",
+)
 
 INJECT = """
 import asyncio
@@ -28,7 +45,7 @@ from gatewayd import lifecycle
 from gatewayd.cli import main
 
 class FaultyParts(lifecycle.Parts):
-    def start(self, name, run, *, essential=False):
+    def start(self, name, run, **options):
         faults = [1]
         async def faulty():
             async with asyncio.TaskGroup() as tasks:
@@ -38,7 +55,7 @@ class FaultyParts(lifecycle.Parts):
                     await asyncio.sleep({after_s})
                     raise RuntimeError("injected")
                 structlog.get_logger().info("part_runs_again")
-        super().start(name, faulty if name == "{part}" else run, essential=essential)
+        super().start(name, faulty if name == "{part}" else run, **options)
 
 lifecycle.Parts = FaultyParts
 main(prog_name="gatewayd")

@@ -41,6 +41,13 @@ async def turn_on(phone: AppClient, lamp: str, *, timeout_s: float = 10) -> Oper
     return answer.meaning
 
 
+async def until_heard(guest: AppClient, lamp: str) -> None:
+    """Wait until the guest, who may control the lamp, has: the gateway subscribes to his topics after a sync."""
+    async with asyncio.timeout(30):
+        while (answer := await turn_on(guest, lamp, timeout_s=2)) is not OperationStatus.CONTROLLED:
+            assert answer is None, answer
+
+
 async def until_cloud_has(cloud: SimulatedCloud, uuid: str) -> None:
     """Wait until the owner's device has its record in the cloud."""
     async with asyncio.timeout(60):

@@ -11,7 +11,7 @@ from gatewayd.model.permission import Permission
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.environment import COORDINATOR, GUEST, OWNER, PASSWORD
-from tests.common.guests import authorize_guest, turn_on, until_cloud_has
+from tests.common.guests import authorize_guest, turn_on, until_cloud_has, until_heard
 from tests.common.rest import connect_client
 from tests.common.running_gateway import LAMP, running_gateway
 
@@ -48,7 +48,7 @@ async def test_guest_may_control_lamp_only_while_authorized(tmp_path: Path) -> N
         assert await turn_lamp_on(guest, timeout_s=0.5) is None
         authorization = await authorize_guest(app, gateway.environment.cloud, LAMP, Permission.CONTROL)
         run = await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
-        assert await turn_lamp_on(guest) is OperationStatus.CONTROLLED
+        await until_heard(guest, LAMP)
         denied = await guest.request(Category.SWITCH, LAMP, ExecType.UPDATE, title="我的")
         assert denied.meaning is OperationStatus.PERMISSION_DENIED
 
@@ -70,7 +70,7 @@ async def test_guest_is_refused_at_once_when_owner_revokes_while_rest_api_is_awa
     ):
         await authorize_guest(app, gateway.environment.cloud, LAMP, Permission.CONTROL)
         run = await synced(gateway.console, await gateway.console.sync_now(NoParams()) - 1)
-        assert await turn_lamp_on(guest) is OperationStatus.CONTROLLED
+        await until_heard(guest, LAMP)
 
         gateway.environment.cloud.faults.fail("/", status=503, times=10_000)
         started = asyncio.get_running_loop().time()

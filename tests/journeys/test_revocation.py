@@ -21,7 +21,7 @@ from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.environment import COORDINATOR, GUEST, OWNER, PASSWORD, Environment, simulated_environment
 from gatewayd.simulator.radio import switch
 from tests.common.daemon_process import DaemonProcess
-from tests.common.guests import authorize_guest, sync, turn_on
+from tests.common.guests import authorize_guest, sync, turn_on, until_heard
 from tests.common.join_devices import is_gateway_online, join_all
 from tests.common.rest import connect_client
 
@@ -77,12 +77,6 @@ class Home:
                 assert answer in (OperationStatus.CONTROLLED, OperationStatus.ZIGBEE_NETWORK_ERROR), answer
                 await asyncio.sleep(every_s)
 
-    async def until_guest_is_heard(self) -> None:
-        """Wait until the guest, who may control the lamp, has: the gateway subscribes to his topics after a sync."""
-        async with asyncio.timeout(30):
-            while (answer := await turn_on(self.guest, LAMP, timeout_s=2)) is not OperationStatus.CONTROLLED:
-                assert answer is None, answer
-
     async def until_radio_is_up(self) -> None:
         """Wait until the owner can switch the lamp: from then on a refusal is one of permission."""
         async with asyncio.timeout(30):
@@ -106,7 +100,7 @@ async def home_with_guest(folder: Path, **environ: str) -> AsyncIterator[Home]:
         assert authorization.id is not None
         await sync(folder / "admin.sock")
         home = Home(environment, daemon, owner, guest, app, authorization.id)
-        await home.until_guest_is_heard()
+        await until_heard(home.guest, LAMP)
         yield home
 
 
@@ -124,7 +118,7 @@ async def test_guest_is_refused_at_the_owners_word_until_a_sync_succeeds(
         if away == "REST never reached":
             await home.restart()
             await home.until_radio_is_up()
-            await home.until_guest_is_heard()
+            await until_heard(home.guest, LAMP)
         began = asyncio.get_running_loop().time()
         await home.say(word)
         if away == "restarted in between":
