@@ -319,7 +319,7 @@ class CommandExecutor:
         record = self._records.get(request.uuid)
         try:
             async with asyncio.timeout_at(submission.deadline):
-                return await self._handlers.execute(request)
+                return await self._handlers.execute(replace(request, answer_by=submission.deadline))
         except GatewayError as error:
             return self._failed(request, error)
         except TimeoutError:

@@ -136,6 +136,8 @@ class Request:
     does not wait in the transport.
     """
     identity: bytes = field(kw_only=True)
+    answer_by: float | None = field(default=None, kw_only=True, compare=False)
+    """When its final answer is due, by the event loop's clock; the executor sets it before it calls the handler."""
 
 
 @dataclass(frozen=True, slots=True)
