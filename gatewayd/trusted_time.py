@@ -32,6 +32,12 @@ _TIME_ERROR: Final = 5  # adjtimex(2): the clock is not synchronized
 _TIMEX_BYTES: Final = 512  # struct timex has 208 bytes on 64-bit boards, less on others
 _FACT: Final = "not-before"  # the cloud's time, Unix seconds
 _TOLERANCE: Final = timedelta(minutes=5)
+_MAX_BACK: Final = timedelta(seconds=30)
+"""An answer of the cloud may be behind by so much: it was on its way, and clocks drift. A request may be that older."""
+_MAX_LEAD: Final = timedelta(days=1)
+_CONFIRMED_AFTER_S: Final = 3600.0
+"""Answers that have agreed for so long tell the time, however far it is from what was known."""
+_TEXT: Final = "%Y-%m-%d %H:%M:%S UTC"
 _STEP: Final = timedelta(minutes=1)  # what is more than a clock's drift
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _LASTS: Final = timedelta(days=1)
@@ -74,11 +80,65 @@ class ClockSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """`now` is the best time by `source`; `system_offset` is what the board's clock is ahead of it."""
+    """`now` is the best time by `source`; `system_offset` is what the board's clock is ahead of it. `trouble`: why the
+    cloud's last answer is not believed; None where it is, or there was none.
+    """
 
     source: ClockSource
     now: datetime
     system_offset: timedelta
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherClocks:
+    """What else tells the time at the moment of an answer of the cloud.
+
+    `bound` is past for sure; `followed` is the time by earlier answers, `system` that of the system while it is
+    synchronized; None where there is none.
+    """
+
+    bound: datetime
+    followed: datetime | None = None
+    is_followed_confirmed: bool = False
+    system: datetime | None = None
+
+
+def cloud_time_fault(told: datetime, others: OtherClocks, *, is_confirmed: bool) -> str | None:
+    """Why the cloud's answer `told` is not believed; None where it is. `is_confirmed`: answers have agreed for an hour.
+
+    A time that is too early lets old requests through: an HTTP cache, a server with a wrong clock, and whoever poses as
+    the cloud may tell one. So an answer behind the bound needs a synchronized system's clock that agrees; or an hour of
+    answers that agree, and no such clock that contradicts. Any other that departs from what is known needs one of the
+    two; one that is later than a time that nothing has confirmed is believed at once.
+    """
+    system, followed = others.system, others.followed
+    if system is not None and is_seconded(told, system):
+        return None
+    if system is not None and system < others.bound - _TOLERANCE:
+        system = None  # it is behind what is past
+    contradiction: tuple[str, datetime] | None = None
+    if told < others.bound - _MAX_BACK:
+        if system is not None or not is_confirmed:
+            contradiction = "by its earlier word, kept on disk, it is at least", others.bound
+    elif not is_confirmed:
+        if system is not None:
+            contradiction = "the system's clock, which is synchronized, says", system
+        elif followed is not None and _is_departure(told, followed, is_confirmed=others.is_followed_confirmed):
+            contradiction = "by its earlier answers it is", followed
+    if contradiction is None:
+        return None
+    what, moment = contradiction
+    return f"the cloud's time {told:{_TEXT}} is not believed: {what} {moment:{_TEXT}}"
+
+
+def _is_departure(told: datetime, followed: datetime, *, is_confirmed: bool) -> bool:
+    return told < followed - _MAX_BACK or (is_confirmed and told > followed + _TOLERANCE)
+
+
+def is_seconded(told: datetime, system: datetime) -> bool:
+    """Whether a synchronized system's clock agrees with the cloud's time `told`."""
+    return -_MAX_BACK <= told - system <= _TOLERANCE
 
 
 class BestClock:
@@ -100,33 +160,58 @@ class BestClock:
         self._is_synchronized = is_synchronized
         self._boot = boot or read_boot_id()
         self._cloud: datetime | None = None  # the cloud's time when `monotonic` was 0
+        self._is_confirmed = False  # by answers that agreed, or by a synchronized system's clock
+        self._agreed: datetime | None = None  # likewise by the first of the last answers that agreed, believed or not
+        self._agreed_since = 0.0
+        self._trouble: str | None = None
         self._system: datetime | None = None  # likewise by the system's clock when it was last synchronized
         self._system_until = 0.0  # until then it is followed (monotonic)
         self._guess: datetime | None = None  # likewise by the board's clock, right or wrong
+        self._is_bound_told = False
         self._bound = EARLIEST  # a lower bound of the time when `monotonic` was `_bound_at`
         self._bound_at = monotonic()
 
     def set_cloud_time(self, timestamp: int) -> None:
         """`timestamp` (Unix seconds) is the cloud's time at this moment.
 
-        Raises MalformedError where it can be none, and where it lies before the lower bound while that is what the
-        cloud's certificate is judged by: who has an expired one must not set the time back.
+        Raises MalformedError where it can be none, or `cloud_time_fault` says why it is not believed. Only one that is
+        confirmed, or that the board's clock agrees with, moves the lower bound by more than a day: a single answer far
+        ahead would keep out the true ones after it for an hour.
         """
         if not 0 < timestamp < _LATEST.timestamp():
             raise MalformedError(f"the cloud's timestamp {timestamp!r} is no time between 1970 and 2200")
-        told = datetime.fromtimestamp(timestamp, UTC)
-        if self.known_now() is None and self.is_system_wrong() and told < self.not_before() - _TOLERANCE:
-            raise MalformedError(f"the cloud's timestamp {timestamp!r} is before {self.not_before()}, which is past")
-        self._cloud = told - self._elapsed()
+        told, monotonic = datetime.fromtimestamp(timestamp, UTC), self._monotonic()
+        zero = told - self._elapsed()
+        if self._agreed is None or abs(zero - self._agreed) > _MAX_BACK:
+            self._agreed, self._agreed_since = zero, monotonic
+        system = self._system_now() if self._is_synchronized() else None
+        followed = None if self._cloud is None else self._cloud + self._elapsed()
+        others = OtherClocks(self.not_before(), followed, self._is_confirmed, system)
+        has_agreed_for_long = monotonic - self._agreed_since >= _CONFIRMED_AFTER_S
+        self._trouble = cloud_time_fault(told, others, is_confirmed=has_agreed_for_long)
+        if self._trouble is not None:
+            raise MalformedError(self._trouble)
+        is_near = followed is not None and abs(told - followed) <= _TOLERANCE
+        is_confirmed = has_agreed_for_long or (system is not None and is_seconded(told, system))
+        if is_confirmed or self._cloud is None or zero > self._cloud:  # or a cache holds it back bit by bit
+            self._cloud = zero
+        self._is_confirmed = is_confirmed or (self._is_confirmed and is_near)
+        if is_confirmed or timedelta() < told - self.not_before() <= self._max_lead(told):
+            self._bound, self._bound_at = max(told, EARLIEST), monotonic
+            self._is_bound_told = True
+
+    def _max_lead(self, told: datetime) -> timedelta:
+        """By how much one answer that nothing has confirmed may move the bound: as far as the board's own clock is."""
+        return timedelta.max if abs(told - self._system_now()) <= _TOLERANCE else _MAX_LEAD
 
     def set_lower_bound(self, moment: datetime) -> None:
         """It is now `moment` at least: the cloud said so before."""
         self._bound, self._bound_at = max(moment, EARLIEST), self._monotonic()
 
     @property
-    def is_cloud_time_known(self) -> bool:
-        """Whether the cloud has told its time since this clock was made."""
-        return self._cloud is not None
+    def is_bound_told(self) -> bool:
+        """Whether the cloud has told the lower bound since this clock was made."""
+        return self._is_bound_told
 
     def now(self) -> datetime:
         """The best estimate: the known time, else the board's, which is never before the lower bound. A board's clock
@@ -136,13 +221,8 @@ class BestClock:
 
     def state(self) -> ClockState:
         """What is followed now, for people."""
-        known = self.known_now()
-        now = known or self._guessed_now()
-        if known is None:
-            source = ClockSource.GUESS
-        else:
-            source = ClockSource.SYSTEM if self._cloud is None else ClockSource.CLOUD
-        return ClockState(source, now, self._system_now() - now)
+        source, now = self._known() or (ClockSource.GUESS, self._guessed_now())
+        return ClockState(source, now, self._system_now() - now, self._trouble)
 
     def unsure(self) -> UnsureDate | None:
         """What goes with a date of this moment while the time is not known; None while it is."""
@@ -159,10 +239,22 @@ class BestClock:
 
     def known_now(self) -> datetime | None:
         """The cloud's time, else the system's while it is synchronized and for a day after; None where neither is to
-        be had. A system's clock that is behind the cloud's word is not believed.
+        be had. A system's clock that is behind the cloud's word is not believed; a cloud's that nothing has confirmed
+        is not where it contradicts the system's.
         """
-        if self._cloud is not None:
-            return self._cloud + self._elapsed()
+        known = self._known()
+        return None if known is None else known[1]
+
+    def _known(self) -> tuple[ClockSource, datetime] | None:
+        cloud = None if self._cloud is None else self._cloud + self._elapsed()
+        if cloud is not None and self._is_confirmed:
+            return ClockSource.CLOUD, cloud
+        system = self._system_known_now()
+        if cloud is not None and (system is None or is_seconded(cloud, system)):
+            return ClockSource.CLOUD, cloud
+        return None if system is None else (ClockSource.SYSTEM, system)
+
+    def _system_known_now(self) -> datetime | None:
         monotonic = self._monotonic()
         if self._is_synchronized():
             system = self._system_now()
@@ -187,9 +279,7 @@ class BestClock:
         return system < self.not_before() - _TOLERANCE
 
     def not_before(self) -> datetime:
-        """A time that is past for sure: the cloud's, as last known to it or to a former run, else `EARLIEST`."""
-        if self._cloud is not None:
-            return self._cloud + self._elapsed()
+        """A time that is past for sure: the cloud's, as last told in this or a former run, else `EARLIEST`."""
         return self._bound + timedelta(seconds=self._monotonic() - self._bound_at)
 
     def _guessed_now(self) -> datetime:
@@ -212,13 +302,13 @@ def read_lower_bound(facts: FactStore) -> datetime:
 
 
 async def keep_lower_bound(
-    clock: BestClock, facts: FactStore, *, first_s: float = 60.0, interval_s: float = 3600.0
+    clock: BestClock, facts: FactStore, *, first_s: float = 5.0, interval_s: float = 3600.0
 ) -> None:
-    """Write the cloud's time as a fact, every `interval_s` while it is known (looked for every `first_s`), until
+    """Write the lower bound as a fact, every `interval_s` once the cloud has told it (looked for each `first_s`), until
     cancelled.
     """
     while True:
-        if not clock.is_cloud_time_known:
+        if not clock.is_bound_told:
             clock.known_now()  # remembers a synchronized system's time, for when it no longer is
             await asyncio.sleep(first_s)
             continue

@@ -104,12 +104,14 @@ class ClockSnapshot(msgspec.Struct, frozen=True):
     """The clock that is followed: the "cloud"'s, the "system"'s while it is synchronized, or a "guess": the board's,
     but never before the last cloud time on disk. A guess is not trusted: no lock is operated then.
 
-    `now` is the time by it (UTC), `board_off_by_s` what the board's own clock is ahead of that.
+    `now` is the time by it (UTC), `board_off_by_s` what the board's own clock is ahead of that. `trouble` says why the
+    cloud's last answer is not believed.
     """
 
     source: str
     now: str
     board_off_by_s: int
+    trouble: str | None = None
 
 
 class ProvisioningSnapshot(msgspec.Struct, frozen=True):
@@ -229,6 +231,7 @@ class StatusReader:
             "no MQTT": None if mqtt.up else mqtt.trouble,
             "REST": self.rest().trouble,
             "store": self.store().problem,
+            "clock": self.clock().trouble,
             **self._parts.troubles,
         }
         found = [f"{what}: {reason}" for what, reason in troubles.items() if reason is not None]
@@ -263,7 +266,7 @@ class StatusReader:
         """The clock that is followed."""
         state = self._clock.state()
         offset_s = round(state.system_offset.total_seconds())
-        return ClockSnapshot(state.source, f"{state.now:%Y-%m-%dT%H:%M:%SZ}", offset_s)
+        return ClockSnapshot(state.source, f"{state.now:%Y-%m-%dT%H:%M:%SZ}", offset_s, state.trouble)
 
     async def outbox(self) -> dict[str, int]:
         """How many items wait for the cloud, by route."""

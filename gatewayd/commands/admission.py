@@ -37,7 +37,8 @@ def refusal(
 ) -> GatewayError | None:
     """Why `request` is not executed, with the §9 status to answer; None where it may be.
 
-    `record` is the device's record in the mirror, `waited` how long ago the request was received.
+    `record` is the device's record in the mirror, `waited` how long ago the request can have been sent at most, by what
+    its transport knows.
     """
     return (
         _no_permission(request, requester)
@@ -49,12 +50,13 @@ def refusal(
 def age_refusal(request: Request, time: TimeKnown, waited: timedelta, ttl: timedelta) -> RefusedError | None:
     """Why `request` is too old to be executed, or may be; None where it is younger than `ttl` for sure enough.
 
-    A request without a stamp is as old as its arrival. While no clock can be trusted, a stamp is only known to be too
+    A request without a stamp is as old as it can be by its way here, and so is one whose stamp says that it is younger:
+    the requester's clock may be ahead. While no clock can be trusted, a stamp is only known to be too
     old where it lies before a time that is past; then no lock is operated at all, since an unlock of three weeks ago
     would be executed otherwise. Other devices are: a board without time would switch no lamp.
     """
     if waited > ttl:
-        return RefusedError(f"received {waited.total_seconds():.0f} s ago: too old", OperationStatus.FAILED)
+        return RefusedError(f"it may be {waited.total_seconds():.0f} s old: too old", OperationStatus.FAILED)
     if time.now is None:
         return _refusal_without_time(request, time.not_before - ttl)
     return None if request.sent_at is None else _refusal_by_stamp(request.sent_at, time.now, ttl)

@@ -7,7 +7,7 @@ Decoding requests and sending answers is the transport's part: it hands over a `
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
@@ -42,6 +42,7 @@ from gatewayd.model.status import OperationStatus
 from gatewayd.refusal_log import RefusalLog, cut
 from gatewayd.store.command_journal import Begun, CommandJournal, Entered, Repeated
 from gatewayd.store.outbox import Outbox
+from gatewayd.trusted_time import boottime_s
 
 log = structlog.get_logger()
 
@@ -105,18 +106,21 @@ class Permissions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Submission:
-    """A request, where its answers go, and the loop times at which it came and by which it needs its final answer."""
+    """A request, where its answers go, the loop time by which it needs its final answer, and a moment (`boottime_s`)
+    after which it was sent.
+    """
 
     request: Request
     reply: Reply
-    received: float
     deadline: float
+    sent_after: float
 
 
 class CommandExecutor:
     """Executes submitted requests until `run` is cancelled. A request older than `ttl` by `clock` is not executed.
 
-    `deadline_s` includes the time in the queue. What a record in an answer shows follows the requester's permission.
+    `deadline_s` includes the time in the queue. `boottime` counts seconds, those of a suspended board too. What a
+    record in an answer shows follows the requester's permission.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class CommandExecutor:
         clock: Clock,
         ttl: timedelta,
         deadline_s: float = DEADLINE_S,
+        boottime: Callable[[], float] = boottime_s,
     ) -> None:
         self._records = records
         self._journal = journal
@@ -139,6 +144,7 @@ class CommandExecutor:
         self._clock = clock
         self._ttl = ttl
         self._deadline_s = deadline_s
+        self._boottime = boottime
         self._queues: dict[Uuid, DeviceQueue] = {}
         self._submitted: asyncio.Queue[_Submission] = asyncio.Queue(MAX_SUBMITTED)
         self._refusals = RefusalLog(time.monotonic)
@@ -149,8 +155,9 @@ class CommandExecutor:
 
     async def submit(self, request: Request, reply: Reply) -> None:
         """Hand over a request; returns once it is queued. It is executed even if the transport's connection ends."""
-        received = asyncio.get_running_loop().time()
-        await self._submitted.put(_Submission(request, reply, received, received + self._deadline_s))
+        deadline = asyncio.get_running_loop().time() + self._deadline_s
+        sent_after = self._boottime() if request.sent_after is None else request.sent_after
+        await self._submitted.put(_Submission(request, reply, deadline, sent_after))
 
     async def run(self) -> None:
         """Execute what is submitted, until cancelled."""
@@ -249,7 +256,8 @@ class CommandExecutor:
             self._permissions.level(request.user, request.uuid), self._permissions.is_owner(request.user)
         )
         record = self._records.get(request.uuid)
-        return refusal(request, requester, record, self._time(), _waited(submission), self._ttl)
+        waited = timedelta(seconds=self._boottime() - submission.sent_after)
+        return refusal(request, requester, record, self._time(), waited, self._ttl)
 
     def _note_refusal(self, request: Request, reason: object) -> None:
         self.counters["refused"] += 1
@@ -311,7 +319,7 @@ class CommandExecutor:
         record = self._records.get(request.uuid)
         try:
             async with asyncio.timeout_at(submission.deadline):
-                return await self._handlers.execute(request)
+                return await self._handlers.execute(replace(request, answer_by=submission.deadline))
         except GatewayError as error:
             return self._failed(request, error)
         except TimeoutError:
@@ -338,11 +346,6 @@ class CommandExecutor:
 
     def _time(self) -> TimeKnown:
         return TimeKnown(self._clock.known_now(), self._clock.not_before())
-
-
-def _waited(submission: _Submission) -> timedelta:
-    """How long ago the request was received."""
-    return timedelta(seconds=asyncio.get_running_loop().time() - submission.received)
 
 
 def _item(request: Request, answer: Answer) -> AnswerItem:

@@ -33,6 +33,12 @@ class DeviceUnreachableError(GatewayError):
     status = OperationStatus.NODE_NOT_RESPONDING
 
 
+class DeviceOfflineError(DeviceUnreachableError):
+    """A device of the gateway's is away: not on the network now, not interviewed since, or silent for long."""
+
+    status = OperationStatus.OFFLINE
+
+
 class UnknownDeviceError(GatewayError):
     """No device of that uuid is on this gateway."""
 

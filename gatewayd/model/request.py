@@ -131,7 +131,13 @@ class Request:
     sn: Sn
     action: Action
     sent_at: datetime | None = None  # the requester's own stamp, aware
+    sent_after: float | None = None
+    """A moment (`boottime_s`) after which it was sent, by what the transport knows, whatever its stamp says. None: it
+    does not wait in the transport.
+    """
     identity: bytes = field(kw_only=True)
+    answer_by: float | None = field(default=None, kw_only=True, compare=False)
+    """When its final answer is due, by the event loop's clock; the executor sets it before it calls the handler."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -141,6 +142,9 @@ def build_cloud_services(
     return CloudServices(listener, session, sender, sync, firmware)
 
 
+_LONGEST_BETWEEN_PROBES_S: Final = 60.0
+
+
 def mqtt_account(settings: Settings, password: str, uuid: Uuid, clock: BestClock) -> MqttAccount:
     """How the gateway signs in to the broker."""
     return MqttAccount(
@@ -151,6 +155,8 @@ def mqtt_account(settings: Settings, password: str, uuid: Uuid, clock: BestClock
         uuid,
         settings.mqtt.keepalive_s,
         tls_context(settings, clock) if settings.mqtt.tls else None,
+        # Half of it is left for the queue and the journal.
+        probe_every_s=min(settings.locks.command_ttl_s / 2, _LONGEST_BETWEEN_PROBES_S),
     )
 
 

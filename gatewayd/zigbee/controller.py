@@ -14,7 +14,13 @@ import structlog
 
 from gatewayd.config import RadioSettings
 from gatewayd.model.change import Change
-from gatewayd.model.errors import DeviceUnreachableError, RadioUnavailableError, RefusedError, UnknownDeviceError
+from gatewayd.model.errors import (
+    DeviceOfflineError,
+    DeviceUnreachableError,
+    RadioUnavailableError,
+    RefusedError,
+    UnknownDeviceError,
+)
 from gatewayd.model.event import AttributeReported, DeviceLeft, LockEvent, NetworkInfo, RadioDown, RadioEvent, RadioUp
 from gatewayd.model.ids import Uuid
 from gatewayd.model.lock import PinSlots
@@ -35,10 +41,17 @@ from gatewayd.store.mirror import Mirror
 from gatewayd.zigbee.addresses import ieee_of, uuid_of
 from gatewayd.zigbee.backup import create_backup, parse_backup, restore_backup
 from gatewayd.zigbee.catalogue import Catalogue
+from gatewayd.zigbee.command_time import (
+    ANSWER_RESERVE_S,
+    MIN_LOCK_TIME_S,
+    command_time,
+    default_deadline,
+    time_needed_s,
+)
 from gatewayd.zigbee.device import ZigbeeDevice
 from gatewayd.zigbee.device_registry import DeviceRegistry
 from gatewayd.zigbee.door_lock import DoorLock
-from gatewayd.zigbee.drivers.base import DeviceState
+from gatewayd.zigbee.drivers.base import DeviceState, ZclCommand
 from gatewayd.zigbee.radio import RadioSupervisor
 from gatewayd.zigbee.radios.base import RadioApplication
 from gatewayd.zigbee.radios.errors import translate_errors
@@ -100,14 +113,58 @@ class ZigbeeController:
         """
         device = self._reachable_device(request.uuid)
         record = self._record(request.uuid)
+        by = default_deadline() if request.answer_by is None else request.answer_by
         if _must_read_first(action, record):
             await self._use_radio(device.read())
             record = self._record(request.uuid)
         state = DeviceState(record.param, device.match.channels)
         for command in device.match.driver.build_commands(action, state):
-            await self._use_radio(device.send_command(command))
+            await self._use_radio(self._send(device, command, by))
             self._emit(AttributeReported(request.uuid, command.effect, self._now()))
         return Answer(OperationStatus.CONTROLLED, self._mirror.get(request.uuid))
+
+    async def _send(self, device: ZigbeeDevice, command: ZclCommand, answer_by: float) -> None:
+        """Send a command where the time left covers it.
+
+        What is answered as failed must not move a bolt afterwards: before each command to a lock the line to the
+        coordinator is measured, and a command that the coordinator may still have when time is up is discarded with it.
+        """
+        clock, app = asyncio.get_running_loop().time, self.radio.app
+        is_lock = device.match.driver.has_lock_events
+        round_trip_s = await self._measure_line(app, answer_by) if is_lock else 0.0
+        left_s = answer_by - clock()
+        if left_s < time_needed_s(round_trip_s, is_lock=is_lock):
+            raise DeviceUnreachableError(f"{left_s:.1f} s are left, and the line takes {round_trip_s:.2f} s: not sent")
+        app.forget_unsettled(device.nwk)
+        try:
+            await device.send_command(command, command_time(answer_by, round_trip_s, is_lock=is_lock))
+        except DeviceUnreachableError as error:
+            if is_lock and app.is_unsettled(device.nwk):
+                await self._discard(app, answer_by, f"a command to {device.uuid} must not be carried out late: {error}")
+            raise _as_offline(device, error) from error
+
+    async def _measure_line(self, app: RadioApplication, answer_by: float) -> float:
+        """Seconds that the coordinator takes to answer now. Raises RadioUnavailableError."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        with translate_errors("measuring the line to the coordinator"):
+            try:
+                async with asyncio.timeout_at(answer_by - MIN_LOCK_TIME_S):
+                    await app.check_network()
+            except TimeoutError as error:
+                raise DeviceUnreachableError("the coordinator answers too late for a lock's command") from error
+        return clock() - began
+
+    async def _discard(self, app: RadioApplication, answer_by: float, reason: str) -> None:
+        """Make the coordinator forget what it has not sent, and restart it."""
+        log.warning("radio_reset_to_discard_command", reason=reason)
+        try:
+            async with asyncio.timeout_at(answer_by - ANSWER_RESERVE_S):
+                await app.discard_unsent()
+        except Exception as error:  # noqa: BLE001  (a line that is dead; the application is not used again)
+            log.warning("radio_not_reset_in_time", reason=repr(error))
+            await app.close_line()
+        self.radio.restart(reason)
 
     async def query(self, request: Request, _action: Query) -> Answer:
         """Answer with the record, read anew; with the last known values where a sleeping device does not wake in time.
@@ -120,6 +177,8 @@ class ZigbeeController:
             try:
                 async with asyncio.timeout(_SLEEPY_READ_TIMEOUT_S if device.sleeps and device.online else None):
                     await self._use_radio(device.read())
+            except DeviceUnreachableError as error:
+                raise _as_offline(device, error) from error
             except TimeoutError:
                 log.debug("query_answered_from_record", uuid=request.uuid)
         return Answer(OperationStatus.DEVICE_NORMAL, self._mirror.get(request.uuid))
@@ -215,7 +274,7 @@ class ZigbeeController:
         except UnknownDeviceError as error:
             if self._mirror.get(uuid) is None:
                 raise
-            raise DeviceUnreachableError(f"{uuid} has sent nothing since it was last on the network") from error
+            raise DeviceOfflineError(f"{uuid} has sent nothing since it was last on the network") from error
 
     def _reachable_lock(self, uuid: Uuid) -> DoorLock:
         if not isinstance(device := self._reachable_device(uuid), DoorLock):
@@ -236,6 +295,11 @@ class ZigbeeController:
         self._emit(RadioDown(reason))
         if self.network is not None:
             self._emit(AttributeReported(self.network.coordinator, (Change("zgb_status", "0"),), self._now()))
+
+
+def _as_offline(device: ZigbeeDevice, error: DeviceUnreachableError) -> DeviceUnreachableError:
+    """What to answer where a device cannot be reached: that it is away, where that was known before."""
+    return error if device.online else DeviceOfflineError(str(error))
 
 
 def _must_read_first(action: Operate, record: Record) -> bool:

@@ -3,8 +3,10 @@
 `device_registry` creates devices and closes them; `device_setup` decides when a device is configured and read.
 """
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -15,12 +17,14 @@ from zigpy.zcl import foundation
 from zigpy.zcl.clusters.general import Basic
 
 from gatewayd.model.change import Change
-from gatewayd.model.errors import DeviceUnreachableError
+from gatewayd.model.errors import DeviceUnreachableError, RefusedError
 from gatewayd.model.event import AttributeReported, DeviceReady, RadioEvent
 from gatewayd.model.ids import Uuid
 from gatewayd.model.record import Record, ZigbeeParam
+from gatewayd.model.status import OperationStatus
 from gatewayd.zigbee.addresses import uuid_of
 from gatewayd.zigbee.catalogue import CatalogueMatch, Signature
+from gatewayd.zigbee.command_time import CommandTime
 from gatewayd.zigbee.drivers.base import AttributeReport, CoordinatorAddress, StatusNotification, ZclCommand
 from gatewayd.zigbee.radios.errors import translate_errors
 
@@ -50,6 +54,7 @@ class ZigbeeDevice:
         self.last_seen = 0.0
         self.online = True
         self._channel_of = {endpoint: channel for channel, endpoint in match.channels.items()}
+        self._watches: list[_Watch] = []
         self._subscriptions = ExitStack()
         for cluster in self._driver_clusters():
             for event in _SUBSCRIBED_EVENTS:
@@ -74,6 +79,11 @@ class ZigbeeDevice:
     def close(self) -> None:
         """Emit nothing more. zigpy may retain its device, and a new ZigbeeDevice may be made of it."""
         self._subscriptions.close()
+
+    @property
+    def nwk(self) -> int:
+        """The device's present network address."""
+        return int(self._zigpy_device.nwk)
 
     @property
     def sleeps(self) -> bool:
@@ -150,17 +160,67 @@ class ZigbeeDevice:
                 with translate_errors(f"reading {self.uuid}"):
                     await cluster.read_attributes(wanted)
 
-    async def send_command(self, command: ZclCommand) -> None:
-        """Send a command and wait until the device has confirmed it.
+    async def send_command(self, command: ZclCommand, time: CommandTime) -> None:
+        """Send a command and wait until the device has confirmed it: by its response, or by a value that it told after
+        the command was sent (`ZclCommand.shows`). Where neither comes in time, its state is read and decides.
 
-        Raises DeviceUnreachableError where it does not answer or refuses, RadioUnavailableError.
+        Raises RefusedError (操作失败) where the state says that it was not carried out, DeviceUnreachableError where
+        the device says nothing or refuses, RadioUnavailableError.
         """
         cluster = self._zigpy_device.endpoints[command.endpoint].in_clusters[command.cluster]
-        with translate_errors(f"commanding {self.uuid}"):
-            answer = await cluster.command(command.command, *command.args)
+        loop = asyncio.get_running_loop()
+        watch = _Watch(command, loop.create_future())
+        self._watches.append(watch)
+        request = asyncio.create_task(self._request(cluster, command))
+        try:
+            await asyncio.wait(
+                (request, watch.confirmed), timeout=time.response_by - loop.time(), return_when=asyncio.FIRST_COMPLETED
+            )
+            if watch.confirmed.done():
+                return
+            if not request.done():
+                failure = DeviceUnreachableError(f"{self.uuid} has not answered command {command.command:#04x}")
+            elif (error := request.exception()) is None:
+                return
+            elif isinstance(error, _NotAnsweredError):
+                failure = error
+            else:
+                raise error
+            await _end(request)
+            await self._read_state(cluster, time.state_by)
+            if watch.shown is None:
+                raise failure
+            if not watch.shown:
+                raise RefusedError(f"{failure}, and is not as it was told to be", OperationStatus.FAILED)
+        finally:
+            self._watches.remove(watch)
+            await _end(request)
+
+    async def _request(self, cluster: Any, command: ZclCommand) -> None:
+        try:
+            with translate_errors(f"commanding {self.uuid}"):
+                answer = await cluster.command(command.command, *command.args)
+        except DeviceUnreachableError as error:
+            raise _NotAnsweredError(str(error)) from error
         status = getattr(answer, "status", foundation.Status.SUCCESS)
         if status != foundation.Status.SUCCESS:
             raise DeviceUnreachableError(f"{self.uuid} refused command {command.command:#04x}: {status!r}")
+
+    async def _read_state(self, cluster: Any, by: float) -> None:
+        """Read what the record shows of a cluster, if that comes by the loop time `by`."""
+        wanted = [attribute for id_, attribute in self.match.driver.reports_by_attribute if id_ == cluster.cluster_id]
+        try:
+            async with asyncio.timeout_at(by):
+                with translate_errors(f"reading {self.uuid}"):
+                    await cluster.read_attributes(wanted)
+        except (TimeoutError, DeviceUnreachableError) as error:
+            log.info("state_not_read", uuid=self.uuid, reason=str(error) or "not in time")
+
+    def _confirm(self, changes: Iterable[Change]) -> None:
+        """Compare values that the device has just told with what the commands on their way are to bring about."""
+        for change in changes:
+            for watch in self._watches:
+                watch.see(change)
 
     async def ping(self) -> None:
         """Read the ZCL version, which every device has. Raises DeviceUnreachableError, RadioUnavailableError."""
@@ -199,11 +259,33 @@ class ZigbeeDevice:
             log.warning("report_not_understood", uuid=self.uuid, cluster=cluster_id, attribute=attribute, reason=reason)
             return
         if changes:
+            self._confirm(changes)
             self._emit(AttributeReported(self.uuid, changes, self._now()))
 
     def _change(self, report: AttributeReport, endpoint: int, raw: Any) -> Change:
         channel = self._channel_of.get(endpoint, 0) if report.per_channel else 0
         return Change(report.field, None if raw is None else report.convert(int(raw)), channel)
+
+
+class _NotAnsweredError(DeviceUnreachableError):
+    """A command was not delivered or not answered: it may have been carried out all the same."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """A command on its way, and what the device has told since it was sent."""
+
+    command: ZclCommand
+    confirmed: asyncio.Future[None]
+    shown: bool | None = None
+
+    def see(self, change: Change) -> None:
+        shown = self.command.shows(change)
+        if shown is None:
+            return
+        self.shown = shown
+        if shown and not self.confirmed.done():
+            self.confirmed.set_result(None)
 
 
 class _CommandListener:
@@ -223,6 +305,14 @@ class _CommandListener:
             self._handler(args)
         except Exception:  # a frame that no device should send: it must not stop zigpy
             log.exception("command_not_understood", uuid=self._uuid, command=command)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has ended; what it raises is not wanted any more."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
 
 
 def signature_of(zigpy_device: Any) -> Signature:

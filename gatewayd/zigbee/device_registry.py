@@ -157,6 +157,10 @@ class DeviceRegistry:
                 maker, model = zigpy_device.manufacturer, zigpy_device.model
                 log.warning("device_unknown", uuid=uuid, manufacturer=maker, model=model)
             self.unknown[uuid] = _describe_unknown(uuid, zigpy_device)
+            if uuid in self._devices:
+                self._unregister(self._devices[uuid])
+            if self._mirror.get(uuid) is not None:  # it has a record, and can do nothing of what that says
+                self._emit(AvailabilityChanged(uuid, False, self._now()))
             return None
         self.unknown.pop(uuid, None)
         if uuid in self._devices:

@@ -3,16 +3,20 @@
 `drivers/lock` defines how it is operated, `locks/` what its events mean.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
+from types import MappingProxyType
 from typing import Any, Final
 
 from zigpy.zcl import foundation
 from zigpy.zcl.clusters.closures import DoorLock as DoorLockCluster
 from zigpy.zcl.clusters.general import Alarms
 
+from gatewayd.model.change import Change
 from gatewayd.model.errors import DeviceUnreachableError
 from gatewayd.model.event import ZCL_EPOCH, LockAlarm, LockEvent, LockProgrammed, LockSource
 from gatewayd.model.lock import PinSlots
+from gatewayd.model.request import LockOperation
 from gatewayd.zigbee.device import ZigbeeDevice
 from gatewayd.zigbee.radios.errors import translate_errors
 
@@ -24,6 +28,15 @@ _NEWEST_RECORD: Final = 0
 _LAST_RECORD: Final = 0xFFFF
 _MAX_RECORDS: Final = 200  # read from one log
 _NO_TIME: Final = 0xFFFFFFFF
+
+
+_STATE_AFTER: Final[Mapping[int, LockOperation]] = MappingProxyType(
+    {
+        DoorLockCluster.OperationEvent.Lock: LockOperation.LOCK,
+        DoorLockCluster.OperationEvent.Unlock: LockOperation.UNLOCK,
+    }
+)
+"""Where the bolt is after an operation that a command asked for."""
 
 
 class DoorLock(ZigbeeDevice):
@@ -119,6 +132,8 @@ class DoorLock(ZigbeeDevice):
 
     def _on_operation(self, _endpoint: int, args: Any) -> None:
         source, code = _source(args.operation_event_source), int(args.operation_event_code)
+        if source is LockSource.RF and (state := _STATE_AFTER.get(code)) is not None:
+            self._confirm((Change("operate", state.value),))
         self._emit(LockEvent(self.uuid, source, code, int(args.user_id), self._now(), _stamp(args.local_time)))
 
     def _on_programming(self, _endpoint: int, args: Any) -> None:

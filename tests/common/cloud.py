@@ -25,6 +25,7 @@ from gatewayd.model.record import Channel, GatewayParam, LockParam, Record, Swit
 from gatewayd.model.request import Action, Answer, Request, UpdateRecord
 from gatewayd.model.status import OperationStatus
 from gatewayd.store.store import Store
+from gatewayd.trusted_time import boottime_s
 from tests.common.clock import HandClock
 
 OWNER, GUEST, PASSWORD = "18900000001", "18900000002", "open-sesame-7"
@@ -134,6 +135,8 @@ async def running(
     audience_of: Callable[[Store], Rights] = lambda _store: Audience(),
     deadline_s: float = DEADLINE_S,
     ack_timeout_s: float = 15.0,
+    ttl_s: float = 30.0,
+    boottime: Callable[[], float] = boottime_s,
 ) -> AsyncIterator[Gateway]:
     """A gateway that hosts a switch and a lock, and `records`, connected (or trying to)."""
     async with Store.open(path, now=now, zone=ZONE, key=bytes(32)) as store:
@@ -159,13 +162,22 @@ async def running(
                 ]
             ),
             clock=clock,
-            ttl=timedelta(seconds=30),
+            ttl=timedelta(seconds=ttl_s),
             deadline_s=deadline_s,
+            boottime=boottime,
         )
         listener = RequestListener(executor.submit, zone=ZONE, access_changed=bench.note_access_change)
         incoming = IncomingLimit(MessageLimit(OWNER))
         publisher = MqttPublisher(store.mirror, store.outbox, access, store.facts, Health(), OWNER, incoming=incoming)
-        account = MqttAccount(broker.host, broker.port, OWNER, password, GATEWAY, ack_timeout_s=ack_timeout_s)
+        account = MqttAccount(
+            broker.host,
+            broker.port,
+            OWNER,
+            password,
+            GATEWAY,
+            ack_timeout_s=ack_timeout_s,
+            probe_every_s=ttl_s / 2,
+        )
         session = MqttSession(
             account,
             last_will(gateway, OWNER),

@@ -61,6 +61,8 @@ class Rudeness:
     refuses_mqtt_5: bool = False
     refuses_retained_will: bool = False
     """A retained will is refused with MQTT 5's code 154."""
+    holds_back: bool = False
+    """What the broker sends arrives only once this is False again."""
     pings_only: bool = False
     """Only PINGREQ is answered, once a connection stands."""
     reads_nothing: bool = False
@@ -271,6 +273,8 @@ class _Connection:
         while True:
             head, body = await _read_packet(reader)
             kind = head >> 4
+            while self._owner.rude.holds_back:
+                await asyncio.sleep(0.01)
             if self._owner.rude.pings_only and kind != CONNACK:
                 continue
             if kind == CONNACK:

@@ -14,7 +14,16 @@ from gatewayd.config import RadioSettings
 from gatewayd.model.event import DeviceReady, LockAlarm, LockEvent, LockNotification, RadioEvent
 from gatewayd.model.ids import Category, ExecType, Uuid
 from gatewayd.model.record import Record
-from gatewayd.model.request import Action, Answer, OperateCurtain, OperateSwitch, Query, RemoveDevice, Request
+from gatewayd.model.request import (
+    Action,
+    Answer,
+    OperateCurtain,
+    OperateLock,
+    OperateSwitch,
+    Query,
+    RemoveDevice,
+    Request,
+)
 from gatewayd.simulator.radio import Device, SimulatedNetwork
 from gatewayd.store.store import Store
 from gatewayd.zigbee.catalogue import Catalogue
@@ -65,13 +74,19 @@ class ZigbeeGateway:
     def is_online(self, device: Device) -> bool:
         return getattr(self.record(device).param, "status", None) == 1
 
-    async def execute(self, device: Device, category: Category, exectype: ExecType, action: Action) -> Answer:
+    async def execute(
+        self, device: Device, category: Category, exectype: ExecType, action: Action, *, within_s: float | None = None
+    ) -> Answer:
         """Execute a request as the daemon does once it is admitted."""
-        request = Request("owner", category, Uuid(device.ieee), exectype, "sn", action, identity=b"sn")
+        answer_by = None if within_s is None else asyncio.get_running_loop().time() + within_s
+        request = Request(
+            "owner", category, Uuid(device.ieee), exectype, "sn", action, identity=b"sn", answer_by=answer_by
+        )
         handlers = Handlers(
             (
                 handle(OperateSwitch, self.zigbee.operate),
                 handle(OperateCurtain, self.zigbee.operate),
+                handle(OperateLock, self.zigbee.operate),
                 handle(Query, self.zigbee.query),
                 handle(RemoveDevice, self.zigbee.delete),
             )

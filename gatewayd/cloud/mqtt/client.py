@@ -6,6 +6,7 @@ messages fail where a later one has changed them.
 """
 
 import asyncio
+import math
 import socket
 from collections import deque
 from contextlib import suppress
@@ -18,11 +19,13 @@ import aiomqtt
 import structlog
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import ConnectFlags, DisconnectFlags
+from paho.mqtt.client import MQTTMessage as PahoMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gatewayd.cloud.mqtt.incoming import IncomingLimit, IncomingMessages
+from gatewayd.trusted_time import boottime_s
 
 log = structlog.get_logger()
 
@@ -142,6 +145,12 @@ def code_number(code: Any) -> int:
     return int(getattr(code, "value", code) or 0)
 
 
+class ArrivedMessage(aiomqtt.Message):
+    """A message, and a moment after which the broker sent it (`boottime_s`)."""
+
+    sent_after: float = -math.inf
+
+
 class MqttClient(aiomqtt.Client):
     """A connection to the broker while it is entered, as its base. `limits` are the broker's, `incoming` is ours.
 
@@ -156,9 +165,17 @@ class MqttClient(aiomqtt.Client):
         self.limits = BrokerLimits()
         self._disconnect: Disconnect | None = None
         self._acknowledgements: dict[int, asyncio.Future[int]] = {}
+        self._probes: dict[int, asyncio.Future[None]] = {}
+        self._sent_at: dict[int, float] = {}  # of each packet that waits for a PUBACK, and of each probe (boottime_s)
+        self.proven_at = -math.inf
+        """When the newest packet was sent that the broker has answered (`boottime_s`). What comes after that answer on
+        the connection, the broker sent after that moment; MQTT has no other way to tell how long a message was under
+        way.
+        """
         self._limit_packets()
 
     async def __aenter__(self) -> Self:
+        self.proven_at = boottime_s()  # the session is a clean one
         try:
             return await super().__aenter__()
         except aiomqtt.MqttError:
@@ -186,12 +203,27 @@ class MqttClient(aiomqtt.Client):
 
         Raises ValueError where its topic or payload cannot be in a packet, aiomqtt.MqttError without a connection.
         """
+        now = boottime_s()
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
         if info.rc != _SUCCESS:
             raise aiomqtt.MqttCodeError(info.rc)
         if info.is_published():
             return None
+        if message.qos:
+            self._sent_at[info.mid] = now
         return self._acknowledgements.setdefault(info.mid, asyncio.get_running_loop().create_future())
+
+    async def probe(self, unused_filter: str, *, timeout_s: float | None) -> None:
+        """End the subscription of a filter that has none, and wait for the answer. Raises aiomqtt.MqttError."""
+        now = boottime_s()
+        result, mid = self._client.unsubscribe(unused_filter)
+        if result != _SUCCESS or mid is None:
+            raise aiomqtt.MqttCodeError(result)
+        self._sent_at[mid] = now
+        answer = self._probes[mid] = asyncio.get_running_loop().create_future()
+        done, _ = await asyncio.wait({answer}, timeout=timeout_s)
+        if not done:
+            raise aiomqtt.MqttError(f"no answer within {timeout_s} s")
 
     def expect_echo(self, message: MqttMessage) -> None:
         """The broker will send this message back."""
@@ -228,6 +260,9 @@ class MqttClient(aiomqtt.Client):
             return receive(size)
 
         vars(self._client)["_sock_recv"] = receive_bounded
+
+    def _note_answered(self, mid: int) -> None:
+        self.proven_at = max(self.proven_at, self._sent_at.pop(mid, -math.inf))
 
     def _take_disconnect_error(self) -> BaseException | None:
         """What the base gave as the end of the connection; taken, so that asyncio does not log it as lost."""
@@ -307,10 +342,16 @@ class MqttClient(aiomqtt.Client):
     def _on_publish(
         self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
     ) -> None:
+        self._note_answered(mid)
         acknowledgement = self._acknowledgements.pop(mid, None)
         if acknowledgement is not None and not acknowledgement.done():
             acknowledgement.set_result(code_number(reason_code))
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_message(self, client: PahoClient, userdata: Any, message: PahoMessage) -> None:
+        arrived = ArrivedMessage._from_paho_message(message)  # noqa: SLF001
+        arrived.sent_after = self.proven_at
+        self._queue.put_nowait(arrived)  # it has no bound of its own that could be full
 
     def _on_subscribe(
         self,
@@ -331,5 +372,8 @@ class MqttClient(aiomqtt.Client):
         reason_codes: list[ReasonCode],
         properties: Properties | None = None,
     ) -> None:
-        if mid in self._pending_unsubscribes:  # likewise
+        self._note_answered(mid)
+        if (probe := self._probes.pop(mid, None)) is not None:
+            probe.set_result(None)
+        elif mid in self._pending_unsubscribes:  # likewise
             super()._on_unsubscribe(client, userdata, mid, reason_codes, properties)

@@ -21,11 +21,12 @@ from gatewayd.cloud.mqtt.broker_trouble import (
     UnacknowledgedError,
     puback_error,
 )
-from gatewayd.cloud.mqtt.client import BrokerLimits, MqttClient, MqttMessage, packet_size
+from gatewayd.cloud.mqtt.client import ArrivedMessage, BrokerLimits, MqttClient, MqttMessage, packet_size
 from gatewayd.cloud.mqtt.poison_messages import ConnectionEnd, PoisonMessages, SentPacket, sent_message
 from gatewayd.cloud.mqtt.sent_packets import SentPackets
 from gatewayd.cloud.mqtt.subscriptions import Subscriptions
 from gatewayd.model.errors import CloudError
+from gatewayd.trusted_time import boottime_s
 
 log = structlog.get_logger()
 
@@ -37,11 +38,12 @@ _OF_SERVER_KEEPALIVE: Final = 0.7
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMqttMessage:
-    """A message from the broker."""
+    """A message from the broker, which sent it after the moment `sent_after` (`boottime_s`)."""
 
     topic: str
     payload: bytes
     retained: bool
+    sent_after: float
 
 
 class MqttConnection:
@@ -58,8 +60,10 @@ class MqttConnection:
         poison: PoisonMessages,
         unused_filter: str,
         ack_timeout_s: float,
+        probe_every_s: float,
     ) -> None:
         self._client = client
+        self._probe_every_s = probe_every_s
         self._limits = client.limits
         self._is_v5 = is_v5
         self._trouble = trouble
@@ -226,7 +230,8 @@ class MqttConnection:
     async def messages(self) -> AsyncIterator[ReceivedMqttMessage]:
         """The messages that the broker sends, without our own: the owner's first, few of any other user."""
         async for message in self._client.messages:
-            yield ReceivedMqttMessage(message.topic.value, message.payload, bool(message.retain))
+            assert isinstance(message, ArrivedMessage)
+            yield ReceivedMqttMessage(message.topic.value, message.payload, bool(message.retain), message.sent_after)
 
     # ---- whether the broker answers
 
@@ -234,7 +239,7 @@ class MqttConnection:
         """Have the broker answer, which it does once it has read all that was sent before. Raises BrokerSilentError."""
         number = self._sent.last
         with self._sent.must_answer("UNSUBSCRIBE"):
-            await self._client.unsubscribe(self._unused_filter, timeout=self._ack_timeout_s)
+            await self._client.probe(self._unused_filter, timeout_s=self._ack_timeout_s)
         self._sent.note_answer(number)
 
     async def keep_checking(self) -> None:
@@ -248,6 +253,20 @@ class MqttConnection:
             await asyncio.sleep(max(0.0, self._sent.answered_at + every_s - self._clock()))
             if self._clock() >= self._sent.answered_at + every_s:
                 await self.check()
+
+    async def keep_probing(self) -> None:
+        """Have the broker answer, so that it is known how long each message can have been under way, until cancelled.
+
+        On a line that works that is `probe_every_s` and a round trip at most. One probe is under way at a time: what
+        comes while it is not answered may be as old as the one before. Whether the broker answers at all is left to
+        `keep_checking`. Raises aiomqtt.MqttError.
+        """
+        while True:
+            pause_s = self._client.proven_at + self._probe_every_s - boottime_s()
+            if pause_s > 0:
+                await asyncio.sleep(pause_s)
+            else:
+                await self._client.probe(self._unused_filter, timeout_s=None)
 
     async def wait_for_end(self) -> None:
         """Raise aiomqtt.MqttError when the connection ends."""

@@ -8,7 +8,7 @@ Whether a request may be executed is `commands/`'s decision.
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import ClassVar, Protocol
 
@@ -111,6 +111,7 @@ class RequestListener:
             self._count("refused", message, error)
             _answer(connection, topic, envelope.sn, error.status)
             return
+        request = replace(request, sent_after=message.sent_after)
         await self._submit(request, MqttReply(request, connection))
 
     def _count(self, what: str, message: ReceivedMqttMessage, reason: object) -> None:

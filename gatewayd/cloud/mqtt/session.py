@@ -65,7 +65,8 @@ def pause_after(code: int | None) -> tuple[float, float]:
 class MqttAccount:
     """The broker and the account on it (§4.1: the https user; the client id is the gateway's uuid).
 
-    `ack_timeout_s`: within this the broker acknowledges what it is sent.
+    `ack_timeout_s`: within this the broker acknowledges what it is sent. `probe_every_s`: to this it is known how long
+    a message can have been under way.
     """
 
     host: str
@@ -76,6 +77,7 @@ class MqttAccount:
     keepalive_s: int = 60
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     ack_timeout_s: float = 15.0
+    probe_every_s: float = 15.0
 
 
 ConnectionTask = Callable[[MqttConnection], Awaitable[None]]
@@ -200,6 +202,7 @@ class MqttSession:
                 tasks.create_task(connection.publish_queued())
                 tasks.create_task(connection.subscriptions.retry_refused())
                 tasks.create_task(connection.keep_checking())
+                tasks.create_task(connection.keep_probing())
                 for task in self._tasks:
                     tasks.create_task(self._run(task, connection))
         except* aiomqtt.MqttError as errors:
@@ -231,6 +234,7 @@ class MqttSession:
             poison=self._poison,
             unused_filter=self._will.topic,
             ack_timeout_s=self._account.ack_timeout_s,
+            probe_every_s=self._account.probe_every_s,
         )
 
     def _note_connected(self, connection: MqttConnection, *, is_v5: bool) -> None:

@@ -23,7 +23,10 @@ class ParamsIn(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RestEndpoint:
-    """One row. `params` lists the parameters in the API's spelling, optional ones in brackets."""
+    """One row. `params` lists the parameters in the API's spelling, optional ones in brackets.
+
+    An answer that `must_be_fresh` is worse than none when it comes from a cache: no two calls have the same address.
+    """
 
     name: str
     section: str
@@ -34,6 +37,7 @@ class RestEndpoint:
     params: str = ""
     needs_token: bool = True
     is_repeatable_post: bool = False
+    must_be_fresh: bool = False
 
     @property
     def is_repeatable(self) -> bool:
@@ -157,7 +161,7 @@ _ROWS: Final = (
     RestEndpoint("versions.list", "2.12", "GET", f"{_IOT}/versions/", (200047,),
                  _QUERY, "[page] [limit] [device_type] [version]"),
     # §2.13 get_timestamp, §2.13 feedback, §2.15 share
-    RestEndpoint("service.timestamp", "2.13", "GET", f"{_IOT}/get_timestamp/", (200049,)),
+    RestEndpoint("service.timestamp", "2.13", "GET", f"{_IOT}/get_timestamp/", (200049,), must_be_fresh=True),
     RestEndpoint("service.send_feedback", "2.13", "POST", f"{_IOT}/feedback/", (200048,),
                  _DATA, "category content [contact] [images]"),
     RestEndpoint("service.share", "2.15", "POST", f"{_IOT}/share/", (200050,), _DATA, "receiver platform"),

@@ -7,6 +7,7 @@ of the sections decode the content of `msg`.
 
 import asyncio
 import random
+import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -156,13 +157,15 @@ class Transport:
             raise CloudUnavailableError(f"{call}: the connection to the cloud is closed")
         await self._wait_for_pause(call)
         headers = {"Authorization": f"Token {token}"} if token is not None else {}
+        if endpoint.must_be_fresh:
+            query = {**(query or {}), "_": secrets.token_hex(8)}  # some caches do not heed Cache-Control
         try:
             async with self._session.request(
                 endpoint.method,
                 self.url(endpoint, id_),
                 params=query,
                 data=None if body is None else msgspec.json.encode(body),
-                headers=headers | {"Content-Type": "application/json"},
+                headers=headers | {"Content-Type": "application/json", "Cache-Control": "no-cache"},
                 allow_redirects=False,  # the token is sent to the cloud's own host only
             ) as response:
                 self._note_pause(response)

@@ -92,6 +92,11 @@ class RadioMedium:
         if device.sleepy:
             self._buffers[device.ieee].awake_until = 0.0
 
+    def drop_buffered(self) -> None:
+        """The coordinator has restarted: what it buffered for sleepy devices is lost."""
+        for buffer in self._buffers.values():
+            buffer.waiting.clear()
+
     def announce(self, device: Device) -> None:
         """Broadcast the device's Device_annce."""
         payload = zdo.announcement(device, device.next_sequence())

@@ -89,6 +89,8 @@ class Host(Protocol):
 class Medium(Protocol):
     """What the coordinator needs of the radio medium."""
 
+    def drop_buffered(self) -> None: ...
+
     def unicast(self, nwk: int, aps: Aps, tag: int, payload: bytes, ack: PendingAck) -> int:
         """Accept a message to be sent; returns an EmberStatus."""
 

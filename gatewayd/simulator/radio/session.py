@@ -98,6 +98,7 @@ class HostSession:
 
     def reset(self, reason: int) -> None:
         self._ncp.power_cycle()
+        self._ncp.medium.drop_buffered()
         self._pending_acks.clear()
         self._ash.reset(reason)
         self._flush()

@@ -65,15 +65,28 @@ class CoordinatorAddress:
     """Stands for the coordinator's IEEE address among the values of `Driver.writes`."""
 
 
+Shows = Callable[[Change], bool | None]
+"""Whether a command was carried out, by a value that the device told after it was sent; None where the value does not
+say.
+"""
+
+
+def shows_nothing(_change: Change) -> None:
+    """For a command that no attribute confirms."""
+
+
 @dataclass(frozen=True, slots=True)
 class ZclCommand:
-    """One ZCL command to one endpoint. `effect` is what the record shows once the device has confirmed it."""
+    """One ZCL command to one endpoint. `effect` is what the record shows once the device has confirmed it, by its
+    response or by a value of which `shows` says so.
+    """
 
     endpoint: int
     cluster: int
     command: int
     args: tuple[Any, ...] = ()
     effect: tuple[Change, ...] = ()
+    shows: Shows = field(default=shows_nothing, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

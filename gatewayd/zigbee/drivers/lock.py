@@ -1,6 +1,7 @@
 """Door locks (ZCL Door Lock 0x0101). `door_lock` receives their events, reads their log and programs PIN codes."""
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -46,10 +47,22 @@ def build_commands(action: Operate, state: DeviceState) -> tuple[ZclCommand, ...
     endpoint = state.channels[1]
     pin = () if action.pin is None else (action.pin,)
     effect = (Change("operate", action.operation.value),)
+    shows = partial(_shows, expected=action.operation, former=getattr(state.param, "operate", None))
     if action.operation is LockOperation.HOLD_OPEN:
         command, args = DoorLock.ServerCommandDefs.unlock_with_timeout.id, (_HOLD_OPEN_TIMEOUT_S, *pin)
-        return (ZclCommand(endpoint, DoorLock.cluster_id, command, args, effect),)
-    return (ZclCommand(endpoint, DoorLock.cluster_id, _COMMANDS[action.operation], pin, effect),)
+        return (ZclCommand(endpoint, DoorLock.cluster_id, command, args, effect, shows),)
+    return (ZclCommand(endpoint, DoorLock.cluster_id, _COMMANDS[action.operation], pin, effect, shows),)
+
+
+def _shows(change: Change, *, expected: LockOperation, former: object) -> bool | None:
+    """Lock State says whether the bolt is in or out; of a bolt that was out already not whether it is held there."""
+    if change.field != "operate" or change.value is None:
+        return None
+    if expected is not LockOperation.HOLD_OPEN:
+        return change.value == expected.value
+    if change.value == LockOperation.LOCK.value:
+        return False
+    return True if former == LockOperation.LOCK.value else None
 
 
 DRIVER: Final = Driver(

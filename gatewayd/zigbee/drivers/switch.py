@@ -1,6 +1,7 @@
 """Switches (ZCL On/Off 0x0006): each endpoint with that cluster is a channel."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -72,12 +73,21 @@ def _resolved(operation: SwitchOperation, channel: int, param: Param) -> SwitchO
 
 
 def _command(channel: int, endpoint: int, operation: SwitchOperation) -> ZclCommand:
+    value = Change("value", channel_value(operation), channel)
     effect = (
-        Change("value", channel_value(operation), channel),
+        value,
         Change("operate", operation.value),
         Change("operate_channel_id", channel),
     )
-    return ZclCommand(endpoint, OnOff.cluster_id, _COMMANDS[operation], effect=effect)
+    return ZclCommand(
+        endpoint, OnOff.cluster_id, _COMMANDS[operation], effect=effect, shows=partial(_shows, expected=value)
+    )
+
+
+def _shows(change: Change, *, expected: Change) -> bool | None:
+    if (change.field, change.channel) != (expected.field, expected.channel) or change.value is None:
+        return None
+    return change.value == expected.value
 
 
 def new_channels(count: int) -> tuple[Channel, ...]:

@@ -3,6 +3,7 @@
 The radio modules derive their application from it; `radio.RadioSupervisor` starts and stops that.
 """
 
+import asyncio
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -18,6 +19,38 @@ class RadioApplication(ControllerApplication):
     """zigpy's application on a `QuietDatabase`."""
 
     _dblistener: Any
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._unsettled: set[int] = set()
+
+    async def send_packet(self, packet: Any) -> None:
+        """As the radio library's own; remembers to whom a packet was abandoned before the coordinator had said whether
+        it was delivered.
+        """
+        try:
+            await cast("Any", super()).send_packet(packet)
+        except asyncio.CancelledError:
+            self._unsettled.add(int(packet.dst.address))
+            raise
+
+    def is_unsettled(self, nwk: int) -> bool:
+        """Whether the coordinator may still send a packet to `nwk` that was abandoned."""
+        return nwk in self._unsettled
+
+    def forget_unsettled(self, nwk: int) -> None:
+        """What was abandoned before does not count."""
+        self._unsettled.discard(nwk)
+
+    @abstractmethod
+    async def discard_unsent(self) -> None:
+        """Reset the coordinator, so that it forgets what it has not sent; returns once it has. The application cannot
+        be used after that. Raises one of the module's COORDINATOR_ERRORS, TimeoutError.
+        """
+
+    @abstractmethod
+    async def close_line(self) -> None:
+        """Close the line to the coordinator, with what is on it. The application cannot be used after that."""
 
     async def load_database(self) -> None:
         """Read the network's devices from zigpy's database, before `startup`."""

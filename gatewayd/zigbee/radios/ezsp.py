@@ -31,6 +31,14 @@ class EzspApplication(RadioApplication, ControllerApplication):  # type: ignore[
         if state != EmberNetworkStatus.JOINED_NETWORK:
             raise RadioUnavailableError(f"the coordinator's network is not up: {state!r}")
 
+    async def discard_unsent(self) -> None:
+        """Reset the coordinator; returns once it has said so (RSTACK)."""
+        await self._ezsp.reset()
+
+    async def close_line(self) -> None:
+        """Close the line to the coordinator, with what is on it."""
+        await self._ezsp.disconnect()
+
 
 def create_application(settings: RadioSettings, database: Path) -> RadioApplication:
     """Build the application, not started yet. bellows runs in this event loop: a thread costs latency at every hop."""

@@ -278,7 +278,9 @@ async def test_unexpected_exception_is_answered_and_ends_the_handling_of_that_me
         return False
 
     listener = RequestListener(submit, zone=ZONE, access_changed=no_change)
-    line = Line(ReceivedMqttMessage(f"{OWNER}/switch/{SWITCH}/query", b'{"msg": {"sn": 7}}', retained=False))
+    line = Line(
+        ReceivedMqttMessage(f"{OWNER}/switch/{SWITCH}/query", b'{"msg": {"sn": 7}}', retained=False, sent_after=0.0)
+    )
     await listener.serve(line)
     answers = [msgspec.json.decode(message.payload) for message in line.published]
     assert [(one["msg"]["sn"], one["desc"]) for one in answers] == 2 * [(7, OperationStatus.UNKNOWN_ERROR.desc)]

@@ -104,6 +104,14 @@ async def test_unknown_account_is_not_registered_when_disabled(cloud: SimulatedC
     assert "gw-new" not in cloud.mqtt_accounts()
 
 
+async def test_time_is_asked_for_at_another_address_each_time_since_a_cache_would_answer_with_an_old_one(
+    cloud: SimulatedCloud, client: CloudClient
+) -> None:
+    for _ in range(3):
+        await client.service.timestamp()
+    assert len({path for _method, path, _status in cloud.requests if "get_timestamp" in path}) == 3
+
+
 async def test_refused_token_is_renewed_once(cloud: SimulatedCloud, client: CloudClient) -> None:
     await client.service.timestamp()
     cloud.revoke_tokens()
