@@ -81,14 +81,13 @@ def _mqtt_topic(data: bytes) -> None:
 
 def _mqtt_envelope(data: bytes) -> None:
     sn = find_sn(data)
-    assert sn is None or isinstance(sn, str | int)
     if sn is not None:
-        write_envelope(OperationStatus.BAD_PARAMETERS, None, sn)
+        msgspec.json.decode(write_envelope(OperationStatus.BAD_PARAMETERS, None, sn), type=dict[str, msgspec.Raw])
     try:
         envelope = read_envelope(data)
     except MalformedError:
         return
-    assert not envelope.is_request or envelope.sn == sn
+    assert not envelope.is_request or envelope.sn is None or sn is not None
     assert not isinstance(envelope.sn, str) or 0 < len(envelope.sn) <= 128
 
 

@@ -16,9 +16,12 @@ MAX_PAYLOAD: Final = 64 * 1024
 """Bytes; a larger payload is not read."""
 
 _MAX_SN: Final = 128  # characters
+_MAX_ECHOED_SN: Final = 16 * 1024  # bytes of JSON
 
 # What can be told of a payload that is no JSON, or broken off.
-_SN_PAIR: Final = re.compile(rb'"sn"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.){1,128}"|-?\d{1,18})\s*[,}]')
+_SN_PAIR: Final = re.compile(
+    rb'"sn"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.){0,16000}"|-?\d{1,18}(?:\.\d{1,18})?|true|false)\s*[,}]'
+)
 _STATUS_PAIR: Final = re.compile(rb'"status"\s*:\s*"?(\d{1,9})\b')
 _DESC_PAIR: Final = re.compile(rb'"desc"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.){0,64}")')
 
@@ -68,21 +71,23 @@ def read_envelope(payload: bytes) -> Envelope:
     return Envelope(wire.msg, None if wire.status is UNSET else wire.status, wire.desc)
 
 
-def find_sn(payload: bytes) -> Sn | None:
-    """The `sn` by which a request that could not be read, or not be handled, is answered.
+def find_sn(payload: bytes) -> msgspec.Raw | None:
+    """The `sn` by which a request that could not be read, or not be handled, is answered: as it came, of any type.
 
-    None where there is none, and where `status` and `desc` say that the message is an answer or a state. A payload that
-    is no JSON is searched for the text of these keys.
+    None where there is none (or null, or over 16 KiB), and where `status` and `desc` say that the message is an answer
+    or a state. A payload that is no JSON is searched for the text of these keys.
     """
     try:
         found = msgspec.json.decode(payload, type=_LooseEnvelope)
+        sn = msgspec.json.decode(found.msg, type=_SnOnly).sn if found.msg else None
+    except msgspec.ValidationError:
+        return None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = _search(payload)
-    sn = found.msg.get("sn") if isinstance(found.msg, dict) else None
-    return _valid_sn(sn) if _may_be_request(found.status, found.desc) else None
+        found, sn = _search(payload)
+    return _echoed_sn(sn) if _may_be_request(found.status, found.desc) else None
 
 
-def write_envelope(meaning: OperationStatus, record: Record | None, sn: Sn | None = None) -> bytes:
+def write_envelope(meaning: OperationStatus, record: Record | None, sn: Sn | msgspec.Raw | None = None) -> bytes:
     """Encode a payload: `record` as §12 shows it ({} for None), and `sn` where it answers a request."""
     msg = {} if record is None else to_wire(record)
     if sn is not None:
@@ -101,9 +106,24 @@ class _EnvelopeWire(msgspec.Struct):
 class _LooseEnvelope(msgspec.Struct):
     """As much of a payload as an answer needs, of any type."""
 
-    msg: Any = None
+    msg: msgspec.Raw = msgspec.Raw()
     status: Any = None
     desc: Any = None
+
+
+class _SnOnly(msgspec.Struct):
+    sn: msgspec.Raw = msgspec.Raw()
+
+
+def _echoed_sn(sn: msgspec.Raw | None) -> msgspec.Raw | None:
+    """The JSON of a `sn` where it can stand in an answer."""
+    if not sn or len(text := bytes(sn)) > _MAX_ECHOED_SN or text == b"null":
+        return None
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return None
+    return msgspec.Raw(text)
 
 
 def _valid_sn(sn: object) -> Sn | None:
@@ -123,9 +143,11 @@ def _may_be_request(status: object, desc: object) -> bool:
     return Envelope({}, status, desc).is_request
 
 
-def _search(payload: bytes) -> _LooseEnvelope:
-    sn, status, desc = (_first(pair, payload) for pair in (_SN_PAIR, _STATUS_PAIR, _DESC_PAIR))
-    return _LooseEnvelope({"sn": sn}, status, desc)
+def _search(payload: bytes) -> tuple[_LooseEnvelope, msgspec.Raw | None]:
+    """`status` and `desc`, and the JSON of the `sn`."""
+    status, desc = _first(_STATUS_PAIR, payload), _first(_DESC_PAIR, payload)
+    sn = None if _first(_SN_PAIR, payload) is None else _SN_PAIR.search(payload)
+    return _LooseEnvelope(status=status, desc=desc), msgspec.Raw(sn[1]) if sn else None
 
 
 def _first(pair: re.Pattern[bytes], payload: bytes) -> Any:

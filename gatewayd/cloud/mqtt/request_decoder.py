@@ -51,6 +51,23 @@ _OPERATIONS: Final[Mapping[Category, type[SwitchOperation | LockOperation | Curt
 """What the number in `param.operate` means, by category; other categories cannot be operated."""
 
 
+_EXECTYPES: Final[Mapping[OperationStatus, frozenset[ExecType]]] = MappingProxyType(
+    {
+        OperationStatus.CREATE_REQUESTED: frozenset({ExecType.CREATE}),
+        OperationStatus.JOINING_REQUESTED: frozenset({ExecType.CREATE}),
+        OperationStatus.UPDATE_REQUESTED: frozenset({ExecType.UPDATE, ExecType.SET}),
+        OperationStatus.SET_REQUESTED: frozenset({ExecType.UPDATE, ExecType.SET}),
+        OperationStatus.CONTROL_REQUESTED: frozenset({ExecType.CONTROL}),
+        OperationStatus.DELETE_REQUESTED: frozenset({ExecType.DELETE}),
+        OperationStatus.STATE_REQUESTED: frozenset(),
+    }
+)
+"""What a 请求… status may stand on, beside `query`, which changes nothing.
+
+The topic says what is asked (§4.1): a status that asks for something else contradicts it, every other does not.
+"""
+
+
 class _PermitJoinParam(msgspec.Struct):
     duration: Annotated[int, Meta(ge=0, le=254)] = 60
 
@@ -85,6 +102,9 @@ def decode_request(topic: Topic, envelope: Envelope, payload: bytes, zone: tzinf
     for name, expected in (("uuid", topic.uuid), ("category", topic.category)):
         if envelope.msg.get(name, expected) != expected:
             raise MalformedError(f"msg.{name}: found {envelope.msg[name]!r}; the topic says {expected!r}")
+    meant = None if envelope.meaning is None else _EXECTYPES.get(envelope.meaning)
+    if meant is not None and topic.exectype not in meant | {ExecType.QUERY}:
+        raise MalformedError(f"desc: found {envelope.desc}; the topic says {topic.exectype}")
     param = {} if (given := envelope.msg.get("param")) is None else given
     if not isinstance(param, dict):
         raise MalformedError(f"msg.param: found {type(param).__name__}; it is an object")

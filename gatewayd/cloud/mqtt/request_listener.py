@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import ClassVar, Protocol
 
+import msgspec
 import structlog
 
 from gatewayd.cloud.mqtt.envelope import find_sn, read_envelope, write_envelope
@@ -19,7 +20,6 @@ from gatewayd.cloud.mqtt.request_decoder import decode_request, is_sync_request
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage, ReceivedMqttMessage
 from gatewayd.cloud.mqtt.topics import Topic, read_topic
 from gatewayd.model.errors import GatewayError, MalformedError
-from gatewayd.model.ids import Sn
 from gatewayd.model.record import Record
 from gatewayd.model.request import Answer, Request
 from gatewayd.model.status import OperationStatus
@@ -103,13 +103,13 @@ class RequestListener:
             self._count("retained", message, "a retained request is never executed")
             return
         if is_sync_request(topic, envelope) and await self._access_changed(topic):
-            _answer(connection, topic, envelope.sn, OperationStatus.UPDATED)
+            _answer(connection, topic, find_sn(message.payload), OperationStatus.UPDATED)
             return
         try:
             request = decode_request(topic, envelope, message.payload, self._zone)
         except GatewayError as error:
             self._count("refused", message, error)
-            _answer(connection, topic, envelope.sn, error.status)
+            _answer(connection, topic, find_sn(message.payload), error.status)
             return
         request = replace(request, sent_after=message.sent_after)
         await self._submit(request, MqttReply(request, connection))
@@ -133,7 +133,7 @@ def _answer_unread(message: ReceivedMqttMessage, connection: MqttConnection, sta
     _answer(connection, topic, sn, status)
 
 
-def _answer(connection: MqttConnection, topic: Topic, sn: Sn | None, status: OperationStatus) -> None:
+def _answer(connection: MqttConnection, topic: Topic, sn: msgspec.Raw | None, status: OperationStatus) -> None:
     """Answer without waiting for the broker: one that withholds its acknowledgement delays no other request."""
     if sn is not None:
         connection.publish_soon(MqttMessage(str(topic), write_envelope(status, None, sn), qos=1))

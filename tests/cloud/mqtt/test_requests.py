@@ -1,6 +1,7 @@
 """Requests over a real broker: executed once and answered once, or refused with the status that fits."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -219,6 +220,19 @@ async def test_unreadable_request_is_counted_and_answered_where_it_has_a_sn(
     assert gateway.bench.ran == ["after"]
     answers = [seen for seen in phone.received if seen.is_final_answer and seen.sn == "bad"]
     assert len(answers) == int(answered)
+
+
+@pytest.mark.parametrize(
+    "sn",
+    ["1.5", "1.0", "9223372036854775808", "9" * 400, '"' + "x" * 10_000 + '"', "true", "[]", "{}", '""'],
+    ids=lambda sn: sn[:20],
+)
+async def test_request_with_an_odd_sn_is_refused_with_that_sn(gateway: Gateway, phone: AppClient, sn: str) -> None:
+    payload = f'{{"msg":{{"sn":{sn},"param":{{"operate":1}}}},"status":200503,"desc":"请求控制设备"}}'
+    await phone.publish("switch", SWITCH, "control", payload.encode())
+    answer = await phone.expect(lambda seen: seen.meaning is OperationStatus.BAD_PARAMETERS)
+    assert answer.msg == json.loads(f'{{"sn":{sn}}}')
+    assert gateway.bench.ran == []
 
 
 async def test_update_changes_title_and_room_and_is_put_in_the_outbox(gateway: Gateway, phone: AppClient) -> None:
