@@ -23,9 +23,9 @@ class MessageRate:
     longest_mute_s: float
 
 
-GUEST_RATE: Final = MessageRate(burst=100, interval_s=6.0, mute_after=100, mute_s=60.0, longest_mute_s=900.0)
+GUEST_RATE: Final = MessageRate(burst=100, interval_s=2.0, mute_after=100, mute_s=60.0, longest_mute_s=900.0)
 """An app that shows thirty devices may be opened three times in a row. Each request that is executed costs a durable
-write of some 20 KB: a guest who sends all the time what he may costs the flash 290 MB a day.
+write of some 20 KB: a guest who sends all the time what he may costs the flash 860 MB a day.
 """
 
 
