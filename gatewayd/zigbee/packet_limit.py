@@ -7,23 +7,15 @@ which every other device's command waits for.
 from dataclasses import dataclass
 from typing import Final
 
+from gatewayd.token_bucket import Rate, TokenBucket
 
-@dataclass(frozen=True, slots=True)
-class PacketRate:
-    """`burst` packets of a device at once, and `per_s` a second on average."""
-
-    burst: int
-    per_s: float
-
-
-PACKET_RATE: Final = PacketRate(burst=500, per_s=50.0)
+PACKET_RATE: Final = Rate(per_s=50.0, burst=500)
 """Ten times what a meter sends that reports every value at each change, and more than joining takes."""
 
 
 @dataclass(slots=True)
-class _Device:
-    tokens: float
-    counted_at: float
+class _Sender:
+    bucket: TokenBucket
     dropped: int = 0
 
 
@@ -39,22 +31,19 @@ class FloodChange:
 class PacketLimit:
     """Admits the packets of each device, by its network address, up to `rate`."""
 
-    def __init__(self, rate: PacketRate = PACKET_RATE) -> None:
+    def __init__(self, rate: Rate = PACKET_RATE) -> None:
         self._rate = rate
-        self._devices: dict[int, _Device] = {}  # at most one for each network address
+        self._devices: dict[int, _Sender] = {}  # at most one for each network address
 
     def admit(self, nwk: int, now: float) -> tuple[bool, FloodChange | None]:
         """Count a packet: whether it is to be decoded, and whether that has just changed."""
         device = self._devices.get(nwk)
         if device is None:
-            device = self._devices[nwk] = _Device(self._rate.burst, now)
-        device.tokens = min(self._rate.burst, device.tokens + (now - device.counted_at) * self._rate.per_s)
-        device.counted_at = now
-        if device.tokens < 1:
+            device = self._devices[nwk] = _Sender(TokenBucket(self._rate, now))
+        if not device.bucket.take(now):
             device.dropped += 1
             return False, FloodChange(nwk, is_flood=True) if device.dropped == 1 else None
-        device.tokens -= 1
-        if device.dropped and device.tokens >= self._rate.burst / 2:
+        if device.dropped and device.bucket.level(now) >= self._rate.burst / 2:
             dropped, device.dropped = device.dropped, 0
             return True, FloodChange(nwk, is_flood=False, dropped=dropped)
         return True, None

@@ -1,8 +1,9 @@
 """How many packets of a device are decoded, in table form; with the daemon: tests/journeys/test_hostile_house.py."""
 
-from gatewayd.zigbee.packet_limit import FloodChange, PacketLimit, PacketRate
+from gatewayd.token_bucket import Rate
+from gatewayd.zigbee.packet_limit import FloodChange, PacketLimit
 
-RATE = PacketRate(burst=10, per_s=5.0)
+RATE = Rate(per_s=5.0, burst=10)
 
 
 def test_device_within_its_rate_loses_no_packet() -> None:
