@@ -17,7 +17,8 @@ log = structlog.get_logger()
 
 _MAX_LOGGED: Final = 5  # filters in one line
 
-_REFUSED_FOR_GOOD: Final = frozenset({135, 144, 149, 153})
+_TOO_LARGE: Final = 149
+_REFUSED_FOR_GOOD: Final = frozenset({135, 144, _TOO_LARGE, 153})
 """Reason codes of PUBACK that no other attempt changes: not authorized, topic name, too large, payload format."""
 
 
@@ -26,11 +27,14 @@ class BrokerSilentError(aiomqtt.MqttError):
 
 
 class MessageRefusedError(CloudError):
-    """The broker refuses this message, or would. `is_final`: no other attempt changes that."""
+    """The broker refuses this message, or would. `is_final`: no other attempt changes that. `is_for_size`: it may take
+    a smaller one.
+    """
 
-    def __init__(self, reason: str, *, is_final: bool) -> None:
+    def __init__(self, reason: str, *, is_final: bool, is_for_size: bool = False) -> None:
         super().__init__(reason)
         self.is_final = is_final
+        self.is_for_size = is_for_size
 
 
 class UnacknowledgedError(CloudError):
@@ -57,20 +61,26 @@ class BrokerTrouble:
             shown = dict(islice(refused.items(), _MAX_LOGGED))
             log.error("subscriptions_refused", count=len(refused), filters=shown)
 
-    def note_state(self, topic: str, reason: str | None) -> None:
-        """A state is refused, or was published (None); told in the log where that is new."""
+    def note_state(self, topic: str, reason: str | None, *, is_reduced: bool = False) -> None:
+        """A state is refused (`is_reduced`: published without its param), or was published (None); told in the log
+        where that is new.
+        """
+        if reason is not None and is_reduced:
+            reason = f"published without param: {reason}"
         if reason is None:
             self.states.pop(topic, None)
         elif self.states.get(topic) != reason:
             self.states[topic] = reason
-            log.error("state_not_published", topic=topic, reason=reason)
+            log.error("state_reduced" if is_reduced else "state_not_published", topic=topic, reason=reason)
 
 
 def puback_error(code: int) -> MessageRefusedError | None:
     """The refusal that the code of a PUBACK means; None where the broker has accepted the message."""
     if code < FIRST_FAILURE:
         return None
-    return MessageRefusedError(_text(code, PacketTypes.PUBACK), is_final=code in _REFUSED_FOR_GOOD)
+    return MessageRefusedError(
+        _text(code, PacketTypes.PUBACK), is_final=code in _REFUSED_FOR_GOOD, is_for_size=code == _TOO_LARGE
+    )
 
 
 def suback_reason(code: int) -> str | None:

@@ -10,7 +10,7 @@ import math
 import socket
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
@@ -75,6 +75,15 @@ class MqttMessage:
     payload: bytes
     qos: int = 0
     retain: bool = False
+    reduced: bytes | None = None
+    """What is published instead of `payload` where that is too large for the broker; None: nothing."""
+
+    @property
+    def forms(self) -> "tuple[MqttMessage, ...]":
+        """The whole message, then the reduced one where that is smaller."""
+        if self.reduced is None or len(self.reduced) >= len(self.payload):
+            return (self,)
+        return self, replace(self, payload=self.reduced, reduced=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,21 +95,21 @@ class MqttConnection:
     async def publish(self, message: MqttMessage) -> None:
         """Publish; returns when a message of QoS 0 is written, or the broker has accepted one of QoS 1.
 
-        QoS and retain are lowered to what the broker allows. Raises MessageRefusedError, UnacknowledgedError,
-        aiomqtt.MqttError.
+        QoS and retain are lowered to what the broker allows, and what is too large for it is published in its reduced
+        form. Raises MessageRefusedError, UnacknowledgedError, aiomqtt.MqttError.
         """
-        fitted = _fitted(message, self._limits)
-        size = packet_size(fitted, is_v5=self._is_v5)
-        packet = sent_message(message, size)
-        try:
-            self._refuse_beforehand(packet)
-            await self._publish_in_turn(fitted, packet, is_answer_wanted=message.qos > 0)
-        except MessageRefusedError as error:
-            if message.retain:
-                self._trouble.note_state(message.topic, str(error))
-            raise
-        if message.retain and self._trouble.states:
-            self._trouble.note_state(message.topic, None)
+        reason: str | None = None
+        for form in (forms := message.forms):
+            try:
+                await self._publish_form(form)
+            except MessageRefusedError as error:
+                reason = str(error)
+                if error.is_for_size and form is not forms[-1]:
+                    continue
+                self._note_settled(message, reason, is_published=False)
+                raise
+            break
+        self._note_settled(message, reason, is_published=True)
 
     def publish_soon(self, message: MqttMessage) -> None:
         """Publish without waiting for it; dropped where the connection ends first, or too many wait."""
@@ -132,11 +132,13 @@ class MqttConnection:
 
     async def publish_last(self, message: MqttMessage, *, timeout_s: float) -> None:
         """Publish with QoS 0 as the connection's last message, where that is still possible."""
-        fitted = _fitted(replace(message, qos=0), self._limits)
-        if self._size_fault(packet_size(fitted, is_v5=self._is_v5)) is None:
+        for form in message.forms:
+            if self._size_fault(self._packet(form).size) is not None:
+                continue
             with suppress(aiomqtt.MqttError, ValueError):
-                if (written := self._client.send(fitted)) is not None:
+                if (written := self._client.send(_fitted(replace(form, qos=0), self._limits))) is not None:
                     await asyncio.wait({written}, timeout=timeout_s)
+            return
 
     def is_suspected(self, topic: str) -> bool:
         """True for a topic whose message seems to have ended a connection: publish it after the others."""
@@ -152,9 +154,29 @@ class MqttConnection:
         limit = self._limits.maximum_packet_size
         return None if limit is None or size <= limit else f"{size} bytes; the broker takes at most {limit}"
 
+    def _packet(self, message: MqttMessage) -> SentPacket:
+        return sent_message(message, packet_size(_fitted(message, self._limits), is_v5=self._is_v5))
+
     def _refuse_beforehand(self, packet: SentPacket) -> None:
-        if reason := self._size_fault(packet.size) or self._poison.refusal(packet, self._clock()):
-            raise MessageRefusedError(reason, is_final=True)
+        if fault := self._size_fault(packet.size):
+            raise MessageRefusedError(fault, is_final=True, is_for_size=True)
+        if refusal := self._poison.refusal(packet, self._clock()):
+            raise MessageRefusedError(refusal.reason, is_final=True, is_for_size=refusal.is_for_size)
+
+    async def _publish_form(self, message: MqttMessage) -> None:
+        """Publish it as it is. Raises as `publish` does."""
+        packet = self._packet(message)
+        self._refuse_beforehand(packet)
+        await self._publish_in_turn(_fitted(message, self._limits), packet, is_answer_wanted=message.qos > 0)
+
+    def _note_settled(self, message: MqttMessage, reason: str | None, *, is_published: bool) -> None:
+        """The message is refused for `reason`, or published: reduced, where there is a reason."""
+        for form in message.forms:
+            self._poison.forget(self._packet(form))
+        if message.retain:
+            self._trouble.note_state(message.topic, reason, is_reduced=is_published)
+        elif reason is not None and is_published:
+            log.info("message_reduced", topic=message.topic, reason=reason)
 
     async def _publish_in_turn(self, message: MqttMessage, packet: SentPacket, *, is_answer_wanted: bool) -> None:
         is_unanswered = is_answer_wanted and not message.qos  # the broker takes no QoS 1

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gatewayd.model.errors import MalformedError
-from gatewayd.model.ids import Sn
+from gatewayd.model.ids import Category, Sn, Uuid
 from gatewayd.model.record import Record
 from gatewayd.model.record_wire import to_wire
 from gatewayd.model.status import MqttStatus, OperationStatus, operation_status
@@ -87,9 +87,27 @@ def find_sn(payload: bytes) -> msgspec.Raw | None:
     return _echoed_sn(sn) if _may_be_request(found.status, found.desc) else None
 
 
-def write_envelope(meaning: OperationStatus, record: Record | None, sn: Sn | msgspec.Raw | None = None) -> bytes:
-    """Encode a payload: `record` as §12 shows it ({} for None), and `sn` where it answers a request."""
+def write_envelope(
+    meaning: OperationStatus, record: Record | None, sn: Sn | msgspec.Raw | None = None, *, has_param: bool = True
+) -> bytes:
+    """Encode a payload: `record` as §12 shows it ({} for None), and `sn` where it answers a request.
+
+    Without `has_param` it is the record's header alone.
+    """
     msg = {} if record is None else to_wire(record)
+    if not has_param:
+        msg.pop("param", None)
+    return _write(meaning, msg, sn)
+
+
+def write_bare_envelope(
+    meaning: OperationStatus, category: Category, uuid: Uuid, sn: Sn | msgspec.Raw | None = None
+) -> bytes:
+    """Encode a payload that says nothing of a device but which it is."""
+    return _write(meaning, {"category": category, "uuid": uuid}, sn)
+
+
+def _write(meaning: OperationStatus, msg: dict[str, Any], sn: Sn | msgspec.Raw | None) -> bytes:
     if sn is not None:
         msg["sn"] = sn
     return _encode({"msg": msg, "status": meaning.code, "desc": meaning.desc})

@@ -62,10 +62,17 @@ class ConnectionEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class _Refusal:
+class Refusal:
+    """Why a packet of at least `min_size` bytes (0: of any size) is not sent before the moment `until`."""
+
     min_size: int
     reason: str
     until: float
+
+    @property
+    def is_for_size(self) -> bool:
+        """Whether a smaller packet may be sent."""
+        return self.min_size > 0
 
 
 class PoisonMessages:
@@ -74,7 +81,7 @@ class PoisonMessages:
     def __init__(self) -> None:
         self.is_careful = False
         self._ends: dict[tuple[str, int | None, bool], int] = {}
-        self._refused: dict[tuple[str, int | None, bool], _Refusal] = {}
+        self._refused: dict[tuple[str, int | None, bool], Refusal] = {}
 
     def note_end(self, end: ConnectionEnd, now: float) -> SentPacket | None:
         """A connection ended, not by us; `now` in seconds. Returns the message that is refused from now on, if any."""
@@ -86,30 +93,32 @@ class PoisonMessages:
             del self._ends[next(iter(self._ends))]
         ends = self._ends[suspect.key] = self._ends.pop(suspect.key, 0) + 1
         takes_others = end.has_answered_filter if suspect.is_filter else end.has_answered_message
-        if not takes_others or (ends < _ENDS_TO_BLAME and end.code not in _BLAMES_PACKET | _BLAMES_TOPIC):
+        is_told = end.code in _BLAMES_PACKET | _BLAMES_TOPIC or suspect.key in self._refused  # the larger was at fault
+        if not takes_others or (ends < _ENDS_TO_BLAME and not is_told):
             return None
+        self._refused = {key: refusal for key, refusal in self._refused.items() if now < refusal.until}
         del self._ends[suspect.key]
         min_size = 0 if suspect.is_filter or end.code in _BLAMES_TOPIC else suspect.size
         said = "" if end.code is None else f", with code {end.code}"
         reason = f"the broker closes the connection when it gets this ({suspect.size} bytes){said}"
-        self._refused[suspect.key] = _Refusal(min_size, reason, now + _REFUSED_FOR_S)
+        self._refused[suspect.key] = Refusal(min_size, reason, now + _REFUSED_FOR_S)
         return suspect
 
     def note_answered(self, packet: SentPacket) -> None:
-        """The broker took it: it ended nothing."""
-        if self._ends or self._refused:
-            self._ends.pop(packet.key, None)
-            self._refused.pop(packet.key, None)
-
-    def refusal(self, packet: SentPacket, now: float) -> str | None:
-        """Why it must not be sent; None where it may. A smaller state on the same topic may; a message of another kind
-        is refused once, since it is not sent again unless somebody asks for that.
-        """
-        if not self._refused or (found := self._refused.get(packet.key)) is None:
-            return None
-        if packet.content is not None or now >= found.until:
+        """The broker took it: it ended nothing. A larger state on the same topic still may have."""
+        self._ends.pop(packet.key, None)
+        if (found := self._refused.get(packet.key)) is not None and packet.size >= found.min_size:
             del self._refused[packet.key]
-        return found.reason if now < found.until and packet.size >= found.min_size else None
+
+    def refusal(self, packet: SentPacket, now: float) -> Refusal | None:
+        """Why it must not be sent; None where it may. A smaller state on the same topic may."""
+        found = self._refused.get(packet.key)
+        return found if found is not None and now < found.until and packet.size >= found.min_size else None
+
+    def forget(self, packet: SentPacket) -> None:
+        """The message is settled: unless it is a state, it is not sent again before somebody asks for that."""
+        if packet.content is not None:
+            self._refused.pop(packet.key, None)
 
     def is_suspected(self, topic: str) -> bool:
         """True for a topic or filter at which a connection ended: it is sent after the others."""

@@ -15,6 +15,7 @@ import structlog
 from msgspec.structs import replace
 
 from gatewayd.backoff import Backoff
+from gatewayd.cloud.mqtt.answers import answer_message
 from gatewayd.cloud.mqtt.broker_trouble import BrokerSilentError, MessageRefusedError, UnacknowledgedError
 from gatewayd.cloud.mqtt.client import MqttMessage
 from gatewayd.cloud.mqtt.connection import MqttConnection
@@ -340,13 +341,19 @@ def state_of(record: Record, status: OperationStatus, user: str) -> MqttMessage:
         str(Topic(user, record.category, record.uuid, ExecType.UPDATE)),
         write_envelope(status, record),
         retain=True,
+        reduced=write_envelope(status, record, has_param=False),
     )
 
 
 def last_will(gateway: Record, owner: str) -> MqttMessage:
     """The message that the broker publishes when the connection breaks."""
     topic = Topic(owner, gateway.category, gateway.uuid, ExecType.UPDATE)
-    return MqttMessage(str(topic), write_envelope(OperationStatus.OFFLINE, gateway), retain=True)
+    return MqttMessage(
+        str(topic),
+        write_envelope(OperationStatus.OFFLINE, gateway),
+        retain=True,
+        reduced=write_envelope(OperationStatus.OFFLINE, gateway, has_param=False),
+    )
 
 
 def messages_of(item: OutboxItem, owner: str) -> tuple[MqttMessage, ...]:
@@ -354,9 +361,10 @@ def messages_of(item: OutboxItem, owner: str) -> tuple[MqttMessage, ...]:
     match item:
         case AnswerItem():
             topic = Topic(item.user, item.category, item.uuid, item.exectype)
-            return (MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1),)
+            return (answer_message(topic, OperationStatus[item.status], item.record, item.sn),)
         case NoticeItem():
-            topic = Topic(owner, item.category, item.uuid, item.exectype)
-            return (MqttMessage(str(topic), write_envelope(OperationStatus[item.status], item.record, item.sn), qos=1),)
+            topic, status = Topic(owner, item.category, item.uuid, item.exectype), OperationStatus[item.status]
+            whole, reduced = (write_envelope(status, item.record, item.sn, has_param=whole) for whole in (True, False))
+            return (MqttMessage(str(topic), whole, qos=1, reduced=reduced),)
         case _:
             raise TypeError(f"{type(item).__name__} is not sent over MQTT")

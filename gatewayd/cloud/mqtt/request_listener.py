@@ -15,6 +15,7 @@ from typing import ClassVar, Protocol
 import msgspec
 import structlog
 
+from gatewayd.cloud.mqtt.answers import answer_message
 from gatewayd.cloud.mqtt.envelope import find_sn, read_envelope, write_envelope
 from gatewayd.cloud.mqtt.request_decoder import decode_request, is_sync_request
 from gatewayd.cloud.mqtt.session import MqttConnection, MqttMessage, ReceivedMqttMessage
@@ -55,7 +56,7 @@ class MqttReply:
     def _publish(self, status: OperationStatus, record: Record | None) -> None:
         request = self.request
         topic = Topic(request.user, request.category, request.uuid, request.exectype)
-        self.connection.publish_soon(MqttMessage(str(topic), write_envelope(status, record, request.sn), qos=1))
+        self.connection.publish_soon(answer_message(topic, status, record, request.sn))
 
 
 class RequestListener:

@@ -25,15 +25,13 @@ from gatewayd.cloud.mqtt.client import Disconnect, MqttClient, MqttMessage, code
 from gatewayd.cloud.mqtt.connection import MqttConnection, ReceivedMqttMessage
 from gatewayd.cloud.mqtt.incoming import IncomingLimit
 from gatewayd.cloud.mqtt.poison_messages import PoisonMessages
+from gatewayd.cloud.mqtt.session_ends import TAKEN_OVER, EndKind, SessionEnd, SessionEnds
 
-__all__ = ["MqttAccount", "MqttConnection", "MqttMessage", "MqttSession", "ReceivedMqttMessage", "pause_after"]
+__all__ = ["MqttAccount", "MqttConnection", "MqttMessage", "MqttSession", "ReceivedMqttMessage"]
 
 log = structlog.get_logger()
 
 _BACKOFF: Final = Backoff(first_s=1.0, longest_s=60.0)
-_YOUNG_S: Final = 60.0
-"""A connection that ends sooner has not worked: the pauses go on growing."""
-_MANY_YOUNG_ENDS: Final = 3
 _MAX_TOLD: Final = 3  # refused filters and states in one line
 _TIMEOUT_S: Final = 10.0
 _FIRST_CONNECT_TIMEOUT_S: Final = 5.0  # while it is unknown whether the broker answers to this version of MQTT
@@ -44,21 +42,6 @@ _MAX_INFLIGHT: Final = 65_535  # paho's own limit, out of the way: `connection` 
 _UNSUPPORTED_VERSION: Final = frozenset({1, 132})
 _RETAIN_REFUSED: Final = 154
 _WILL_REFUSED: Final = frozenset({144, 149, 153})  # topic name, packet too large, payload format
-
-_TAKEN_OVER: Final = 142
-
-_PAUSES: Final[tuple[tuple[frozenset[int], float, float], ...]] = (
-    # codes of CONNACK and DISCONNECT, shortest and longest pause in seconds
-    (frozenset({4, 5, 134, 135, 138, 140}), 1.0, 600.0),  # the account: too many attempts lock it
-    (frozenset({_TAKEN_OVER}), 15.0, 600.0),  # two clients with one id end each other's connections
-    (frozenset({137, 150, 151, 159}), 5.0, 300.0),  # busy, too many messages, quota, too many connections
-    (frozenset({152, 156, 157}), 5.0, 600.0),  # an administrator, another server
-)
-
-
-def pause_after(code: int | None) -> tuple[float, float]:
-    """The shortest and the longest pause before the next attempt, in seconds, after an end with this reason code."""
-    return next(((shortest, longest) for codes, shortest, longest in _PAUSES if code in codes), (0.0, 60.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +88,6 @@ class MqttSession:
         self._will = will
         self._tasks = tuple(tasks)
         self._incoming = incoming
-        self._chance = chance
         self._use_v5 = True
         self._is_version_known = False
         self._is_will_retained = will.retain
@@ -114,8 +96,9 @@ class MqttSession:
         self._trouble = BrokerTrouble()
         self._connection: MqttConnection | None = None
         self._disconnect: Disconnect | None = None
-        self._young_ends = 0  # of connections, in a row
+        self._was_subscribed = False  # the last connection, when it ended
         self._has_found_poison = False  # when the last connection ended: the next one may work
+        self._ends = SessionEnds(Retries(_BACKOFF, chance))
         self.connected = asyncio.Event()
         self.disconnect_reason: str | None = "not connected yet"
         self.last_disconnect: str | None = None
@@ -159,21 +142,16 @@ class MqttSession:
     async def run(self) -> None:
         """Connect, and reconnect whenever the connection breaks, until cancelled."""
         clock = asyncio.get_running_loop().time
-        retries = Retries(_BACKOFF, self._chance)
         while True:
-            began, code, self._disconnect = clock(), None, None
+            began, pause_s, self._disconnect, self._has_found_poison = clock(), 0.0, None, False
             self.connecting_since = began
             try:
                 await self._run_connection()
             except* Exception as errors:  # noqa: BLE001  # whatever one message led to, the session goes on
-                code = self._note_failure(_decisive_error(errors))
+                pause_s = self._note_failure(_decisive_error(errors), clock() - began)
             finally:
                 self.connecting_since = None
-            if clock() - began >= _YOUNG_S or self._has_found_poison:
-                retries.reset()
-                self._young_ends, self._has_found_poison = 0, False
-            shortest_s, longest_s = pause_after(code)
-            await asyncio.sleep(max(shortest_s, retries.next_pause_s(longest_s)))
+            await asyncio.sleep(pause_s)
 
     async def _run_connection(self) -> None:
         """Connect and run the tasks until the connection breaks. Raises aiomqtt.MqttError, OSError."""
@@ -221,6 +199,7 @@ class MqttSession:
 
     def _note_end(self, connection: MqttConnection, disconnect: Disconnect) -> None:
         """The broker, or the network, ended the connection: it may have been for what was sent."""
+        self._was_subscribed = connection.subscriptions.are_answered
         poison = self._poison.note_end(connection.end(disconnect.code), asyncio.get_running_loop().time())
         if poison is not None:
             self._has_found_poison = True
@@ -273,28 +252,32 @@ class MqttSession:
             **of_version,
         )
 
-    def _note_failure(self, error: BaseException) -> int | None:
-        """Take note why there is no connection; returns the broker's reason code, if it gave one.
+    def _note_failure(self, error: BaseException, lasted_s: float) -> float:
+        """Take note why there is no connection; returns the pause before the next attempt, in seconds.
 
         Where the broker supports another version of MQTT, or refuses the will, the next attempt heeds that.
         """
         if self._disconnect is not None:
             reason, code = str(self._disconnect), self._disconnect.code
-            self._young_ends += 1
-            if code == _TAKEN_OVER:
-                reason += "; another client uses this gateway's client id"
-            elif code is None and self._young_ends >= _MANY_YOUNG_ENDS and not self._has_found_poison:
-                reason += ", again and again; another client may be using this gateway's client id"
+            kind = EndKind.LOST_SUBSCRIBED if self._was_subscribed else EndKind.LOST
         else:
             reason = str(error) or type(error).__name__
             code = code_number(getattr(error, "rc", None)) or None if isinstance(error, aiomqtt.MqttError) else None
+            is_down = isinstance(error.__context__, ConnectionRefusedError)
+            kind = EndKind.NOBODY_LISTENS if is_down else EndKind.REFUSED
             self._heed_refusal(error, code)
+        end = SessionEnd(kind, lasted_s, code, is_explained=self._has_found_poison)
+        pause_s = self._ends.pause_s(end, asyncio.get_running_loop().time())
+        if code == TAKEN_OVER:
+            reason += "; another client uses this gateway's client id"
+        elif self._ends.may_be_taken_over:
+            reason += ", again and again; another client may be using this gateway's client id"
         if not isinstance(error, aiomqtt.MqttError | OSError):
             log.error("mqtt_failed", reason=reason, exc_info=error)
         if reason != self.disconnect_reason:  # logged once per reason, not once per attempt
             log.warning("mqtt_disconnected", host=self._account.host, port=self._account.port, reason=reason, code=code)
         self.disconnect_reason = self.last_disconnect = reason
-        return code
+        return pause_s
 
     def _heed_refusal(self, error: BaseException, code: int | None) -> None:
         """Change what CONNECT says: its version of MQTT, its will."""

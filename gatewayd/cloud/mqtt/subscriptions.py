@@ -109,8 +109,8 @@ class Subscriptions:
     async def _subscribe_chunk(self, names: Sequence[str]) -> None:
         now = self._clock()
         beforehand = {name: self._poison.refusal(sent_filter(name), now) for name in names}
-        self._trouble.note_filters({name: reason for name, reason in beforehand.items() if reason})
-        asked = [name for name, reason in beforehand.items() if reason is None]
+        self._trouble.note_filters({name: refusal.reason for name, refusal in beforehand.items() if refusal})
+        asked = [name for name, refusal in beforehand.items() if refusal is None]
         if not asked:
             return
         try:

@@ -73,6 +73,54 @@ async def test_notice_above_mosquittos_message_limit_is_a_dead_letter(tmp_path: 
         assert gateway.session.connections == 1
 
 
+@pytest.mark.parametrize("is_mqtt_5", [True, False], ids=["mqtt5", "mqtt3"])
+async def test_answer_above_the_packet_limit_is_sent_without_its_record(tmp_path: Path, is_mqtt_5: bool) -> None:
+    async with (
+        Broker.start({OWNER: PASSWORD}, kinds=[Limited("max_packet_size 1200")]) as broker,
+        RudeProxy.before(broker) as rude,
+    ):
+        rude.rude.refuses_mqtt_5 = not is_mqtt_5
+        async with (
+            running(rude, tmp_path / "house.db", ack_timeout_s=2.0) as gateway,
+            AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as phone,
+        ):
+            states_above = 4  # the lock's and the switch's, of two users
+            await until(
+                lambda: len(gateway.session.refused_states) == states_above and gateway.session.is_working, timeout_s=60
+            )
+            await gateway.store.outbox.add(notice(1))
+            sn = await phone.send(Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1})
+            answer = await phone.expect(lambda seen: seen.sn == sn and seen.is_final_answer, timeout_s=60)
+            assert answer.meaning is OperationStatus.CONTROLLED
+            assert answer.msg == {"sn": sn, "category": "lock", "uuid": LOCK}
+            told = await phone.expect(lambda seen: seen.sn == "n1")
+            state = await phone.expect(lambda seen: LOCK in seen.topic and seen.topic.endswith("update"))
+            for reduced in (told, state):
+                assert reduced.msg["uuid"] == LOCK
+                assert "param" not in reduced.msg
+            async with asyncio.timeout(20):
+                while await waiting(gateway):
+                    await asyncio.sleep(0.02)
+            assert not await gateway.store.outbox.dead_letters()
+            assert gateway.bench.ran == [sn]
+            assert "without param" in str(gateway.session.trouble)
+
+
+async def test_answer_above_mosquittos_message_limit_is_sent_without_its_record(tmp_path: Path) -> None:
+    async with (
+        Broker.start({OWNER: PASSWORD}, kinds=[Limited("message_size_limit 1000")]) as broker,
+        running(broker, tmp_path / "house.db", ack_timeout_s=2.0) as gateway,
+        AppClient.connect(broker.host, broker.port, OWNER, PASSWORD) as phone,
+    ):
+        await until(lambda: gateway.session.is_working)
+        await gateway.store.outbox.add(notice(1))
+        answer = await phone.request(Category.LOCK, LOCK, ExecType.CONTROL, param={"operate": 1})
+        assert answer.msg == {"sn": answer.sn, "category": "lock", "uuid": LOCK}
+        await phone.expect(lambda seen: seen.sn == "n1" and "param" not in seen.msg)
+        assert gateway.session.connections == 1
+        assert not await gateway.store.outbox.dead_letters()
+
+
 # ---- limits of CONNACK
 
 

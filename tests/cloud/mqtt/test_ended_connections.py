@@ -38,7 +38,7 @@ async def test_state_that_ends_connections_is_left_out(
         connections = gateway.session.connections
         await gateway.store.outbox.add(notice(1))
         await phone.expect(lambda seen: seen.sn == "n1")
-        assert gateway.session.connections == connections <= 6
+        assert gateway.session.connections == connections <= 8
 
 
 async def test_notice_that_ends_connections_is_a_dead_letter(rude: RudeProxy, phone: AppClient, tmp_path: Path) -> None:

@@ -62,15 +62,39 @@ def test_smaller_state_on_the_same_topic_may_be_sent_and_a_larger_one_not() -> N
     assert poison.refusal(SentPacket(STATE.topic, 899), now=1.0) is None
 
 
+@pytest.mark.parametrize(("code", "is_for_size"), [(149, True), (135, False)])
+def test_smaller_form_is_tried_where_the_topic_is_not_forbidden(code: int, is_for_size: bool) -> None:
+    refusal = blamed_for(ANSWER, code=code).refusal(ANSWER, now=1.0)
+    assert refusal is not None
+    assert refusal.is_for_size is is_for_size
+
+
+def test_smaller_state_that_the_broker_takes_does_not_clear_the_larger_one() -> None:
+    poison = blamed_for(STATE)
+    poison.note_answered(SentPacket(STATE.topic, 899))
+    assert poison.refusal(STATE, now=1.0)
+    poison.note_answered(STATE)
+    assert poison.refusal(STATE, now=1.0) is None
+
+
+def test_smaller_state_is_blamed_at_its_first_end() -> None:
+    poison = blamed_for(STATE)
+    smaller = SentPacket(STATE.topic, 400)
+    assert poison.note_end(end(smaller), now=1.0) == smaller
+    assert poison.refusal(smaller, now=1.0)
+
+
 def test_forbidden_topic_is_refused_at_any_size_and_tried_again_after_an_hour() -> None:
     poison = blamed_for(STATE, code=135)
     assert poison.refusal(SentPacket(STATE.topic, 1), now=3599.0)
     assert poison.refusal(SentPacket(STATE.topic, 1), now=3601.0) is None
 
 
-def test_answer_is_refused_once_and_may_be_sent_when_an_operator_asks() -> None:
+def test_answer_is_refused_until_it_is_settled_and_may_be_sent_when_an_operator_asks() -> None:
     poison = blamed_for(ANSWER)
     assert poison.refusal(ANSWER, now=1.0)
+    assert poison.refusal(ANSWER, now=1.0)
+    poison.forget(ANSWER)
     assert poison.refusal(ANSWER, now=1.0) is None
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from gatewayd.cloud.mqtt.session import pause_after
+from gatewayd.backoff import Backoff, Retries
+from gatewayd.cloud.mqtt.session_ends import EndKind, SessionEnd, SessionEnds, pause_after
 from gatewayd.simulator.broker import Broker
 from tests.common.cloud import GATEWAY, OWNER, PASSWORD, running
 from tests.common.rude_gateway import (
@@ -80,6 +81,66 @@ async def test_code_of_a_refused_connection_is_shown(rude: RudeProxy, tmp_path: 
 )
 def test_pause_follows_the_reason_code(code: int | None, pauses: tuple[float, float]) -> None:
     assert pause_after(code) == pauses
+
+
+TAKEN = SessionEnd(EndKind.LOST_SUBSCRIBED, 1.0)
+OLD = SessionEnd(EndKind.LOST_SUBSCRIBED, 61.0)
+DOWN = SessionEnd(EndKind.NOBODY_LISTENS, 0.0)
+ACCOUNT = SessionEnd(EndKind.REFUSED, 0.0, 135)
+
+
+@pytest.mark.parametrize(
+    ("ends", "may_be_taken_over"),
+    [
+        ([TAKEN] * 2, False),
+        ([TAKEN] * 3, True),
+        ([TAKEN, DOWN] * 5, False),
+        ([TAKEN, DOWN] * 5 + [TAKEN], False),
+        ([TAKEN] * 3 + [ACCOUNT], False),
+        ([TAKEN] * 3 + [DOWN], False),
+        ([OLD] * 5, False),
+        ([SessionEnd(EndKind.LOST, 1.0)] * 5, False),
+        ([SessionEnd(EndKind.LOST_SUBSCRIBED, 1.0, 139)] * 5, False),
+        ([TAKEN, TAKEN, SessionEnd(EndKind.LOST_SUBSCRIBED, 1.0, is_explained=True)], False),
+    ],
+)
+def test_another_client_is_suspected_after_ends_alone(ends: list[SessionEnd], may_be_taken_over: bool) -> None:
+    found = SessionEnds(Retries(Backoff(1.0, 60.0)))
+    for end in ends:
+        found.pause_s(end, now=0.0)
+    assert found.may_be_taken_over is may_be_taken_over
+
+
+@pytest.mark.parametrize(
+    ("ends", "pauses"),
+    [
+        ([TAKEN] * 7, [1, 2, 4, 8, 16, 32, 60]),
+        ([OLD, DOWN, DOWN, DOWN, DOWN], [1, 1, 2, 4, 5]),
+        ([*[TAKEN] * 5, DOWN, DOWN, DOWN, DOWN], [1, 2, 4, 8, 16, 1, 2, 4, 5]),
+        ([TAKEN, DOWN] * 3, [1, 1, 2, 1, 2, 1]),
+        ([OLD, ACCOUNT, ACCOUNT], [1, 2, 4]),
+        ([*[TAKEN] * 5, SessionEnd(EndKind.LOST_SUBSCRIBED, 1.0, is_explained=True)], [1, 2, 4, 8, 16, 1]),
+    ],
+)
+def test_broker_that_restarts_is_asked_again_early(ends: list[SessionEnd], pauses: list[float]) -> None:
+    found = SessionEnds(Retries(Backoff(1.0, 60.0)))
+    assert [found.pause_s(end, now=100.0) for end in ends] == pauses
+
+
+def test_broker_that_stays_down_is_asked_less_and_less_after_a_minute() -> None:
+    found = SessionEnds(Retries(Backoff(1.0, 60.0)))
+    assert [found.pause_s(DOWN, now=now) for now in (0, 10, 20, 30, 59, 61, 80, 100)] == [1, 2, 4, 5, 5, 10, 20, 40]
+
+
+async def test_restarts_of_the_broker_suspect_nobody(broker: Broker, tmp_path: Path) -> None:
+    async with running(broker, tmp_path / "house.db", ack_timeout_s=ACK_TIMEOUT_S) as gateway:
+        for _ in range(4):
+            await until(lambda: gateway.session.is_working)
+            await broker.kill()
+            await until(lambda: "refused" in str(gateway.session.disconnect_reason))
+            assert "client id" not in str(gateway.session.last_disconnect)
+            await broker.restart()
+        await until(lambda: gateway.session.is_working, timeout_s=5)
 
 
 @pytest.mark.parametrize(
