@@ -232,7 +232,7 @@ class MqttSession:
             is_v5=is_v5,
             trouble=self._trouble,
             poison=self._poison,
-            unused_filter=self._will.topic,
+            unused_filter=f"{self._will.topic}/unused",
             ack_timeout_s=self._account.ack_timeout_s,
             probe_every_s=self._account.probe_every_s,
         )
