@@ -49,6 +49,7 @@ class AdminServer:
         cannot be created.
         """
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             await self._remove_stale_socket()
             await self._listen()
         except OSError as error:
@@ -67,8 +68,8 @@ class AdminServer:
         """Listen anew where the socket's file was removed or replaced by another's: nobody can connect then."""
         while True:
             await asyncio.sleep(self._look_every_s)
-            if _identity(self._path) == self._identity:
-                continue
+            if _identity(self._path) == self._identity or not self._path.parent.is_dir():
+                continue  # a folder that is gone is for others to make: it may be what is mounted there
             try:
                 await self._remove_stale_socket()
                 self._close()
@@ -95,7 +96,6 @@ class AdminServer:
 
     async def _remove_stale_socket(self) -> None:
         """Remove a socket that a killed daemon left behind. Raises GatewayError where something else is there."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         if not self._path.exists():
             return
         if not self._path.is_socket():

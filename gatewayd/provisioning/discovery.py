@@ -12,11 +12,11 @@ from gatewayd.model.record import Record
 from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.datagrams import encode_announcement
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.rate_limit import Rate, TokenBucket
 from gatewayd.provisioning.responder import Responder
 from gatewayd.provisioning.seal import GatewayKey, Nonces
 from gatewayd.provisioning.ssid import to_text
 from gatewayd.provisioning.udp_socket import Sender
+from gatewayd.token_bucket import Rate, TokenBucket
 
 _BROADCASTS_ON_REQUEST: Final = Rate(per_s=1, burst=3)
 
@@ -65,7 +65,7 @@ class Discovery:
         datagram = None if subnet is None else self._announcement(subnet.address, sn)
         if datagram is None:
             return
-        if self._broadcasts.take(1, self._now()):
+        if self._broadcasts.take(self._now()):
             self._responder.reply_and_broadcast(datagram, (requester,))
         else:
             self._responder.reply(datagram, requester)

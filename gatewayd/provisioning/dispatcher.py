@@ -21,12 +21,12 @@ from gatewayd.provisioning.datagrams import (
 )
 from gatewayd.provisioning.discovery import Discovery
 from gatewayd.provisioning.join import JoinRequests
-from gatewayd.provisioning.rate_limit import Rate, TokenBucket
 from gatewayd.provisioning.responder import Responder
 from gatewayd.provisioning.scan import ScanRequests
 from gatewayd.provisioning.seal import PassphraseOpener
 from gatewayd.provisioning.udp_socket import Sender
 from gatewayd.provisioning.window import ProvisioningWindow
+from gatewayd.token_bucket import Rate, TokenBucket
 
 log = structlog.get_logger()
 
@@ -97,7 +97,7 @@ class Dispatcher:
                 self._joins.start(datagram, request.sn, credentials, requester)
 
     def _refuse(self, requester: Sender, reason: str, sn: str | None = None) -> None:
-        if self._refusals_logged.take(1, self._now()):
+        if self._refusals_logged.take(self._now()):
             log.info("join_refused", requester=str(requester.address), reason=reason)
         self._responder.reply(encode_join_failed(reason, sn), requester)
 

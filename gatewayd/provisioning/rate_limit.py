@@ -8,9 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
+from typing import Final
 
 from gatewayd.provisioning.datagrams import MAX_REQUEST_BYTES
 from gatewayd.provisioning.interfaces import Subnet
+from gatewayd.token_bucket import Rate, TokenBucket
+
+_EACH_SOURCE: Final = Rate(2, 10)
+_TOTAL: Final = Rate(10, 40)
+_ANSWERS: Final = Rate(8_192, 65_536)
 
 
 class RateDecision(Enum):
@@ -24,14 +30,6 @@ class RateDecision(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """`per_s` a second on average, and up to `burst` at once after a pause."""
-
-    per_s: float
-    burst: float
-
-
-@dataclass(frozen=True, slots=True)
 class RateLimits:
     """The limits as shipped; one phone that asks every second, or ten phones side by side, stay within them.
 
@@ -39,30 +37,10 @@ class RateLimits:
     together: a list (≤ 1,400 bytes) and an announcement (about 950) are each sent twice.
     """
 
-    each_source: Rate = Rate(2, 10)
-    total: Rate = Rate(10, 40)
-    answers: Rate = Rate(8_192, 65_536)
+    each_source: Rate = _EACH_SOURCE
+    total: Rate = _TOTAL
+    answers: Rate = _ANSWERS
     max_sources: int = 256
-
-
-class TokenBucket:
-    """A token bucket: it holds up to `rate.burst`, starts full, and gains `rate.per_s` a second."""
-
-    __slots__ = ("_left", "_rate", "_updated_at")
-
-    def __init__(self, rate: Rate, now: float) -> None:
-        self._rate = rate
-        self._left = rate.burst
-        self._updated_at = now
-
-    def take(self, amount: float, now: float) -> bool:
-        """Remove `amount` and return True, if the bucket holds that much; else False, and nothing is removed."""
-        self._left = min(self._rate.burst, self._left + max(0.0, now - self._updated_at) * self._rate.per_s)
-        self._updated_at = now
-        if amount > self._left:
-            return False
-        self._left -= amount
-        return True
 
 
 class RateLimiter:
@@ -83,13 +61,13 @@ class RateLimiter:
             return RateDecision.TOO_LARGE
         if not any(subnet.has_host(source) for subnet in subnets):
             return RateDecision.FOREIGN
-        if not self._bucket(source, now).take(1, now):
+        if not self._bucket(source, now).take(now):
             return RateDecision.TOO_OFTEN
-        return RateDecision.ADMITTED if self._total.take(1, now) else RateDecision.TOO_MANY
+        return RateDecision.ADMITTED if self._total.take(now) else RateDecision.TOO_MANY
 
     def admit_answer(self, size: int, now: float) -> bool:
         """Count `size` bytes sent because of a request; False where the budget does not allow them."""
-        return self._answers.take(size, now)
+        return self._answers.take(now, size)
 
     def _bucket(self, source: IPv4Address, now: float) -> TokenBucket:
         bucket = self._sources.get(source)

@@ -13,6 +13,7 @@ ANSWER_RESERVE_S: Final = 0.1
 _RESET_S: Final = 0.7  # a coordinator that is asked to forget a lock's command
 _READ_S: Final = 1.2  # a device's state, after its response has not come
 _RESPONSE_S: Final = 0.6  # the shortest wait for a response with which a command is sent at all
+_SILENT_LOCK_PAUSE_S: Final = 60.0
 _DEADLINE_S: Final = 9.5  # of a command for which nobody waits
 
 MIN_LOCK_TIME_S: Final = ANSWER_RESERVE_S + _RESET_S + _READ_S + _RESPONSE_S
@@ -24,6 +25,20 @@ class CommandTime:
 
     response_by: float
     state_by: float
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardedCommand:
+    """A lock's command that a reset of the radio has discarded, at the loop time `at`; `heard_at` is when the lock had
+    last been heard then. Each reset costs the whole home some seconds, and a guest may ask as often as he likes.
+    """
+
+    at: float
+    heard_at: float
+
+    def is_recent(self, now: float, heard_at: float) -> bool:
+        """True: the lock, which was last heard at `heard_at`, is not to be asked again yet."""
+        return now - self.at < _SILENT_LOCK_PAUSE_S and heard_at <= self.heard_at
 
 
 def command_time(answer_by: float, round_trip_s: float, *, is_lock: bool) -> CommandTime:

@@ -44,6 +44,7 @@ from gatewayd.zigbee.catalogue import Catalogue
 from gatewayd.zigbee.command_time import (
     ANSWER_RESERVE_S,
     MIN_LOCK_TIME_S,
+    DiscardedCommand,
     command_time,
     default_deadline,
     time_needed_s,
@@ -83,6 +84,7 @@ class ZigbeeController:
         self._mirror = mirror
         self._emit = emit
         self._now = now
+        self._discarded: dict[Uuid, DiscardedCommand] = {}
         self.devices = DeviceRegistry(catalogue, emit, mirror, facts, now=now, zone=zone)
         self.radio = RadioSupervisor(
             settings, database, on_up=self._on_radio_up, on_down=self._on_radio_down, now=now, chance=chance
@@ -131,6 +133,9 @@ class ZigbeeController:
         """
         clock, app = asyncio.get_running_loop().time, self.radio.app
         is_lock = device.match.driver.has_lock_events
+        discarded = self._discarded.get(device.uuid)
+        if discarded is not None and discarded.is_recent(clock(), device.heard_at):
+            raise DeviceUnreachableError(f"{device.uuid} has said nothing since its last command was discarded")
         round_trip_s = await self._measure_line(app, answer_by) if is_lock else 0.0
         left_s = answer_by - clock()
         if left_s < time_needed_s(round_trip_s, is_lock=is_lock):
@@ -140,6 +145,7 @@ class ZigbeeController:
             await device.send_command(command, command_time(answer_by, round_trip_s, is_lock=is_lock))
         except DeviceUnreachableError as error:
             if is_lock and app.is_unsettled(device.nwk):
+                self._discarded[device.uuid] = DiscardedCommand(clock(), device.heard_at)
                 await self._discard(app, answer_by, f"a command to {device.uuid} must not be carried out late: {error}")
             raise _as_offline(device, error) from error
 

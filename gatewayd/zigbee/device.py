@@ -86,6 +86,11 @@ class ZigbeeDevice:
         return int(self._zigpy_device.nwk)
 
     @property
+    def heard_at(self) -> float:
+        """When it last sent a packet, Unix seconds by the board's clock; over restarts of the radio, too."""
+        return float(self._zigpy_device.last_seen or 0.0)
+
+    @property
     def sleeps(self) -> bool:
         """True for a sleepy end device: it receives only what it polls for."""
         descriptor = self._zigpy_device.node_desc

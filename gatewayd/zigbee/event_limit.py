@@ -17,23 +17,12 @@ from gatewayd.model.event import (
     RadioUp,
 )
 from gatewayd.model.ids import Uuid
+from gatewayd.token_bucket import Rate, TokenBucket
 
 _MAX_KINDS: Final = 64
 """Kinds of events that may be held of one device; a defect of its radio makes up any number of them."""
 
-
-_ROUNDING: Final = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class EventRate:
-    """`burst` events of a device at once, and one every `interval_s` on average."""
-
-    burst: int
-    interval_s: float
-
-
-EVENT_RATE: Final = EventRate(burst=1_000, interval_s=30.0)
+EVENT_RATE: Final = Rate(per_s=1 / 30, burst=1_000)
 """A door that opens and locks ten times a minute for three quarters of an hour stays within it; a defect costs 3,880
 writes a day, of some 19 KB each.
 """
@@ -41,8 +30,7 @@ writes a day, of some 19 KB each.
 
 @dataclass(slots=True)
 class _Bucket:
-    tokens: float
-    filled_at: float
+    tokens: TokenBucket
     held: dict[Hashable, RadioEvent] = field(default_factory=dict)
     coalesced: int = 0
     is_limited: bool = False
@@ -62,7 +50,7 @@ class EventLimit:
     recorded. A lock's alarms are counted by themselves, so that a flood of operations delays none.
     """
 
-    def __init__(self, rate: EventRate = EVENT_RATE) -> None:
+    def __init__(self, rate: Rate = EVENT_RATE) -> None:
         self._rate = rate
         self._buckets: dict[tuple[Uuid, bool], _Bucket] = {}
         self._changes: list[LimitChange] = []
@@ -74,8 +62,8 @@ class EventLimit:
         key = (uuid, isinstance(event, LockAlarm))
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = _Bucket(self._rate.burst, now)
-        if not bucket.held and self._take(bucket, now):
+            bucket = self._buckets[key] = _Bucket(TokenBucket(self._rate, now))
+        if not bucket.held and bucket.tokens.take(now):
             return True
         if not bucket.is_limited:
             bucket.is_limited = True
@@ -93,7 +81,7 @@ class EventLimit:
         """The held events that may be recorded now; the oldest of a device first. They are held no longer."""
         found: list[RadioEvent] = []
         for (uuid, _), bucket in self._buckets.items():
-            while bucket.held and self._take(bucket, now):
+            while bucket.held and bucket.tokens.take(now):
                 found.append(bucket.held.pop(next(iter(bucket.held))))
             if bucket.is_limited and not bucket.held:
                 self._changes.append(LimitChange(uuid, is_limited=False, coalesced=bucket.coalesced))
@@ -102,7 +90,7 @@ class EventLimit:
 
     def next_due(self, now: float) -> float | None:
         """When the next held event may be recorded; None while none is held."""
-        waits = [self._rate.interval_s * (1 - self._fill(one, now)) for one in self._buckets.values() if one.held]
+        waits = [(1 - one.tokens.level(now)) / self._rate.per_s for one in self._buckets.values() if one.held]
         return now + max(0.0, min(waits)) if waits else None
 
     def release(self) -> tuple[RadioEvent, ...]:
@@ -125,18 +113,6 @@ class EventLimit:
         """What began and ended since the last call."""
         changes, self._changes = tuple(self._changes), []
         return changes
-
-    def _take(self, bucket: _Bucket, now: float) -> bool:
-        if self._fill(bucket, now) < 1 - _ROUNDING:
-            return False
-        bucket.tokens -= 1
-        return True
-
-    def _fill(self, bucket: _Bucket, now: float) -> float:
-        """The tokens there are `now`."""
-        gained = max(0.0, now - bucket.filled_at) / self._rate.interval_s
-        bucket.tokens, bucket.filled_at = min(self._rate.burst, bucket.tokens + gained), now
-        return bucket.tokens
 
 
 def _uuid_of(event: RadioEvent) -> Uuid | None:

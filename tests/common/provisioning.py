@@ -20,12 +20,13 @@ from gatewayd.model.ids import Category, Uuid
 from gatewayd.model.record import GatewayParam, Record
 from gatewayd.model.wifi import WifiLink
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.rate_limit import Rate, RateLimits
+from gatewayd.provisioning.rate_limit import RateLimits
 from gatewayd.provisioning.seal import GatewayKey
 from gatewayd.provisioning.service import GatewayContext, ProvisioningService, UdpPorts
 from gatewayd.provisioning.udp_socket import Sender, UdpSocket
 from gatewayd.provisioning.window import ProvisioningWindow
 from gatewayd.simulator.wifi import SimulatedWifi
+from gatewayd.token_bucket import Rate
 
 GATEWAY = Uuid("00158d0000d04700")
 

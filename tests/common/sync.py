@@ -54,14 +54,14 @@ class GatewayAndCloud:
     async def run_sync(self) -> dict[str, str | None]:
         """Run the sync once more; returns the error of each section."""
         number = self.sync.request_run()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while self.sync.progress.number < number or self.sync.progress.running:
                 await asyncio.sleep(0.005)
         return {step.name: step.error for step in self.sync.progress.steps}
 
     async def wait_until_sent(self) -> None:
         """Wait until the outbox is empty."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while any((await self.store.outbox.depth()).values()):
                 await asyncio.sleep(0.005)
 

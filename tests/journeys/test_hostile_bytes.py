@@ -57,7 +57,8 @@ NUMBERS = count()
 ANSWERED_EVERY = 250
 UNLIMITED = """
 from gatewayd.provisioning import service
-from gatewayd.provisioning.rate_limit import Rate, RateLimits
+from gatewayd.provisioning.rate_limit import RateLimits
+from gatewayd.token_bucket import Rate
 service.RateLimits = lambda: RateLimits(Rate(1e9, 1e9), Rate(1e9, 1e9), Rate(8_192, 65_536))
 """
 QUERY = f"{OWNER}/gw/{COORDINATOR}/query"

@@ -11,7 +11,8 @@ from zigpy.zcl.clusters.closures import DoorLock
 from gatewayd.locks.events import LockEvents
 from gatewayd.model.event import LockEvent, LockSource
 from gatewayd.model.ids import Uuid
-from gatewayd.zigbee.event_limit import EventLimit, EventRate
+from gatewayd.token_bucket import Rate
+from gatewayd.zigbee.event_limit import EventLimit
 from gatewayd.zigbee.event_recorder import EventRecorder
 from tests.common.store import LOCK, Clock, Opener, lock
 
@@ -67,7 +68,7 @@ async def test_every_operation_is_recorded_once(
             store.mirror,
             record_lock_notification=events.record,
             new_sn=lambda: "sn",
-            limit=EventLimit(EventRate(burst=1, interval_s=600.0)),
+            limit=EventLimit(Rate(per_s=1 / 600, burst=1)),
         )
         running = asyncio.create_task(recorder.run())
         for user in before:

@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 
 from gatewayd.model.record import Record
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.rate_limit import Rate, RateDecision, RateLimits
+from gatewayd.provisioning.rate_limit import RateDecision, RateLimits
 from gatewayd.provisioning.service import GatewayContext, ProvisioningService, UdpPorts
 from gatewayd.provisioning.wifi import NoWifi
+from gatewayd.token_bucket import Rate
 from tests.common.provisioning import (
     LOOPBACK,
     RECORD,

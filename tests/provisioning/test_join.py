@@ -12,10 +12,11 @@ from gatewayd.model.errors import CloudError
 from gatewayd.model.wifi import Auth, Encryption, WifiCredentials
 from gatewayd.provisioning.client.datagrams import Announcement, NetworkEntry, decode_message, encode_join_network
 from gatewayd.provisioning.datagrams import SealedPassphrase
-from gatewayd.provisioning.rate_limit import Rate, RateLimits
+from gatewayd.provisioning.rate_limit import RateLimits
 from gatewayd.provisioning.seal import SealContext, seal
 from gatewayd.provisioning.ssid import to_text
 from gatewayd.simulator.wifi import DEFAULT_ACCESS_POINTS, SimulatedAccessPoint, SimulatedWifi, WifiFault
+from gatewayd.token_bucket import Rate
 from tests.common.provisioning import GATEWAY, TIMEOUT_S, PhoneSocket, running_gateway
 
 DISCOVER = {"msg": {"category": "gw", "sn": "77"}, "status": 200501}

@@ -6,7 +6,8 @@ import pytest
 
 from gatewayd.provisioning.datagrams import MAX_REQUEST_BYTES
 from gatewayd.provisioning.interfaces import Subnet
-from gatewayd.provisioning.rate_limit import Rate, RateDecision, RateLimiter, RateLimits, TokenBucket
+from gatewayd.provisioning.rate_limit import RateDecision, RateLimiter, RateLimits
+from gatewayd.token_bucket import Rate, TokenBucket
 
 HOME = Subnet("eth0", IPv4Interface("192.168.1.20/24"), IPv4Address("192.168.1.255"))
 SECOND = Subnet("eth0", IPv4Interface("10.0.0.1/30"), IPv4Address("10.0.0.3"))
@@ -84,4 +85,4 @@ def test_answers_are_limited_in_bytes() -> None:
 )
 def test_bucket_refills_over_time(takes: list[tuple[float, float]], taken: list[bool]) -> None:
     bucket = TokenBucket(Rate(1, 3), 0)
-    assert [bucket.take(amount, now) for amount, now in takes] == taken
+    assert [bucket.take(now, amount) for amount, now in takes] == taken

@@ -7,11 +7,12 @@ from zigpy.zcl.clusters.closures import DoorLock
 
 from gatewayd.model.event import AvailabilityChanged, LockAlarm, LockEvent, LockSource, RadioUp
 from gatewayd.model.ids import Uuid
-from gatewayd.zigbee.event_limit import EventLimit, EventRate, LimitChange
+from gatewayd.token_bucket import Rate
+from gatewayd.zigbee.event_limit import EventLimit, LimitChange
 
 DOOR, OTHER = Uuid("00158d0003b00001"), Uuid("00158d0003b00002")
 AT = datetime(2026, 12, 24, tzinfo=UTC)
-RATE = EventRate(burst=3, interval_s=10.0)
+RATE = Rate(per_s=0.1, burst=3)
 
 
 def opened(user: int = 1, lock_time: int | None = None, uuid: Uuid = DOOR) -> LockEvent:

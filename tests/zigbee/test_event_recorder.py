@@ -16,7 +16,8 @@ from gatewayd.model.event import DeviceJoined, DeviceLeft, LockAlarm, LockEvent,
 from gatewayd.model.ids import Uuid
 from gatewayd.model.outbox_items import Route
 from gatewayd.store.store import Store
-from gatewayd.zigbee.event_limit import EventLimit, EventRate
+from gatewayd.token_bucket import Rate
+from gatewayd.zigbee.event_limit import EventLimit
 from gatewayd.zigbee.event_recorder import EventRecorder
 from tests.common.store import LOCK, Clock, Opener, lock, notice
 
@@ -103,7 +104,7 @@ async def test_join_and_leave_that_the_disk_refuses_are_recorded_later_too(tmp_p
 
 
 async def test_lock_whose_events_were_too_many_to_wait_is_named_once_the_disk_takes_events(tmp_path: Path) -> None:
-    async with gateway(tmp_path, EventLimit(EventRate(burst=100_000, interval_s=1))) as it:
+    async with gateway(tmp_path, EventLimit(Rate(per_s=1, burst=100_000))) as it:
         it.break_disk()
         for user in range(1_600):
             it.recorder.handle(opened(user))

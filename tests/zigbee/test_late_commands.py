@@ -171,6 +171,17 @@ async def test_command_to_a_lock_that_sleeps_beyond_the_deadline_is_discarded(ga
     await gateway.until_up()
 
 
+async def test_silent_lock_that_is_asked_again_and_again_resets_the_radio_once(gateway: ZigbeeGateway) -> None:
+    device = await joined_lock(gateway, poll_interval_s=600)
+    gateway.network.sleep(device)
+    await ask(gateway, device, 4.0)
+    await gateway.until_up()
+    running = gateway.zigbee.radio.app
+    for _ in range(2):
+        assert (await ask(gateway, device, 4.0)).status is OperationStatus.NODE_NOT_RESPONDING
+        assert gateway.zigbee.radio.app is running
+
+
 async def test_request_to_a_device_whose_interview_fails_after_a_rejoin_is_answered_as_offline(
     gateway: ZigbeeGateway,
 ) -> None:

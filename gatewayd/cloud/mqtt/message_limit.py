@@ -7,32 +7,32 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from gatewayd.token_bucket import Rate, TokenBucket
+
 _MAX_USERS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRate:
-    """`burst` messages of a user at once, and one every `interval_s` on average. One who sends `mute_after` more is
-    muted for `mute_s`, and for twice as long each time that he goes on, up to `longest_mute_s`.
+    """`read`: how many messages of a user are read. One who sends `mute_after` more is muted for `mute_s`, and for
+    twice as long each time that he goes on, up to `longest_mute_s`.
     """
 
-    burst: int
-    interval_s: float
+    read: Rate
     mute_after: int
     mute_s: float
     longest_mute_s: float
 
 
-GUEST_RATE: Final = MessageRate(burst=100, interval_s=6.0, mute_after=100, mute_s=60.0, longest_mute_s=900.0)
+GUEST_RATE: Final = MessageRate(Rate(per_s=0.5, burst=100), mute_after=100, mute_s=60.0, longest_mute_s=900.0)
 """An app that shows thirty devices may be opened three times in a row. Each request that is executed costs a durable
-write of some 20 KB: a guest who sends all the time what he may costs the flash 290 MB a day.
+write of some 20 KB: a guest who sends all the time what he may costs the flash 860 MB a day.
 """
 
 
 @dataclass(slots=True)
 class _User:
-    tokens: float  # below zero: what he sent beyond his share
-    counted_at: float
+    tokens: TokenBucket  # below zero: what he sent beyond his share
     mutes: int = 0  # in a row
     muted_until: float = 0.0
 
@@ -53,10 +53,10 @@ class MessageLimit:
         """Count a message of `user`; whether it is read."""
         if user == self._owner:
             return True
-        found = self._refilled(user, now)
-        is_admitted = found.tokens >= 1 and found.muted_until <= now
-        found.tokens = max(found.tokens - 1, -self._rate.mute_after)
-        if found.tokens <= -self._rate.mute_after and found.muted_until <= now:
+        found = self._of(user, now)
+        is_admitted = found.tokens.level(now) >= 1 and found.muted_until <= now
+        left = found.tokens.overdraw(now, -self._rate.mute_after)
+        if left <= -self._rate.mute_after and found.muted_until <= now:
             mute_s = self._rate.mute_s * 2 ** min(found.mutes, 16)
             found.muted_until = now + min(mute_s, self._rate.longest_mute_s)
             found.mutes += 1
@@ -70,15 +70,13 @@ class MessageLimit:
         """When the next mute ends; None while nobody is muted."""
         return min((user.muted_until for user in self._users.values() if user.muted_until > now), default=None)
 
-    def _refilled(self, user: str, now: float) -> _User:
+    def _of(self, user: str, now: float) -> _User:
         found = self._users.get(user)
         if found is None:
-            found = self._users[user] = _User(self._rate.burst, now)
+            found = self._users[user] = _User(TokenBucket(self._rate.read, now))
             if len(self._users) > _MAX_USERS:
                 self._users.popitem(last=False)
         self._users.move_to_end(user)
-        found.tokens = min(self._rate.burst, found.tokens + max(0.0, now - found.counted_at) / self._rate.interval_s)
-        found.counted_at = now
-        if found.tokens >= self._rate.burst:
+        if found.tokens.level(now) >= self._rate.read.burst:
             found.mutes = 0
         return found

@@ -95,6 +95,9 @@ class RadioMedium:
     def drop_buffered(self) -> None:
         """The coordinator has restarted: what it buffered for sleepy devices is lost."""
         for buffer in self._buffers.values():
+            for message in buffer.waiting:
+                if message.expiry is not None:
+                    message.expiry.cancel()
             buffer.waiting.clear()
 
     def announce(self, device: Device) -> None:

@@ -6,13 +6,20 @@ The radio modules derive their application from it; `radio.RadioSupervisor` star
 import asyncio
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
+import structlog
 import zigpy.config
 from zigpy.application import ControllerApplication
+from zigpy.types import AddrMode
 
 from gatewayd.config import RadioSettings
+from gatewayd.zigbee.packet_limit import PacketLimit
 from gatewayd.zigbee.radios.database import QuietDatabase
+
+log = structlog.get_logger()
+
+COORDINATOR_NWK: Final = 0x0000
 
 
 class RadioApplication(ControllerApplication):
@@ -23,6 +30,20 @@ class RadioApplication(ControllerApplication):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._unsettled: set[int] = set()
+        self._packet_limit = PacketLimit()
+
+    def packet_received(self, packet: Any) -> None:
+        """As zigpy's own, for no more packets of a device than `PacketLimit` admits."""
+        sender = packet.src
+        if sender is not None and sender.addr_mode == AddrMode.NWK and sender.address != COORDINATOR_NWK:
+            is_admitted, change = self._packet_limit.admit(int(sender.address), asyncio.get_running_loop().time())
+            if change is not None and change.is_flood:
+                log.warning("device_floods_radio", nwk=f"{change.nwk:#06x}", reason="its packets are dropped")
+            elif change is not None:
+                log.info("device_no_longer_floods_radio", nwk=f"{change.nwk:#06x}", dropped=change.dropped)
+            if not is_admitted:
+                return
+        super().packet_received(packet)
 
     async def send_packet(self, packet: Any) -> None:
         """As the radio library's own; remembers to whom a packet was abandoned before the coordinator had said whether

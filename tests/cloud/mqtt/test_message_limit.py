@@ -11,9 +11,10 @@ from gatewayd.model.ids import Category, ExecType
 from gatewayd.model.status import OperationStatus
 from gatewayd.simulator.app_client import AppClient
 from gatewayd.simulator.broker import Broker
+from gatewayd.token_bucket import Rate
 from tests.common.cloud import GUEST, OWNER, PASSWORD, SWITCH, Gateway
 
-RATE = MessageRate(burst=3, interval_s=30.0, mute_after=5, mute_s=60.0, longest_mute_s=100.0)
+RATE = MessageRate(Rate(per_s=1 / 30, burst=3), mute_after=5, mute_s=60.0, longest_mute_s=100.0)
 ON = {"operate": 1, "operate_channel_id": 1}
 
 
@@ -79,7 +80,7 @@ async def test_bytes_that_wait_are_bounded() -> None:
 
 
 async def test_message_that_is_left_out_wakes_nobody_for_long() -> None:
-    limit = IncomingLimit(MessageLimit(OWNER, MessageRate(0, 60.0, 10, 60.0, 60.0)))
+    limit = IncomingLimit(MessageLimit(OWNER, MessageRate(Rate(1 / 60, 0), 10, 60.0, 60.0)))
     queue = IncomingMessages(limit=limit)
     taking = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
