@@ -49,8 +49,8 @@ class ReceivedMqttMessage:
 
 class MqttConnection:
     """A connection that stands. `unused_filter` is one that is never subscribed: the broker is asked to end its
-    subscription, which changes nothing, to see whether it answers. On `echoed`, the topic of the gateway's own state, the
-    broker sends the gateway's messages back.
+    subscription, which changes nothing, to see whether it answers. On `echoed`, the topic of the gateway's own state,
+    the broker sends the gateway's messages back.
     """
 
     def __init__(
