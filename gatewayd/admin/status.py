@@ -247,10 +247,11 @@ class StatusReader:
         if (cloud := self._cloud.services_or_none()) is None:
             return MqttSnapshot(up=False, trouble=str(NotIdentifiedError()), connections=0)
         session = cloud.session
-        is_heard = not any(name.startswith(f"{self._owner}/") for name in session.refused_filters)
-        return MqttSnapshot(
-            session.is_working and is_heard, session.trouble, session.connections, session.last_disconnect
+        is_refused = any(
+            name.startswith(f"{self._owner}/") for name in session.refused_filters | session.refused_messages
         )
+        is_up = session.is_working and not is_refused
+        return MqttSnapshot(is_up, session.trouble, session.connections, session.last_disconnect)
 
     def rest(self) -> RestSnapshot:
         """The way to the REST API."""

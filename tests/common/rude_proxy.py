@@ -63,6 +63,8 @@ class Rudeness:
     """A retained will is refused with MQTT 5's code 154."""
     holds_back: bool = False
     """What the broker sends arrives only once this is False again."""
+    delivers_nothing: bool = False
+    """No message of the broker arrives."""
     pings_only: bool = False
     """Only PINGREQ is answered, once a connection stands."""
     reads_nothing: bool = False
@@ -276,6 +278,8 @@ class _Connection:
             while self._owner.rude.holds_back:
                 await asyncio.sleep(0.01)
             if self._owner.rude.pings_only and kind != CONNACK:
+                continue
+            if kind == PUBLISH and self._owner.rude.delivers_nothing:
                 continue
             if kind == CONNACK:
                 self._writer.write(packet(kind, 0, self._connack(body)))

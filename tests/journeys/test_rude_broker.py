@@ -49,6 +49,18 @@ async def test_status_is_not_up_while_subscriptions_are_refused_and_shows_reason
         assert status.mqtt.trouble is None
 
 
+async def test_broker_that_delivers_nothing_is_in_the_line_of_the_status(tmp_path: Path) -> None:
+    async with daemon_behind_proxy(tmp_path) as (console, rude):
+        await until(console, lambda status: status.mqtt.up)
+        rude.rude.delivers_nothing = True
+        rude.cut()
+        status = await until(console, lambda status: "delivers nothing" in str(status.mqtt.trouble))
+        assert not status.mqtt.up
+        assert console.snapshots.line().startswith("no MQTT: the broker delivers nothing")
+        assert status.mqtt.connections == 2
+        rude.rude.delivers_nothing = False
+
+
 @pytest.mark.parametrize("is_silent_at_all", [False, True], ids=["pings_only", "reads_nothing"])
 async def test_daemon_stops_while_its_broker_is_silent(tmp_path: Path, is_silent_at_all: bool) -> None:
     async with daemon_behind_proxy(tmp_path) as (console, rude):

@@ -181,6 +181,9 @@ class MqttClient(aiomqtt.Client):
         the connection, the broker sent after that moment; MQTT has no other way to tell how long a message was under
         way.
         """
+        self._heard = asyncio.Event()
+        self.heard_at = -math.inf
+        """When the broker last delivered a message, our own too (the loop's clock)."""
         self._limit_packets()
 
     async def __aenter__(self) -> Self:
@@ -233,6 +236,17 @@ class MqttClient(aiomqtt.Client):
         done, _ = await asyncio.wait({answer}, timeout=timeout_s)
         if not done:
             raise aiomqtt.MqttError(f"no answer within {timeout_s} s")
+
+    async def hears(self, *, since: float, timeout_s: float) -> bool:
+        """Whether the broker has delivered any message, one of our own too, from the moment `since` (the loop's clock)
+        until `timeout_s` from now; returns at once where it has.
+        """
+        self._heard.clear()
+        if self.heard_at < since:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._heard.wait()
+        return self.heard_at >= since
 
     def expect_echo(self, message: MqttMessage) -> None:
         """The broker will send this message back."""
@@ -360,6 +374,8 @@ class MqttClient(aiomqtt.Client):
     def _on_message(self, client: PahoClient, userdata: Any, message: PahoMessage) -> None:
         arrived = ArrivedMessage._from_paho_message(message)  # noqa: SLF001
         arrived.sent_after = self.proven_at
+        self.heard_at = self._loop.time()
+        self._heard.set()
         self._queue.put_nowait(arrived)  # it has no bound of its own that could be full
 
     def _on_subscribe(

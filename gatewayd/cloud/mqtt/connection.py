@@ -6,7 +6,7 @@ What ends with the connection raises aiomqtt.MqttError. What the broker refuses 
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,6 +22,7 @@ from gatewayd.cloud.mqtt.broker_trouble import (
     puback_error,
 )
 from gatewayd.cloud.mqtt.client import ArrivedMessage, BrokerLimits, MqttClient, MqttMessage, packet_size
+from gatewayd.cloud.mqtt.delivery_check import DeliveryCheck
 from gatewayd.cloud.mqtt.poison_messages import ConnectionEnd, PoisonMessages, SentPacket, sent_message
 from gatewayd.cloud.mqtt.sent_packets import SentPackets
 from gatewayd.cloud.mqtt.subscriptions import Subscriptions
@@ -48,7 +49,8 @@ class ReceivedMqttMessage:
 
 class MqttConnection:
     """A connection that stands. `unused_filter` is one that is never subscribed: the broker is asked to end its
-    subscription, which changes nothing, to see whether it answers.
+    subscription, which changes nothing, to see whether it answers. On `echoed`, the topic of the gateway's own state,
+    the broker sends the gateway's messages back.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class MqttConnection:
         trouble: BrokerTrouble,
         poison: PoisonMessages,
         unused_filter: str,
+        echoed: str,
         ack_timeout_s: float,
         probe_every_s: float,
     ) -> None:
@@ -76,7 +79,16 @@ class MqttConnection:
         self._slot_freed_at = self._clock()
         self._sent = SentPackets(poison, ack_timeout_s=ack_timeout_s)
         self.subscriptions = Subscriptions(
-            client, self._sent, is_v5=is_v5, trouble=trouble, poison=poison, ack_timeout_s=ack_timeout_s
+            client,
+            self._sent,
+            is_v5=is_v5,
+            trouble=trouble,
+            poison=poison,
+            echoed=echoed,
+            ack_timeout_s=ack_timeout_s,
+        )
+        self._delivery = DeliveryCheck(
+            client, self.subscriptions, self.publish, trouble=trouble, ack_timeout_s=ack_timeout_s
         )
         self.accepted_at = -math.inf
         """When the broker last accepted a message of QoS 1 (the loop's clock)."""
@@ -107,9 +119,13 @@ class MqttConnection:
                 if error.is_for_size and form is not forms[-1]:
                     continue
                 self._note_settled(message, reason, is_published=False)
+                if error.is_unauthorized and not message.retain:
+                    self._trouble.note_message(message.topic, reason)
                 raise
             break
         self._note_settled(message, reason, is_published=True)
+        if _fitted(message, self._limits).qos:
+            self._trouble.note_message(message.topic, None)
 
     def publish_soon(self, message: MqttMessage) -> None:
         """Publish without waiting for it; dropped where the connection ends first, or too many wait."""
@@ -219,7 +235,7 @@ class MqttConnection:
             if isinstance(error, ValueError):
                 raise MessageRefusedError(f"it cannot be a message: {error}", is_final=True) from error
             raise
-        if not self._is_v5:
+        if self.subscriptions.comes_back(message.topic):
             self._client.expect_echo(message)
         return answer
 
@@ -289,6 +305,10 @@ class MqttConnection:
                 await asyncio.sleep(pause_s)
             else:
                 await self._client.probe(self._unused_filter, timeout_s=None)
+
+    async def check_delivery(self, state_of_gateway: Callable[[], MqttMessage | None]) -> None:
+        """Check whether the broker delivers anything, until cancelled. Raises aiomqtt.MqttError."""
+        await self._delivery.run(state_of_gateway)
 
     async def wait_for_end(self) -> None:
         """Raise aiomqtt.MqttError when the connection ends."""

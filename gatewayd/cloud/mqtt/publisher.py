@@ -123,6 +123,7 @@ class MqttPublisher:
                 tasks.create_task(self._follow_health(feed, status))
                 tasks.create_task(self._follow_mutes(connection))
                 tasks.create_task(self._publish_items(connection))
+                tasks.create_task(connection.check_delivery(self._echo))
 
     async def _follow_mirror(
         self, connection: MqttConnection, feed: ChangeFeed, known: set[Uuid], version: int
@@ -287,14 +288,22 @@ class MqttPublisher:
             return await self._is_gateway_state_accepted(connection)
 
     async def _is_gateway_state_accepted(self, connection: MqttConnection) -> bool:
-        gateway = next((record for record in self._mirror.all() if isinstance(record.param, GatewayParam)), None)
-        if gateway is None:
+        if (state := self._state_of_gateway()) is None:
             return False
         try:
-            await connection.publish(dataclasses.replace(state_of(gateway, self._health.status, self._owner), qos=1))
+            await connection.publish(dataclasses.replace(state, qos=1))
         except (MessageRefusedError, UnacknowledgedError):
             return False
         return True
+
+    def _echo(self) -> MqttMessage | None:
+        """What shows that the broker delivers: the gateway's state, which nobody takes for a request."""
+        state = self._state_of_gateway()
+        return None if state is None else dataclasses.replace(state, qos=1, retain=False)
+
+    def _state_of_gateway(self) -> MqttMessage | None:
+        gateway = next((record for record in self._mirror.all() if isinstance(record.param, GatewayParam)), None)
+        return None if gateway is None else state_of(gateway, self._health.status, self._owner)
 
     async def _delete_accepted(self, accepted: "_AcceptedRows") -> None:
         """Delete what the broker has accepted: all that came while the former were deleted, in one transaction."""

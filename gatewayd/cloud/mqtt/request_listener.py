@@ -71,8 +71,8 @@ class RequestListener:
         self._access_changed = access_changed
         self._refusals = RefusalLog(time.monotonic)
         self.counters: Counter[str] = Counter()
-        """Messages that became no request: `unreadable`, `not_requests`, `retained`, `refused`, `failed` (by a fault of
-        the gateway's own).
+        """Messages that became no request: `unreadable`, `not_requests`, `retained`, `refused`, `crashed` (by a fault
+        of the gateway's own).
         """
 
     async def serve(self, connection: MqttConnection) -> None:
@@ -81,7 +81,7 @@ class RequestListener:
             try:
                 await self._take(message, connection)
             except Exception:  # a fault of ours: this message is answered, the next ones are taken
-                self.counters["failed"] += 1
+                self.counters["crashed"] += 1
                 log.exception("request_failed", topic=cut(message.topic), size=len(message.payload))
                 _answer_unread(message, connection, OperationStatus.UNKNOWN_ERROR)
 

@@ -32,7 +32,7 @@ __all__ = ["MqttAccount", "MqttConnection", "MqttMessage", "MqttSession", "Recei
 log = structlog.get_logger()
 
 _BACKOFF: Final = Backoff(first_s=1.0, longest_s=60.0)
-_MAX_TOLD: Final = 3  # refused filters and states in one line
+_MAX_TOLD: Final = 3  # refused filters, messages and states in one line
 _TIMEOUT_S: Final = 10.0
 _FIRST_CONNECT_TIMEOUT_S: Final = 5.0  # while it is unknown whether the broker answers to this version of MQTT
 _LAST_PUBLISH_TIMEOUT_S: Final = 1.0
@@ -70,9 +70,10 @@ ConnectionTask = Callable[[MqttConnection], Awaitable[None]]
 class MqttSession:
     """Keeps a connection to the broker.
 
-    The broker publishes `will` when a connection breaks. `tasks` run on each connection. `connected` is set while there
-    is one, `connections` counts them. `disconnect_reason` says why there is none (None: connected), and
-    `last_disconnect` how the last one ended. `incoming` limits what is received, over all connections.
+    The broker publishes `will` when a connection breaks, on the topic of the gateway's own state. `tasks` run on each
+    connection. `connected` is set while there is one, `connections` counts them. `disconnect_reason` says why there is
+    none (None: connected), and `last_disconnect` how the last one ended. `incoming` limits what is received, over all
+    connections.
     """
 
     def __init__(
@@ -108,14 +109,23 @@ class MqttSession:
 
     @property
     def is_working(self) -> bool:
-        """True while there is a connection that is subscribed and on which the broker acknowledges what it is sent."""
+        """True while there is a connection that is subscribed, and on which the broker acknowledges what it is sent and
+        delivers (as far as is known).
+        """
         connection = self._connection
-        return connection is not None and connection.subscriptions.are_answered and connection.is_answered
+        if connection is None or self._trouble.deafness is not None:
+            return False
+        return connection.subscriptions.are_answered and connection.is_answered
 
     @property
     def refused_filters(self) -> dict[str, str]:
         """The subscriptions that the broker refuses on this connection, with its reasons."""
         return dict(self._trouble.filters) if self._connection is not None else {}
+
+    @property
+    def refused_messages(self) -> dict[str, str]:
+        """The topics on which the account may not write answers and notices, with the broker's reasons."""
+        return dict(self._trouble.messages)
 
     @property
     def counters(self) -> Counter[str]:
@@ -131,8 +141,12 @@ class MqttSession:
             return "the broker does not acknowledge what it is sent"
         if not connection.subscriptions.are_answered:
             return "not subscribed yet"
-        refused = [f"{name}: {reason}" for name, reason in (self._trouble.filters | self._trouble.states).items()]
-        return "; ".join([*refused[:_MAX_TOLD], *(["…"] if len(refused) > _MAX_TOLD else [])]) or None
+        trouble = self._trouble
+        refused = [
+            f"{name}: {reason}" for name, reason in (trouble.filters | trouble.messages | trouble.states).items()
+        ]
+        told = [*refused[:_MAX_TOLD], *(["…"] if len(refused) > _MAX_TOLD else [])]
+        return "; ".join([*([trouble.deafness] if trouble.deafness else []), *told]) or None
 
     @property
     def refused_states(self) -> dict[str, str]:
@@ -211,7 +225,8 @@ class MqttSession:
             is_v5=is_v5,
             trouble=self._trouble,
             poison=self._poison,
-            unused_filter=self._will.topic,
+            unused_filter=f"{self._will.topic}/unused",
+            echoed=self._will.topic,
             ack_timeout_s=self._account.ack_timeout_s,
             probe_every_s=self._account.probe_every_s,
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import structlog
+from paho.mqtt.client import topic_matches_sub
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gatewayd.backoff import Backoff, Retries
@@ -23,7 +24,11 @@ _SUBSCRIBE_BACKOFF: Final = Backoff(first_s=2.0, longest_s=300.0)
 
 
 class Subscriptions:
-    """What is subscribed on a connection that stands. What the broker refuses stands in its `BrokerTrouble`."""
+    """What is subscribed on a connection that stands. What the broker refuses stands in its `BrokerTrouble`.
+
+    The broker does not send the gateway's own messages back (MQTT 5) but on the topic `echoed`: that they come back
+    there shows that it delivers.
+    """
 
     def __init__(
         self,
@@ -33,9 +38,11 @@ class Subscriptions:
         is_v5: bool,
         trouble: BrokerTrouble,
         poison: PoisonMessages,
+        echoed: str,
         ack_timeout_s: float,
     ) -> None:
         self._client = client
+        self._echoed = echoed
         self._limits = client.limits
         self._sent = sent
         self._is_v5 = is_v5
@@ -53,6 +60,16 @@ class Subscriptions:
     def may_have_wildcards(self) -> bool:
         """False where the broker has no wildcard subscriptions (MQTT 5)."""
         return self._limits.are_wildcards_available
+
+    @property
+    def echoed(self) -> str | None:
+        """The topic whose messages come back, where the broker has granted that; else None."""
+        granted = self.filters - self._trouble.filters.keys()
+        return self._echoed if any(topic_matches_sub(name, self._echoed) for name in granted) else None
+
+    def comes_back(self, topic: str) -> bool:
+        """Whether the broker may send a message back that is published on `topic`."""
+        return not self._is_v5 or topic.rpartition("/")[0] == self._echoed.rpartition("/")[0]
 
     async def set(self, filters: Iterable[str]) -> None:
         """Subscribe and unsubscribe so that the subscriptions are `filters`. Raises aiomqtt.MqttError.
@@ -137,10 +154,8 @@ class Subscriptions:
         try:
             with self._sent.must_answer("SUBSCRIBE"):
                 if self._is_v5:
-                    # Without the gateway's own messages and without retained ones: neither is ever a request.
-                    options = SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
                     codes = await self._client.subscribe(
-                        [(name, options) for name in names], timeout=self._ack_timeout_s
+                        [(name, self._options(name)) for name in names], timeout=self._ack_timeout_s
                     )
                 else:
                     codes = await self._client.subscribe([(name, 1) for name in names], timeout=self._ack_timeout_s)
@@ -150,3 +165,11 @@ class Subscriptions:
             raise
         self._sent.note_answer(numbers[-1])
         return [code_number(code) for code in codes]
+
+    def _options(self, name: str) -> SubscribeOptions:
+        """Without the gateway's own messages but for the echo, and without retained ones: neither is ever a request."""
+        return SubscribeOptions(
+            qos=1,
+            noLocal=not topic_matches_sub(name, self._echoed),
+            retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND,
+        )

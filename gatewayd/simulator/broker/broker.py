@@ -85,6 +85,11 @@ class Broker:
             process.kill()
             await process.wait()
 
+    def reload(self) -> None:
+        """Have it read its users and access list anew (SIGHUP); its connections stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def freeze(self) -> None:
         """Stop it (SIGSTOP): its connections stay, and nothing is answered until it is killed or thawed."""
         assert self._process is not None

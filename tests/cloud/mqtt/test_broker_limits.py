@@ -153,6 +153,16 @@ async def test_broker_without_wildcards_gets_filters_without(rude: RudeProxy, ph
         assert answer.meaning is OperationStatus.CONTROLLED
 
 
+async def test_probes_end_no_subscription_of_a_broker_without_wildcards(
+    rude: RudeProxy, phone: AppClient, tmp_path: Path
+) -> None:
+    rude.rude.connack = {"wildcard_subscription_available": 0, "server_keep_alive": 1}
+    async with connected(rude, tmp_path) as gateway:
+        await asyncio.sleep(1.5)  # that the broker answers is checked
+        await phone.send(Category.GATEWAY, GATEWAY, ExecType.UPDATE, sn="s1", param={})
+        await until(lambda: gateway.bench.access_changed != [] or gateway.bench.ran != [], timeout_s=5)
+
+
 async def test_what_is_above_the_maximum_packet_size_is_not_sent(
     rude: RudeProxy, phone: AppClient, tmp_path: Path
 ) -> None:

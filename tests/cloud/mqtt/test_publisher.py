@@ -1,7 +1,7 @@
 """What the publisher subscribes and publishes on a connection whose broker answers late, or never."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -50,6 +50,9 @@ class SlowConnection(MqttConnection):
 
     def is_suspected(self, topic: str) -> bool:
         return False
+
+    async def check_delivery(self, state_of_gateway: Callable[[], MqttMessage | None]) -> None:
+        """There is nothing to check."""
 
     async def publish(self, message: MqttMessage) -> None:
         """Nobody is there to read it."""

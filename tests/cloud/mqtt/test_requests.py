@@ -298,4 +298,4 @@ async def test_unexpected_exception_is_answered_and_ends_the_handling_of_that_me
     await listener.serve(line)
     answers = [msgspec.json.decode(message.payload) for message in line.published]
     assert [(one["msg"]["sn"], one["desc"]) for one in answers] == 2 * [(7, OperationStatus.UNKNOWN_ERROR.desc)]
-    assert listener.counters["failed"] == 2
+    assert listener.counters["crashed"] == 2
