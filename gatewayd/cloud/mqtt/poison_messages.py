@@ -62,7 +62,7 @@ class ConnectionEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class PacketRefusal:
     """Why a packet of at least `min_size` bytes (0: of any size) is not sent before the moment `until`."""
 
     min_size: int
@@ -81,7 +81,7 @@ class PoisonMessages:
     def __init__(self) -> None:
         self.is_careful = False
         self._ends: dict[tuple[str, int | None, bool], int] = {}
-        self._refused: dict[tuple[str, int | None, bool], Refusal] = {}
+        self._refused: dict[tuple[str, int | None, bool], PacketRefusal] = {}
 
     def note_end(self, end: ConnectionEnd, now: float) -> SentPacket | None:
         """A connection ended, not by us; `now` in seconds. Returns the message that is refused from now on, if any."""
@@ -101,7 +101,7 @@ class PoisonMessages:
         min_size = 0 if suspect.is_filter or end.code in _BLAMES_TOPIC else suspect.size
         said = "" if end.code is None else f", with code {end.code}"
         reason = f"the broker closes the connection when it gets this ({suspect.size} bytes){said}"
-        self._refused[suspect.key] = Refusal(min_size, reason, now + _REFUSED_FOR_S)
+        self._refused[suspect.key] = PacketRefusal(min_size, reason, now + _REFUSED_FOR_S)
         return suspect
 
     def note_answered(self, packet: SentPacket) -> None:
@@ -110,7 +110,7 @@ class PoisonMessages:
         if (found := self._refused.get(packet.key)) is not None and packet.size >= found.min_size:
             del self._refused[packet.key]
 
-    def refusal(self, packet: SentPacket, now: float) -> Refusal | None:
+    def refusal(self, packet: SentPacket, now: float) -> PacketRefusal | None:
         """Why it must not be sent; None where it may. A smaller state on the same topic may."""
         found = self._refused.get(packet.key)
         return found if found is not None and now < found.until and packet.size >= found.min_size else None
