@@ -51,9 +51,9 @@ def age_refusal(request: Request, time: TimeKnown, waited: timedelta, ttl: timed
     """Why `request` is too old to be executed, or may be; None where it is younger than `ttl` for sure enough.
 
     A request without a stamp is as old as it can be by its way here, and so is one whose stamp says that it is younger:
-    the requester's clock may be ahead. While no clock can be trusted, a stamp is only known to be too
-    old where it lies before a time that is past; then no lock is operated at all, since an unlock of three weeks ago
-    would be executed otherwise. Other devices are: a board without time would switch no lamp.
+    the requester's clock may be ahead. While no clock can be trusted, a stamp is only known to be too old where it lies
+    before a time that is past; then no lock is operated at all, since an unlock of three weeks ago would be executed
+    otherwise. Other devices are: a board without time would switch no lamp.
     """
     if waited > ttl:
         return RefusedError(f"it may be {waited.total_seconds():.0f} s old: too old", OperationStatus.FAILED)

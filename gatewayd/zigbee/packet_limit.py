@@ -10,7 +10,7 @@ from typing import Final
 from gatewayd.token_bucket import Rate, TokenBucket
 
 PACKET_RATE: Final = Rate(per_s=50.0, burst=500)
-"""Ten times what a meter sends that reports every value at each change, and more than joining takes."""
+"""A meter that reports five values every second stays ten times below it."""
 
 
 @dataclass(slots=True)
